@@ -1,0 +1,1 @@
+//! What a punch costs on the hot path.

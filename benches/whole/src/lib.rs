@@ -1,0 +1,1 @@
+//! What the whole pipeline costs: replay, lake, restart, memory.

@@ -1,0 +1,1 @@
+//! Said state to differences to the alerts topic.

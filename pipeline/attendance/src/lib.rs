@@ -1,0 +1,1 @@
+//! Decides which shift a punch belongs to and what is wrong with it.

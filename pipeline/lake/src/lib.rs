@@ -1,0 +1,1 @@
+//! Rows to Parquet files and Delta commits, claims, fold-back.

@@ -1,0 +1,196 @@
+//! A broken rule with its evidence, and its life: firing, changed, resolved.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::batch::named;
+use crate::position::Cause;
+use crate::time::EventTime;
+
+/// Which rule is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AnomalyKind {
+    /// Came after grace.
+    Late,
+    /// Came later than the policy's second threshold.
+    SeriousLate,
+    /// Left before grace.
+    EarlyLeave,
+    /// Start, grace and waiting time passed with nothing bound and no leave.
+    NoShow,
+    /// The window closed with nothing bound and no leave.
+    Absent,
+    /// The window closed without an in.
+    MissingIn,
+    /// The window closed without an out.
+    MissingOut,
+    /// Punched outside every fence.
+    Outside,
+    /// Punched with no shift to bind to, though the person has shifts.
+    Unscheduled,
+    /// Punched at a permitted site other than the shift's.
+    WrongStore,
+    /// The phone says the fix was simulated.
+    Mocked,
+    /// Wi-Fi and GPS name different places.
+    Contradiction,
+    /// A device's clock contradicts its neighbours.
+    ClockSuspect,
+    /// A known person's record could not be taken.
+    PunchRejected,
+    /// Punches stopped arriving.
+    IngestSilent,
+}
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// To know.
+    Info,
+    /// Routine.
+    Low,
+    /// To look at today.
+    Medium,
+    /// To act on now.
+    High,
+}
+
+/// Who may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// The person's managers and the person.
+    ManagerAndEmployee,
+    /// The managers.
+    Manager,
+    /// The person.
+    Employee,
+    /// A reviewer only; never shown as guilt.
+    Reviewer,
+    /// Those who run the system.
+    Operations,
+}
+
+/// Whether it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AnomalyState {
+    /// It does.
+    Firing,
+    /// It no longer does.
+    Resolved,
+}
+
+named! {
+    AnomalyKind {
+        Late = "late", SeriousLate = "serious_late", EarlyLeave = "early_leave", NoShow = "no_show",
+        Absent = "absent", MissingIn = "missing_in", MissingOut = "missing_out", Outside = "outside",
+        Unscheduled = "unscheduled", WrongStore = "wrong_store", Mocked = "mocked", Contradiction = "contradiction",
+        ClockSuspect = "clock_suspect", PunchRejected = "punch_rejected", IngestSilent = "ingest_silent"
+    }
+    Severity { Info = "info", Low = "low", Medium = "medium", High = "high" }
+    Audience {
+        ManagerAndEmployee = "manager,employee", Manager = "manager", Employee = "employee", Reviewer = "reviewer",
+        Operations = "operations"
+    }
+    AnomalyState { Firing = "firing", Resolved = "resolved" }
+}
+
+impl AnomalyKind {
+    /// Who may see anomalies of this kind (contract, section 4).
+    pub const fn audience(self) -> Audience {
+        match self {
+            Self::Late
+            | Self::SeriousLate
+            | Self::EarlyLeave
+            | Self::NoShow
+            | Self::Absent
+            | Self::MissingIn
+            | Self::MissingOut
+            | Self::Outside
+            | Self::PunchRejected => Audience::ManagerAndEmployee,
+            Self::Unscheduled | Self::WrongStore | Self::IngestSilent => Audience::Manager,
+            Self::Mocked | Self::Contradiction => Audience::Reviewer,
+            Self::ClockSuspect => Audience::Operations,
+        }
+    }
+
+    /// How much anomalies of this kind matter (research/domain.md, section 2.3).
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::NoShow | Self::Absent | Self::SeriousLate | Self::IngestSilent => Severity::High,
+            Self::Outside | Self::MissingIn | Self::MissingOut | Self::PunchRejected | Self::Mocked => Severity::Medium,
+            Self::Contradiction | Self::Unscheduled | Self::ClockSuspect => Severity::Medium,
+            Self::Late | Self::EarlyLeave | Self::WrongStore => Severity::Low,
+        }
+    }
+}
+
+/// The identity of an anomaly: the first 128 bits of SHA-256 over kind, employee (or site), shift (else business
+/// date), separated by 0x1f. Never made from the time of detection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AnomalyId(pub [u8; 16]);
+
+impl AnomalyId {
+    /// 32 hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bits = (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok())??;
+        Some(Self(bits.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for AnomalyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for AnomalyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What is wrong, at one clock: an anomaly less version, state and cause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Its identity.
+    pub id: AnomalyId,
+    /// The broken rule.
+    pub kind: AnomalyKind,
+    /// The person, where it is about one.
+    pub employee_id: Option<Arc<str>>,
+    /// The site: the shift's, else the punch's, else the person's home.
+    pub site_id: Option<Arc<str>>,
+    /// The org of that site, else of the person; may be empty.
+    pub org: Arc<str>,
+    /// The day it counts for.
+    pub business_date: Date,
+    /// The shift instance, where it is about one.
+    pub shift_id: Option<Arc<str>>,
+    /// The punches that show it, sorted.
+    pub event_ids: Vec<Arc<str>>,
+    /// How many minutes, for kinds that have minutes.
+    pub minutes: Option<i64>,
+    /// When the first of it happened: the punch, or the instant the timer stood for.
+    pub first_at: EventTime,
+    /// When the last of it happened.
+    pub last_at: EventTime,
+}
+
+/// One version of an anomaly, as said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Anomaly {
+    /// 1 for the first version; the latest is what holds.
+    pub version: i64,
+    /// Whether it holds.
+    pub state: AnomalyState,
+    /// What is wrong (for a resolved one, what last was).
+    pub finding: Finding,
+    /// The log clock at which this version was said.
+    pub detected_at: EventTime,
+    /// What resolved it: `punch`, `leave`, `correction`, `superseded`, `reference`.
+    pub resolved_by: Option<&'static str>,
+    /// What made Muster say it.
+    pub cause: Cause,
+}

@@ -1,0 +1,39 @@
+//! A punch as the lake keeps it, less what only analysts read: the one form from which attendance state is folded.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::batch::{Kind, Origin};
+use crate::position::Offset;
+use crate::time::EventTime;
+use crate::verdict::{Place, Reasons};
+
+/// One row of `punches`, as attendance sees it, live as in recovery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredPunch {
+    /// The person's pseudonym.
+    pub employee_id: Arc<str>,
+    /// With `employee_id` the identity, for ever.
+    pub event_id: Arc<str>,
+    /// What the person said the punch is.
+    pub kind: Kind,
+    /// When it happened by the device's clock.
+    pub occurred_at: EventTime,
+    /// When the log took it.
+    pub received_at: EventTime,
+    /// By what road it came.
+    pub origin: Origin,
+    /// The device, or empty.
+    pub device_id: Arc<str>,
+    /// Where it was made.
+    pub place: Place,
+    /// The site, where one is told.
+    pub site_id: Option<Arc<str>>,
+    /// Why; `ClockSuspect` and `Repunch` keep it from binding.
+    pub reasons: Reasons,
+    /// The day it counts for in its site's zone, as stored.
+    pub business_date: Date,
+    /// Its record's offset in its partition.
+    pub offset: Offset,
+}

@@ -1,0 +1,1 @@
+//! The muster binary: the worker, its wiring, and the command line.

@@ -1,0 +1,1 @@
+//! SQL over the lake: views, one-shot statements, the REPL's answers.

@@ -1,0 +1,1 @@
+//! Files of sites, people, shifts, leave, policies to one validated snapshot.

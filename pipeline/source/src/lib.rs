@@ -1,0 +1,1 @@
+//! The log: embedded or a file; read, append, dead letters.

@@ -1,0 +1,1 @@
+//! The contract: wire structs, decoders, Arrow schemas, row builders, JSON Schema.
