@@ -1,0 +1,195 @@
+//! What was last said about each key of a derived table or topic, and whether there is anything new to say.
+//!
+//! In: what the table or topic holds (folded on assignment), then what holds now.  Out: `Decision`.
+//! Owns: one entry a key, and the keys whose cause an owner in recovery has not passed yet.
+//! Absent on purpose: what the values mean (a digest compares them), clocks of any kind, I/O.
+//! Invariants: I-5 versions of a key are 1, 2, 3, … without gap or repeat, and a key is left alone until its cause is
+//! passed; kept by `SaidState::decide`, tested by `a_crash_anywhere_leaves_the_same_versions`.
+//! Why so: level-triggered difference instead of remembered effects: a timer that fired just before a crash is neither
+//! repeated (what was said stands) nor left open for ever (it is looked at again once its cause is passed).
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use model::Cause;
+use model::position::{LogClock, NextOffset, Partition};
+
+/// What was last said about one key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said<T> {
+    /// 1 for the first thing ever said about it.
+    pub version: i64,
+    /// What the saying was about, hashed.
+    pub digest: u64,
+    /// How far the owner had read when it said so.
+    pub cause: Cause,
+    /// What was said.
+    pub value: T,
+}
+
+/// What to do about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It was said already, or by an owner who had seen more than this one has: leave it alone.
+    Leave,
+    /// Say it, with this version.
+    Say {
+        /// One more than the last.
+        version: i64,
+    },
+}
+
+/// Everything said about the keys of one owner.
+#[derive(Clone, Debug)]
+pub struct SaidState<K, T> {
+    said: HashMap<K, Said<T>>,
+    ahead: Vec<K>,
+}
+
+impl<K, T> Default for SaidState<K, T> {
+    fn default() -> Self {
+        Self { said: HashMap::new(), ahead: Vec::new() }
+    }
+}
+
+impl<K: Eq + Hash + Clone, T> SaidState<K, T> {
+    /// Takes in one thing found said; of several about a key, the highest version stays.
+    pub fn fold(&mut self, key: K, said: Said<T>) {
+        match self.said.get(&key) {
+            Some(known) if known.version >= said.version => {}
+            _ => {
+                self.said.insert(key, said);
+            }
+        }
+    }
+
+    /// Ends folding: remembers which keys were said from further on than `here`, to look at them again.
+    pub fn start_at(&mut self, partition: Partition, next: NextOffset, clock: LogClock) {
+        let ahead = |said: &Said<T>| said.cause.partition == partition && !said.cause.is_passed_by(next, clock);
+        self.ahead.extend(self.said.iter().filter(|(_, said)| ahead(said)).map(|(key, _)| key.clone()));
+    }
+
+    /// What to do about `key` when `digest` describes what holds and the owner stands at `here`.
+    pub fn decide(&self, key: &K, digest: u64, here: Cause) -> Decision {
+        match self.said.get(key) {
+            None => Decision::Say { version: 1 },
+            Some(said) if said.digest == digest => Decision::Leave,
+            Some(said) if !passed(said.cause, here) => Decision::Leave,
+            Some(said) => Decision::Say { version: said.version + 1 },
+        }
+    }
+
+    /// Records that it was said.
+    pub fn say(&mut self, key: K, said: Said<T>) {
+        let last = self.said.get(&key).map_or(0, |known| known.version);
+        assert_eq!(said.version, last + 1, "I-5: versions of a key have no gap and no repeat");
+        self.said.insert(key, said);
+    }
+
+    /// What was last said about `key`.
+    pub fn get(&self, key: &K) -> Option<&Said<T>> {
+        self.said.get(key)
+    }
+
+    /// Keys said from further on than the owner then was, and passed at `here`: each is returned once and is to be
+    /// looked at again, since nothing else may ever touch it.
+    pub fn take_passed(&mut self, here: Cause) -> Vec<K> {
+        if self.ahead.is_empty() {
+            return Vec::new();
+        }
+        let said = &self.said;
+        let is_passed = |key: &K| said.get(key).is_none_or(|said| passed(said.cause, here));
+        let (taken, left) = std::mem::take(&mut self.ahead).into_iter().partition(is_passed);
+        self.ahead = left;
+        taken
+    }
+
+    /// Forgets keys that `keep` does not want (older than memory).
+    pub fn retain(&mut self, mut keep: impl FnMut(&K, &Said<T>) -> bool) {
+        self.said.retain(|key, said| keep(key, said));
+    }
+
+    /// How many keys are known.
+    pub fn len(&self) -> usize {
+        self.said.len()
+    }
+
+    /// Whether nothing was ever said.
+    pub fn is_empty(&self) -> bool {
+        self.said.is_empty()
+    }
+}
+
+/// A cause of another partition (a person's partition changed with the partition count) is always passed.
+fn passed(cause: Cause, here: Cause) -> bool {
+    cause.partition != here.partition || cause.is_passed_by(here.next, here.clock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::EventTime;
+
+    fn cause(at: i64) -> Cause {
+        let clock = LogClock::at(EventTime::from_us(at));
+        Cause { partition: Partition::new(0), next: NextOffset::new(at).unwrap(), clock }
+    }
+
+    /// One key whose level follows `levels` (`None` = nothing holds and nothing was ever said); says what differs.
+    fn step(state: &mut SaidState<&'static str, u64>, level: Option<u64>, at: i64, log: &mut Vec<(i64, u64)>) {
+        let Some(level) = level.or_else(|| state.get(&"key").map(|_| 0)) else { return };
+        if let Decision::Say { version } = state.decide(&"key", level, cause(at)) {
+            state.say("key", Said { version, digest: level, cause: cause(at), value: level });
+            log.push((version, level));
+        }
+    }
+
+    #[test]
+    fn a_crash_anywhere_leaves_the_same_versions() {
+        let levels = [None, Some(1), Some(1), None, Some(2), None, None, Some(3)];
+        let mut whole = Vec::new();
+        let mut state = SaidState::default();
+        for (at, level) in levels.iter().enumerate() {
+            step(&mut state, *level, at as i64, &mut whole);
+        }
+        // The owner crashes after `crash` and starts again from an earlier frontier with what it had said.
+        for crash in 0..levels.len() {
+            for frontier in 0..=crash {
+                let (mut log, mut state) = (Vec::new(), SaidState::default());
+                for (at, level) in levels.iter().enumerate().take(crash + 1) {
+                    step(&mut state, *level, at as i64, &mut log);
+                }
+                let mut recovered = SaidState::default();
+                if let Some(said) = state.get(&"key") {
+                    recovered.fold("key", said.clone());
+                }
+                recovered.start_at(Partition::new(0), cause(frontier as i64).next, cause(frontier as i64).clock);
+                for (at, level) in levels.iter().enumerate().skip(frontier) {
+                    step(&mut recovered, *level, at as i64, &mut log);
+                }
+                assert_eq!(log, whole, "crash after {crash}, frontier {frontier}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_said_from_further_on_is_looked_at_once_when_passed() {
+        let mut state = SaidState::default();
+        state.fold("key", Said { version: 4, digest: 9, cause: cause(10), value: 9 });
+        state.start_at(Partition::new(0), cause(3).next, cause(3).clock);
+        assert_eq!(state.decide(&"key", 1, cause(9)), Decision::Leave);
+        assert!(state.take_passed(cause(9)).is_empty());
+        assert_eq!(state.take_passed(cause(10)), ["key"]);
+        assert!(state.take_passed(cause(11)).is_empty());
+        assert_eq!(state.decide(&"key", 1, cause(10)), Decision::Say { version: 5 });
+    }
+
+    #[test]
+    fn folding_keeps_the_highest_version() {
+        let mut state = SaidState::default();
+        for version in [2, 3, 1] {
+            state.fold("key", Said { version, digest: version as u64, cause: cause(1), value: 0 });
+        }
+        assert_eq!(state.get(&"key").unwrap().version, 3);
+    }
+}
