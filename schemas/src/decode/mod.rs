@@ -1,0 +1,168 @@
+//! Records into batches: the first step of the hot path. A record becomes exactly one punch or one reject.
+//!
+//! In: the bytes of one record (JSON from a log; lines of CSV and of time clocks from files).  Out: a `Punch` or a
+//! `Reject` in a `model::Batch`.  Owns: scratch buffers, reused; the options of one source.
+//! Absent on purpose: allocation per well-formed record once the batch and the scratch are warm (only a text with
+//! escapes that is kept makes the JSON reader allocate), `serde_json::Value`, and any judgement: an unknown person, a
+//! fix on the moon's side of the earth or a time of next year is still a punch.
+//! Invariants: a reject leaves nothing behind in the batch but itself, kept by `Batch::roll_back`; no bytes panic and
+//! none overflow the stack, kept by `tests/decode_properties.rs`; nothing is allocated, by `tests/decode_allocation.rs`.
+//! Why so: fields that decide nothing (`note`, `notice_version`) are not looked at; fields that decide something are
+//! strict, because a punch that was half understood is worse for a payroll clerk than a dead letter that says why. JSON
+//! numbers are read by `serde_json`'s fast path: beyond 15 digits the last bit may differ, a nanometre of a longitude.
+
+mod attlog;
+mod cn_terminal;
+mod csv;
+mod draft;
+mod import;
+mod json;
+mod json_nested;
+mod json_shape;
+mod time_text;
+
+pub use csv::{ColumnNames, CsvColumns, CsvHeaderError};
+
+use jiff::tz::TimeZone;
+use model::{Batch, EventTime, Kind, Offset, Reject, RejectCode};
+
+use draft::Fault;
+
+/// How large a record may be, in bytes, unless [`ImportOptions`] say otherwise.
+pub const RECORD_BYTES_MAX: usize = 256 * 1024;
+
+/// What the bytes of a source's records are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a record (contract, section 1).
+    Json,
+    /// CSV with a header; the columns as resolved from it.
+    Csv(CsvColumns),
+    /// The `attlog.dat` of ZKTeco time clocks: person, local time, device, state, verify mode, work code, by tabs.
+    AttLog,
+    /// The CSV of a Chinese terminal: `登记号码,姓名,出勤时间`; the name is never kept.
+    CnTerminal,
+}
+
+/// What a time clock's state column says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttLogStates {
+    /// Each number a kind; 255 (undefined) and an empty column are `auto`, any other number is a reject.
+    Mapped(Vec<(u8, Kind)>),
+    /// Nothing: the clock's keys are not used, so that every state is 0. All punches are `auto`.
+    Ignored,
+}
+
+impl Default for AttLogStates {
+    /// ZKTeco's: 0 in, 1 out, 2 break out, 3 break in, 4 overtime in, 5 overtime out.
+    fn default() -> Self {
+        use Kind::{BreakIn, BreakOut, In, Out};
+        Self::Mapped(vec![(0, In), (1, Out), (2, BreakOut), (3, BreakIn), (4, In), (5, Out)])
+    }
+}
+
+/// How records are read that do not say everything themselves.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// The zone of times without an offset.
+    pub time_zone: TimeZone,
+    /// The device of records without a device column; empty = none.
+    pub device_id: String,
+    /// What a time clock's state column says.
+    pub attlog_states: AttLogStates,
+    /// How large a record may be, in bytes.
+    pub record_bytes_max: usize,
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        Self {
+            time_zone: TimeZone::UTC,
+            device_id: String::new(),
+            attlog_states: AttLogStates::default(),
+            record_bytes_max: RECORD_BYTES_MAX,
+        }
+    }
+}
+
+/// One record as its source gives it.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRecord<'a> {
+    /// Its offset.
+    pub offset: Offset,
+    /// When the log took it; `None` for files, whose punches are then received when they occurred.
+    pub append_time: Option<EventTime>,
+    /// Its bytes; `None` for a record without a value.
+    pub value: Option<&'a [u8]>,
+}
+
+/// Decodes the records of one source.
+#[derive(Debug)]
+pub struct Decoder {
+    format: Format,
+    options: ImportOptions,
+    cells: csv::Cells,
+}
+
+impl Decoder {
+    /// A decoder for records of `format`.
+    pub fn new(format: Format, options: ImportOptions) -> Self {
+        Self { format, options, cells: csv::Cells::default() }
+    }
+
+    /// Pushes the record's punch, or its reject, and moves the batch's end behind it if it is not there already.
+    pub fn decode(&mut self, record: RawRecord<'_>, batch: &mut Batch) {
+        batch.next = batch.next.max(record.offset.next());
+        let mark = batch.mark();
+        let mut draft = draft::Draft::new(batch);
+        let fault = match self.read(record, batch, &mut draft) {
+            Ok(()) => draft.push(record, batch),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = fault {
+            // Text of the draft is read before the batch forgets it.
+            let id = |text| Some(batch.text(text)).filter(|id| !id.is_empty()).map(str::to_owned);
+            let (employee_id, event_id) = (id(draft.employee_id), id(draft.event_id));
+            batch.roll_back(mark);
+            batch.rejects.push(Reject {
+                offset: record.offset,
+                until: record.offset.next(),
+                code: fault.code,
+                message: fault.message,
+                employee_id,
+                event_id,
+            });
+        }
+    }
+
+    fn read(
+        &mut self,
+        record: RawRecord<'_>,
+        batch: &mut Batch,
+        draft: &mut draft::Draft,
+    ) -> Result<(), Fault> {
+        let Some(value) = record.value else {
+            return Err(Fault::new(RejectCode::NullValue, "the record has no value"));
+        };
+        let max = self.options.record_bytes_max;
+        if value.len() > max {
+            let message = format!("the record has {} bytes or more, a punch has at most {max}", value.len());
+            return Err(Fault::new(RejectCode::TooLarge, message));
+        }
+        let text = std::str::from_utf8(value).map_err(|error| {
+            let message = format!("byte {} is not UTF-8", error.valid_up_to());
+            Fault::new(RejectCode::NotUtf8, message)
+        })?;
+        // Files begin with a byte order mark where some editors made them.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        match &self.format {
+            Format::Json => json::read(text, batch, draft),
+            Format::Csv(columns) => csv::read(text, columns, &self.options, &mut self.cells, batch, draft),
+            Format::AttLog => attlog::read(text, &self.options, batch, draft),
+            Format::CnTerminal => cn_terminal::read(text, &self.options, &mut self.cells, batch, draft),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
