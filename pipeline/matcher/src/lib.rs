@@ -1,1 +1,27 @@
-//! Decides where a batch of punches was made, against a spatial and a radio index.
+//! Decides where a batch of punches was made: evidence against fences and radios, one verdict per punch.
+//!
+//! In: `model::Batch` from the decoders, `model::DueBatch` from `attendance`, one `model::Reference`.
+//! Out: `model::Verdicts`, one row per punch in the batch's order.  Owns: [`SiteIndex`], immutable once built; a caller
+//! keeps it in an `Arc` beside the `Reference` it was built from and swaps both at once.
+//! Absent on purpose: clock and history (one punch and the snapshot are enough; what needs the person's other punches
+//! is `attendance`'s), I/O, locks, and, once [`Scratch`] and `Verdicts` are warm, allocation.
+//! Invariants: the index answers as a loop over all sites would (`tests/oracle.rs`); a verdict depends on its own punch
+//! alone, not on its neighbours in the batch (`tests/metamorphic.rs`); a warm call allocates nothing
+//! (`tests/allocation.rs`).
+//! Why so: an R-tree over fence boxes and hash maps over radio addresses are the plainest index that never looks at all
+//! sites. `fence_index` and `radio_index` are all that a faster one has to replace; distances, rules and fusion stay.
+//!
+//! Evidence becomes a verdict in three steps: `evidence` reads what one punch brings (which sites each kind names),
+//! `fence_rule` says what one fence makes of a fix, `fusion` decides place, site and candidates from all kinds.
+
+mod distance;
+mod evidence;
+mod fence_index;
+mod fence_rule;
+mod fusion;
+mod nearest;
+mod outline;
+mod radio_index;
+mod site_index;
+
+pub use site_index::{Scratch, SiteIndex};

@@ -1,0 +1,119 @@
+//! The front door: an index over one snapshot's sites, and the loop that gives each punch of a batch its verdict.
+//!
+//! In: `Batch`, `DueBatch`, the `Reference` the index was built from.  Out: `Verdicts`, one row per punch, in order.
+//! Owns: [`SiteIndex`], immutable; [`Scratch`], the caller's, reused from batch to batch.
+//! Absent on purpose: locks, clocks, allocation once warm, anything carried from one punch to the next.
+//! Invariants: index and reference are of one snapshot and there is one `Due` per punch, both asserted at the batch's
+//! border; candidates are sorted by `site_id`, kept by `ranks`.
+
+use model::{Batch, Due, DueBatch, Place, Reason, Reference, SiteIndex as SiteAt, Verdict, Verdicts};
+
+use crate::evidence::{Evidence, World};
+use crate::fence_index::FenceIndex;
+use crate::fusion::fuse;
+use crate::nearest::distance_m;
+use crate::radio_index::RadioIndex;
+
+/// An immutable index over the sites of one snapshot. Keep it beside that `Reference` and swap both at once.
+#[derive(Debug)]
+pub struct SiteIndex {
+    version: std::sync::Arc<str>,
+    fences: FenceIndex,
+    radios: RadioIndex,
+    /// The place of each site in the order of `site_id`.
+    ranks: Vec<u32>,
+}
+
+/// Working memory of [`SiteIndex::match_batch`]: make one per thread and hand it in again.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    evidence: Evidence,
+    sites: Vec<SiteAt>,
+}
+
+impl SiteIndex {
+    /// Indexes the sites of `reference`.
+    ///
+    /// # Panics
+    /// If there are 2³² sites or more.
+    pub fn build(reference: &Reference) -> Self {
+        let sites = &reference.sites;
+        let count = u32::try_from(sites.len()).expect("a snapshot holds fewer than 2^32 sites");
+        let mut order: Vec<u32> = (0..count).collect();
+        order.sort_by(|a, b| sites[*a as usize].site_id.cmp(&sites[*b as usize].site_id));
+        let mut ranks = vec![0; sites.len()];
+        for (rank, site) in order.into_iter().enumerate() {
+            ranks[site as usize] = rank as u32;
+        }
+        Self {
+            version: reference.version.clone(),
+            fences: FenceIndex::build(reference),
+            radios: RadioIndex::build(reference),
+            ranks,
+        }
+    }
+
+    /// Puts one verdict per punch of `batch` into `out`, in the batch's order; what `out` held before is dropped.
+    /// `reference` is the snapshot this index was built from, `due` has one row per punch.
+    ///
+    /// # Panics
+    /// If `reference` is of another snapshot, or `due` has another number of rows than `batch` has punches.
+    pub fn match_batch(
+        &self,
+        reference: &Reference,
+        batch: &Batch,
+        due: &DueBatch,
+        scratch: &mut Scratch,
+        out: &mut Verdicts,
+    ) {
+        assert_eq!(self.version, reference.version, "the site index was built from another snapshot");
+        assert_eq!(self.ranks.len(), reference.sites.len(), "the site index was built from another snapshot");
+        assert_eq!(batch.punches.len(), due.rows.len(), "one due row per punch");
+        out.clear();
+        let world = World { fences: &self.fences, radios: &self.radios, reference };
+        for (punch, row) in batch.punches.iter().zip(&due.rows) {
+            scratch.evidence.read(world, batch, punch, row);
+            let verdict = self.verdict(world, due, row, punch.occurred_at, scratch, out);
+            out.rows.push(verdict);
+        }
+    }
+
+    fn verdict(
+        &self,
+        world: World<'_>,
+        batch: &DueBatch,
+        due: &Due,
+        at: model::EventTime,
+        scratch: &mut Scratch,
+        out: &mut Verdicts,
+    ) -> Verdict {
+        let rule = world.reference.policy(due.policy).evidence;
+        let fused = fuse(&scratch.evidence, rule, due.scheduled, &mut scratch.sites);
+        let mut reasons = fused.reasons.union(scratch.evidence.reasons);
+        if due.person.is_none() {
+            reasons.insert(Reason::UnknownEmployee);
+        }
+        let from = out.candidates.len() as u32;
+        let site = match scratch.sites.as_mut_slice() {
+            [] => None,
+            [site] => Some(*site),
+            several => {
+                several.sort_unstable_by_key(|site| self.ranks[site.0 as usize]);
+                out.candidates.extend_from_slice(several);
+                None
+            }
+        };
+        if site.is_some_and(|site| !batch.permits(due, site)) {
+            reasons.insert(Reason::NotPermittedSite);
+        }
+        debug_assert!(site.is_none() || matches!(fused.place, Place::Inside | Place::Uncertain));
+        Verdict {
+            place: fused.place,
+            site,
+            candidates: from..out.candidates.len() as u32,
+            evidence: fused.evidence,
+            distance_m: distance_m(world, &scratch.evidence, batch, due, at),
+            reasons,
+        }
+    }
+}
