@@ -1,0 +1,193 @@
+//! The half of a `punches` row that needs history: what a punch looks like when it arrives.
+//!
+//! In: the punch, its verdict's site, what is known of its person and source.  Out: [`Arrival`].
+//! Absent on purpose: any change of state (the row is stored first, then folded), and later facts: what they make of the
+//! punch is in `shift_results`.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use model::{
+    Batch, EventTime, Kind, Origin, PersonIndex, Place, Punch, Reason, Reasons, SiteIndex, Verdict,
+};
+
+use crate::believe::{Belief, SUSPECT_US};
+use crate::binding::Bound;
+use crate::book::{Book, is_machine};
+use crate::judge::Judge;
+use crate::roster::{Roster, ShiftIndex, local_date};
+use crate::standing::{Seen, Standing, sort};
+
+/// Live, a punch may be this far ahead of its receipt (contract, section 4).
+const AHEAD_US_MAX: i64 = 10 * 60_000_000;
+
+/// How the log's clock is made, and what it makes of this record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clocking {
+    /// `clock = "append"`: the time of receipt is the measure.
+    Append,
+    /// `clock = "record"`: what [`crate::Believer`] decided about this record.
+    Record(Belief),
+}
+
+/// What is known about a punch when it arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The person's pseudonym.
+    pub employee_id: &'a str,
+    /// With it, the identity.
+    pub event_id: &'a str,
+    /// What the person says it is.
+    pub kind: Kind,
+    /// When it happened by the device's clock.
+    pub occurred_at: EventTime,
+    /// When the log took it.
+    pub received_at: EventTime,
+    /// By what road it came.
+    pub origin: Origin,
+    /// The device, or empty.
+    pub device_id: &'a str,
+    /// The device's IANA zone, or empty.
+    pub time_zone: &'a str,
+    /// Where the verdict says it was made.
+    pub place: Place,
+    /// The verdict's site.
+    pub site: Option<SiteIndex>,
+    /// The importer's zone.
+    pub import_zone: Option<&'a TimeZone>,
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a punch of a batch.
+    pub fn of(batch: &'a Batch, punch: &Punch, verdict: &Verdict, import_zone: Option<&'a TimeZone>) -> Self {
+        Self {
+            employee_id: batch.text(punch.employee_id),
+            event_id: batch.text(punch.event_id),
+            kind: punch.kind,
+            occurred_at: punch.occurred_at,
+            received_at: punch.received_at,
+            origin: punch.origin,
+            device_id: batch.text(punch.device_id),
+            time_zone: batch.text(punch.time_zone),
+            place: verdict.place,
+            site: verdict.site,
+            import_zone,
+        }
+    }
+}
+
+/// A punch as judged on arrival.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// In, out, break out or break in, as far as can be told now; `None` for an `auto` punch that never binds.
+    pub direction: Option<Kind>,
+    /// The shift instance it goes with, as far as can be told now.
+    pub shift: Option<ShiftIndex>,
+    /// Its id.
+    pub shift_id: Option<Arc<str>>,
+    /// `clock_suspect`, `repunch`, `unscheduled`.
+    pub reasons: Reasons,
+    /// The day it counts for: its shift's, else the day of `time_zone`.
+    pub business_date: Date,
+    /// The zone of its local time: the verdict's site's, else its shift's site's, else the home site's, else the
+    /// device's, else the importer's, else UTC.
+    pub time_zone: TimeZone,
+}
+
+/// Judges a punch on arrival.
+pub(crate) fn arrive(
+    judge: &mut Judge,
+    book: &Book,
+    roster: &Roster,
+    facts: &Facts<'_>,
+    clocking: Clocking,
+) -> Arrival {
+    let person = roster.person(facts.employee_id);
+    let mut reasons = Reasons::EMPTY;
+    if is_suspect(book, facts, clocking) {
+        reasons.insert(Reason::ClockSuspect);
+    }
+    let loose_zone = zone(roster, person, None, facts);
+    let loose_date = local_date(facts.occurred_at, &loose_zone);
+    let bound = bind(judge, book, roster, person, facts, reasons, loose_date);
+    let counts = bound.standing != Standing::Never;
+    if bound.standing == Standing::Repunch {
+        reasons.insert(Reason::Repunch);
+    }
+    let is_rostered = || person.is_some_and(|person| roster.is_rostered_near(person, facts.occurred_at));
+    if counts && bound.shift.is_none() && is_rostered() {
+        reasons.insert(Reason::Unscheduled);
+    }
+    let shift = bound.shift.map(|index| roster.shift_at(index));
+    Arrival {
+        direction: bound.direction,
+        shift: bound.shift,
+        shift_id: shift.map(|shift| shift.shift_id.clone()),
+        reasons,
+        business_date: shift.map_or(loose_date, |shift| shift.business_date),
+        time_zone: match bound.shift {
+            Some(_) => zone(roster, person, bound.shift, facts),
+            None => loose_zone,
+        },
+    }
+}
+
+/// Whether the record's clock contradicts its neighbours (contract, section 4, `clock_suspect`).
+fn is_suspect(book: &Book, facts: &Facts<'_>, clocking: Clocking) -> bool {
+    let ahead = match clocking {
+        Clocking::Append => facts.occurred_at.us_since(facts.received_at) > AHEAD_US_MAX,
+        Clocking::Record(belief) => belief == Belief::Suspect,
+    };
+    let behind = || {
+        let latest = book.latest_of(facts.device_id);
+        latest.is_some_and(|latest| latest.us_since(facts.occurred_at) >= SUSPECT_US)
+    };
+    ahead || is_machine(facts.origin) && behind()
+}
+
+fn bind(
+    judge: &mut Judge,
+    book: &Book,
+    roster: &Roster,
+    person: Option<PersonIndex>,
+    facts: &Facts<'_>,
+    reasons: Reasons,
+    loose_date: Date,
+) -> Bound {
+    let at = facts.occurred_at;
+    let span = roster.recall_span(person, at..at.plus_us(1));
+    let mut seen: Vec<Seen<'_>> = book.seen(facts.employee_id, span).collect();
+    let site_id = facts.site.map(|site| &roster.reference().site(site).site_id);
+    seen.push(Seen {
+        event_id: facts.event_id,
+        event: None,
+        kind: facts.kind,
+        occurred_at: at,
+        origin: facts.origin,
+        place: facts.place,
+        site_id,
+        reasons,
+        business_date: loose_date,
+        // Behind every stored punch of the same instant and id; there is none, since repeats are looked up first.
+        offset: i64::MAX,
+    });
+    sort(&mut seen);
+    let own = seen.iter().position(|seen| seen.offset == i64::MAX).unwrap_or(seen.len() - 1);
+    judge.bind_one(roster, person, &seen, own)
+}
+
+fn zone(
+    roster: &Roster,
+    person: Option<PersonIndex>,
+    shift: Option<ShiftIndex>,
+    facts: &Facts<'_>,
+) -> TimeZone {
+    let site = facts.site.map(|site| roster.reference().site(site));
+    let site = site.or_else(|| shift.map(|shift| roster.shift_site(shift))).or_else(|| roster.home(person).1);
+    if let Some(site) = site {
+        return site.time_zone.clone();
+    }
+    let told = (!facts.time_zone.is_empty()).then(|| TimeZone::get(facts.time_zone).ok()).flatten();
+    told.or_else(|| facts.import_zone.cloned()).unwrap_or(TimeZone::UTC)
+}

@@ -1,0 +1,107 @@
+//! What leave in force leaves of a shift's due time, and from when on its absence shows.
+//!
+//! In: a shift instance, the person's leave, the log clock.  Out: [`DueTime`].
+//! Why so: leave is joined first and unpaid breaks are taken out of it once, so that neither two leave rows over the same
+//! hour nor leave over a lunch break count twice; nobody is due in an unpaid break, so leave that ends in one moves the
+//! due start to the break's end (and the due end to the break's start).
+
+use std::sync::Arc;
+
+use model::EventTime;
+use model::policy::Flex;
+use model::reference::ShiftKind;
+
+use crate::roster::{Roster, ShiftIndex};
+use crate::spans::{Span, clip, join, length_us, subtract};
+
+/// The due time of a shift instance under the leave in force.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DueTime {
+    /// The due start: the planned one, or the end of leave over it.
+    pub(crate) start: EventTime,
+    /// The due end: the planned one, or the start of leave over it.
+    pub(crate) end: EventTime,
+    /// Due time in microseconds: planned less unpaid breaks less leave.
+    pub(crate) due_us: i64,
+    /// Leave within the due time in microseconds.
+    pub(crate) leave_us: i64,
+    /// Whether leave covers the whole due time.
+    pub(crate) is_leave: bool,
+    /// Leave between the due ends, joined.
+    pub(crate) inside: Vec<Span>,
+    /// All leave within the planned time, joined.
+    pub(crate) leave: Vec<Span>,
+    /// The leave that overlaps the planned time, sorted.
+    pub(crate) leave_ids: Vec<Arc<str>>,
+}
+
+impl DueTime {
+    /// The due time of `shift` under the leave in force at `clock`.
+    pub(crate) fn of(roster: &Roster, index: ShiftIndex, clock: EventTime) -> Self {
+        let shift = roster.shift_at(index);
+        let planned = (shift.start, shift.end);
+        let mut breaks: Vec<Span> =
+            shift.breaks.iter().filter(|b| !b.paid).filter_map(|b| clip((b.start, b.end), planned)).collect();
+        join(&mut breaks);
+        let total_us = shift.end.us_since(shift.start) - length_us(&breaks);
+        let (mut leave, mut leave_ids) = (Vec::new(), Vec::new());
+        let rows = roster.leave_of(shift.person).iter().take_while(|row| row.from < shift.end);
+        for row in rows.filter(|row| row.is_absence() && row.is_in_force(clock)) {
+            if let Some(span) = clip((row.from, row.until), planned) {
+                leave.push(span);
+                leave_ids.push(row.leave_id.clone());
+            }
+        }
+        if leave.is_empty() {
+            let (inside, leave_us) = (Vec::new(), 0);
+            let (start, end, due_us) = (shift.start, shift.end, total_us);
+            return Self { start, end, due_us, leave_us, is_leave: false, inside, leave, leave_ids };
+        }
+        join(&mut leave);
+        leave_ids.sort();
+        leave_ids.dedup();
+        let leave_us = length_us(&subtract(&leave, &breaks));
+        let (start, end) = ends(planned, &leave, &breaks);
+        let is_leave = leave_us == total_us;
+        let inside = leave.iter().filter_map(|span| clip(*span, (start, end))).collect();
+        Self { start, end, due_us: total_us - leave_us, leave_us, is_leave, inside, leave, leave_ids }
+    }
+}
+
+fn ends(planned: Span, leave: &[Span], breaks: &[Span]) -> Span {
+    let (mut start, mut end) = planned;
+    loop {
+        let over = |span: &&Span| span.0 <= start && start < span.1;
+        let is_moved = start > planned.0;
+        match leave.iter().find(over).or_else(|| breaks.iter().find(over).filter(|_| is_moved)) {
+            Some(span) => start = span.1,
+            None => break,
+        }
+    }
+    loop {
+        let over = |span: &&Span| span.0 < end && end <= span.1;
+        let is_moved = end < planned.1;
+        match leave.iter().find(over).or_else(|| breaks.iter().find(over).filter(|_| is_moved)) {
+            Some(span) => end = span.0,
+            None => break,
+        }
+    }
+    (start, end)
+}
+
+/// The first instant at which a shift with nothing bound is a no-show: due start + flexible time + `grace_in_min` +
+/// `no_show_after_min`, and not before leave that covers that instant ends. `None` for a shift without due times, under
+/// leave throughout, or whose window closes first.
+pub(crate) fn no_show_at(roster: &Roster, index: ShiftIndex, due: &DueTime) -> Option<EventTime> {
+    let shift = roster.shift_at(index);
+    let policy = roster.shift_policy(index);
+    if shift.kind == ShiftKind::Free || due.is_leave {
+        return None;
+    }
+    let flex_min = if policy.flex == Flex::None { 0 } else { policy.flex_min };
+    let mut at = due.start.plus_min(flex_min + policy.grace_in_min + policy.no_show_after_min);
+    while let Some(span) = due.leave.iter().find(|span| span.0 <= at && at < span.1) {
+        at = span.1;
+    }
+    (at <= roster.window(index).closes).then_some(at)
+}

@@ -1,0 +1,205 @@
+//! What is wrong: findings about a shift instance, and about punches, each with its stable identity.
+//!
+//! In: an outcome with the punches of its shift; punches that no shift holds.  Out: [`Finding`]s.
+//! Why so: a finding is level, not edge: it is there as long as it holds, so a later fact that explains it simply leaves
+//! it out, and the caller, who knows what was said, resolves it.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use model::anomaly::Finding;
+use model::reference::ShiftPlan;
+use model::shift_result::ShiftOutcome;
+use model::{AnomalyId, AnomalyKind, EventTime, PersonIndex, Place, Reason, ShiftStatus, Site};
+use sha2::{Digest, Sha256};
+
+use crate::binding::Bound;
+use crate::due::{DueTime, no_show_at};
+use crate::minutes::LATE_AS_ABSENT;
+use crate::roster::{Roster, ShiftIndex};
+use crate::standing::{Seen, Standing};
+
+/// The identity of an anomaly: the first 128 bits of SHA-256 over kind, subject and instance, separated by 0x1f.
+/// `subject` is the employee id, else the site id, else the org; `instance` the shift id, else the business date as
+/// `2026-11-22` (contract, section 4).
+pub fn anomaly_id(kind: AnomalyKind, subject: &str, instance: &str) -> AnomalyId {
+    let mut hash = Sha256::new();
+    for (at, part) in [kind.name(), subject, instance].into_iter().enumerate() {
+        if at > 0 {
+            hash.update([0x1f]);
+        }
+        hash.update(part.as_bytes());
+    }
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.finalize()[..16]);
+    AnomalyId(id)
+}
+
+/// The person whom findings are about.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) roster: &'a Roster,
+    pub(crate) employee_id: &'a Arc<str>,
+    pub(crate) person: Option<PersonIndex>,
+}
+
+/// What a finding says beside whom and where: its rule, its minutes and when.
+struct Fact {
+    kind: AnomalyKind,
+    minutes: Option<i64>,
+    first_at: EventTime,
+    last_at: EventTime,
+    event_ids: Vec<Arc<str>>,
+}
+
+impl Fact {
+    fn at(kind: AnomalyKind, at: EventTime) -> Self {
+        Self { kind, minutes: None, first_at: at, last_at: at, event_ids: Vec::new() }
+    }
+}
+
+impl Subject<'_> {
+    fn finding(&self, fact: Fact, shift: Option<&ShiftOutcome>, site: Option<&Site>, day: Date) -> Finding {
+        let (person, home) = self.roster.home(self.person);
+        let site = site.or(home);
+        let org = site.map(|site| site.org.clone()).or_else(|| person.map(|person| person.org.clone()));
+        let id = match shift {
+            Some(shift) => anomaly_id(fact.kind, self.employee_id, &shift.shift_id),
+            None => anomaly_id(fact.kind, self.employee_id, &day.to_string()),
+        };
+        let Fact { kind, minutes, first_at, last_at, mut event_ids } = fact;
+        event_ids.sort();
+        Finding {
+            id,
+            kind,
+            employee_id: Some(self.employee_id.clone()),
+            site_id: site.map(|site| site.site_id.clone()),
+            org: org.unwrap_or_else(|| "".into()),
+            business_date: day,
+            shift_id: shift.map(|shift| shift.shift_id.clone()),
+            event_ids,
+            minutes,
+            first_at,
+            last_at,
+        }
+    }
+
+    /// Everything wrong with one shift instance: its ends, its absence, and where its punches were made.
+    pub(crate) fn of_shift(&self, shift: &JudgedShift<'_>, out: &mut Vec<Finding>) {
+        if self.roster.shift_at(shift.index).plan == ShiftPlan::Cancelled {
+            return;
+        }
+        let site = self.roster.shift_site(shift.index);
+        let mut facts = Vec::new();
+        shift.hours(self.roster, &mut facts);
+        for (kind, applies) in PLACE_RULES {
+            facts.extend(collect(kind, shift.punches.iter().map(|(seen, _)| *seen).filter(|seen| applies(seen))));
+        }
+        let strays = shift.punches.iter().filter(|(seen, bound)| {
+            bound.standing == Standing::Binds && seen.place == Place::Inside && self.strays(seen, site)
+        });
+        facts.extend(collect(AnomalyKind::WrongStore, strays.map(|(seen, _)| *seen)));
+        let day = shift.outcome.business_date;
+        out.extend(facts.into_iter().map(|fact| self.finding(fact, Some(shift.outcome), Some(site), day)));
+    }
+
+    /// Whether the punch was made at a permitted site that is not the shift's.
+    fn strays(&self, seen: &Seen<'_>, site: &Site) -> bool {
+        let Some(at) = seen.site_id.filter(|at| **at != site.site_id) else { return false };
+        let permitted = self.person.map_or(&[][..], |person| self.roster.permitted(person));
+        self.roster.site(at).is_some_and(|at| permitted.contains(&at))
+    }
+
+    /// Everything wrong with the punches of one business date that no shift holds.
+    pub(crate) fn of_day(&self, day: Date, punches: &[Seen<'_>], out: &mut Vec<Finding>) {
+        let first_site = punches.iter().find_map(|seen| seen.site_id);
+        let site = first_site.and_then(|id| self.roster.site(id)).map(|at| self.roster.reference().site(at));
+        let believed = || punches.iter().filter(|seen| seen.counts()).copied();
+        let mut facts = Vec::new();
+        for (kind, applies) in PLACE_RULES {
+            facts.extend(collect(kind, believed().filter(applies)));
+        }
+        let is_rostered = |seen: &Seen<'_>| {
+            self.person.is_some_and(|person| self.roster.is_rostered_near(person, seen.occurred_at))
+        };
+        facts.extend(collect(AnomalyKind::Unscheduled, believed().filter(is_rostered)));
+        let suspect = punches.iter().filter(|seen| seen.reasons.contains(Reason::ClockSuspect)).copied();
+        facts.extend(collect(AnomalyKind::ClockSuspect, suspect));
+        out.extend(facts.into_iter().map(|fact| self.finding(fact, None, site, day)));
+    }
+}
+
+type PlaceRule = (AnomalyKind, fn(&Seen<'_>) -> bool);
+
+/// Rules that one punch alone can break.
+const PLACE_RULES: [PlaceRule; 3] = [
+    (AnomalyKind::Outside, |seen| seen.place == Place::Outside),
+    (AnomalyKind::Mocked, |seen| seen.reasons.contains(Reason::Mocked)),
+    (AnomalyKind::Contradiction, |seen| seen.reasons.contains(Reason::ContradictionWifiGps)),
+];
+
+fn collect<'a>(kind: AnomalyKind, punches: impl Iterator<Item = Seen<'a>>) -> Option<Fact> {
+    let mut fact: Option<Fact> = None;
+    for seen in punches {
+        let fact = fact.get_or_insert_with(|| Fact::at(kind, seen.occurred_at));
+        fact.first_at = fact.first_at.min(seen.occurred_at);
+        fact.last_at = fact.last_at.max(seen.occurred_at);
+        fact.event_ids.push(seen.event());
+    }
+    fact
+}
+
+/// A shift instance with what judging made of it.
+pub(crate) struct JudgedShift<'a> {
+    pub(crate) index: ShiftIndex,
+    pub(crate) outcome: &'a ShiftOutcome,
+    pub(crate) due: &'a DueTime,
+    /// The punches that go with it, repeats too.
+    pub(crate) punches: &'a [(Seen<'a>, Bound)],
+    pub(crate) is_bound: bool,
+    pub(crate) is_held_back: bool,
+    pub(crate) clock: EventTime,
+}
+
+impl JudgedShift<'_> {
+    /// What is wrong with coming, leaving and being there.
+    fn hours(&self, roster: &Roster, facts: &mut Vec<Fact>) {
+        let outcome = self.outcome;
+        let closes = roster.window(self.index).closes;
+        let policy = roster.shift_policy(self.index);
+        if self.due.is_leave {
+            return;
+        }
+        if let Some(came) = outcome.first_in.filter(|_| outcome.late_min > 0) {
+            let is_serious = policy.serious_late_min > 0 && outcome.late_min >= policy.serious_late_min;
+            let is_serious = is_serious || outcome.reasons.contains(&LATE_AS_ABSENT);
+            let kind = if is_serious { AnomalyKind::SeriousLate } else { AnomalyKind::Late };
+            let event_ids = outcome.in_event_id.iter().cloned().collect();
+            facts.push(Fact { minutes: Some(outcome.late_min), event_ids, ..Fact::at(kind, came) });
+        }
+        if let Some(left) = outcome.last_out.filter(|_| outcome.early_min > 0) {
+            let event_ids = outcome.out_event_id.iter().cloned().collect();
+            let fact = Fact::at(AnomalyKind::EarlyLeave, left);
+            facts.push(Fact { minutes: Some(outcome.early_min), event_ids, ..fact });
+        }
+        if !self.is_bound {
+            let due_at = no_show_at(roster, self.index, self.due).filter(|at| *at <= self.clock);
+            if let Some(at) = due_at.filter(|_| !outcome.is_final && !self.is_held_back) {
+                facts.push(Fact::at(AnomalyKind::NoShow, at));
+            }
+            if outcome.status == ShiftStatus::Absent && outcome.missing_in && outcome.missing_out {
+                facts.push(Fact::at(AnomalyKind::Absent, closes));
+            }
+            return;
+        }
+        for (is_missing, kind) in
+            [(outcome.missing_in, AnomalyKind::MissingIn), (outcome.missing_out, AnomalyKind::MissingOut)]
+        {
+            if is_missing {
+                let held = [&outcome.in_event_id, &outcome.out_event_id];
+                let event_ids = held.into_iter().flatten().cloned().collect();
+                facts.push(Fact { event_ids, ..Fact::at(kind, closes) });
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What holds about one person at one clock: shift outcomes and findings, and exactly which keys that speaks for.
+//!
+//! In: the person's stored punches, a span of time, the log clock.  Out: [`Judged`].
+//! Owns: nothing; [`Judge`] is a set of buffers.
+//! Absent on purpose: what was said before, and memory: the caller gives the punches, from memory or from the lake.
+//! Invariants: I-A1 the result is a function of the set of punches, the snapshot and the [`Moment`].
+//! Why so: a punch can change every shift whose window touches its own (through binding) and every punch of its day that
+//! no shift holds (through one finding a day), and nothing else: that is the [`Scope`].
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use model::anomaly::Finding;
+use model::reference::ShiftPlan;
+use model::shift_result::ShiftOutcome;
+use model::{EventTime, Kind, PersonIndex, StoredPunch};
+
+use crate::binding::{Binder, Bound};
+use crate::due::DueTime;
+use crate::findings::{JudgedShift, Subject};
+use crate::minutes::{Case, Held, corrections_for};
+use crate::roster::{Roster, ShiftIndex};
+use crate::standing::{Seen, Standing, sort};
+
+/// How far from a run of shifts a punch can lie that shares a finding with one of its punches: business dates are told
+/// in some zone, and an overnight shift's punches count for its first day.
+pub(crate) const DAY_REACH_US: i64 = 5 * 86_400_000_000;
+
+/// Shifts whose no-show is held back because the whole log has fallen silent. Empty but for [`crate::PartitionState`].
+#[derive(Clone, Debug, Default)]
+pub struct Holds {
+    pub(crate) shifts: HashSet<ShiftIndex>,
+}
+
+impl Holds {
+    /// Nothing is held back.
+    pub fn none() -> &'static Self {
+        static NONE: std::sync::LazyLock<Holds> = std::sync::LazyLock::new(Holds::default);
+        &NONE
+    }
+}
+
+/// The clock at which something holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// Where the log's clock stands.
+    pub clock: EventTime,
+    /// Where the log's clock first stood: nothing is concluded from the absence of punches about a shift whose window
+    /// closed before.
+    pub since: EventTime,
+    /// Where the log ends, if it does: nothing is concluded from the absence of punches about a shift whose window opens
+    /// later. [`Moment::NO_END`] for a log that goes on.
+    pub until: EventTime,
+    /// Shifts whose no-show is held back.
+    pub holds: &'a Holds,
+}
+
+impl Moment<'_> {
+    /// The log goes on.
+    pub const NO_END: EventTime = EventTime::from_us(i64::MAX);
+}
+
+/// The keys that a [`Judged`] speaks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Shift instances, sorted by start.
+    pub shift_ids: Vec<Arc<str>>,
+    /// Business dates of punches, sorted.
+    pub dates: Vec<Date>,
+}
+
+/// What holds about one person at one clock.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The person's pseudonym.
+    pub employee_id: Arc<str>,
+    /// The person in the snapshot, if known.
+    pub person: Option<PersonIndex>,
+    /// The clock at which it holds.
+    pub clock: EventTime,
+    /// The keys it speaks for.
+    pub scope: Scope,
+    /// For each shift of the scope that has a row, its outcome.
+    pub outcomes: Vec<ShiftOutcome>,
+    /// Everything wrong within the scope.
+    pub findings: Vec<Finding>,
+}
+
+impl Judged {
+    /// Whether this speaks for `said`: if so and `said` is not among the findings, it no longer holds.
+    ///
+    /// A finding about a shift instance is spoken for when the instance is in the scope, one about a day's punches when
+    /// its business date is; findings about another person, or about no person, never.
+    pub fn covers(&self, said: &Finding) -> bool {
+        said.employee_id.as_ref() == Some(&self.employee_id)
+            && match &said.shift_id {
+                Some(shift_id) => self.scope.shift_ids.contains(shift_id),
+                None => self.scope.dates.contains(&said.business_date),
+            }
+    }
+}
+
+/// Judges one person's shifts whose windows overlap `span`, and those that their windows touch, and the punches of the
+/// same days that no shift holds, as of `moment`.
+///
+/// `punches` are stored punches of that person in any order: all of those within [`Roster::recall_span`] of `span`.
+pub fn judge(
+    roster: &Roster,
+    employee_id: &Arc<str>,
+    punches: &[StoredPunch],
+    span: Range<EventTime>,
+    moment: Moment<'_>,
+) -> Judged {
+    let mut seen: Vec<Seen<'_>> = punches.iter().map(Seen::of).collect();
+    sort(&mut seen);
+    let person = roster.person(employee_id);
+    let subject = Subject { roster, employee_id, person };
+    Judge::default().judge(subject, &seen, span, moment)
+}
+
+impl Roster {
+    /// Around which instants punches must be known to judge `span`: from the first opening to the last closing of the
+    /// windows judged with it, and the days around.
+    pub fn recall_span(&self, person: Option<PersonIndex>, span: Range<EventTime>) -> Range<EventTime> {
+        let (from, until) = self.judged_span(person, span);
+        from.plus_us(-DAY_REACH_US)..until.plus_us(DAY_REACH_US)
+    }
+
+    /// From the first opening to the last closing of the windows judged with `span`, and `span` itself.
+    pub(crate) fn judged_span(
+        &self,
+        person: Option<PersonIndex>,
+        span: Range<EventTime>,
+    ) -> (EventTime, EventTime) {
+        let (mut from, mut until) = (span.start, span.end);
+        if let Some(person) = person {
+            for index in self.windows_in(person, span.start, span.end.plus_us(-1)) {
+                let (opens, closes) = self.run_span(self.run(index));
+                (from, until) = (from.min(opens), until.max(closes.plus_us(1)));
+            }
+        }
+        (from, until)
+    }
+}
+
+/// Buffers for judging, so that a warm call allocates little but its result.
+#[derive(Default)]
+pub(crate) struct Judge {
+    binder: Binder,
+    bound: Vec<Bound>,
+}
+
+impl Judge {
+    /// As [`judge`], over sorted punches.
+    pub(crate) fn judge(
+        &mut self,
+        subject: Subject<'_>,
+        seen: &[Seen<'_>],
+        span: Range<EventTime>,
+        moment: Moment<'_>,
+    ) -> Judged {
+        let roster = subject.roster;
+        self.binder.bind(roster, subject.person, seen, &mut self.bound);
+        let mut judged = Judged {
+            employee_id: subject.employee_id.clone(),
+            person: subject.person,
+            clock: moment.clock,
+            scope: Scope::default(),
+            outcomes: Vec::new(),
+            findings: Vec::new(),
+        };
+        let (from, until) = roster.judged_span(subject.person, span.clone());
+        let shifts = shifts_judged(roster, subject.person, span);
+        for index in shifts {
+            self.judge_shift(subject, index, seen, moment, &mut judged);
+        }
+        let dates = &mut judged.scope.dates;
+        let within = |seen: &&Seen<'_>| from <= seen.occurred_at && seen.occurred_at < until;
+        dates.extend(seen.iter().filter(within).map(|seen| seen.business_date));
+        dates.sort();
+        dates.dedup();
+        self.judge_days(subject, seen, &mut judged);
+        judged.findings.sort_by(|a, b| (a.first_at, a.kind, a.id).cmp(&(b.first_at, b.kind, b.id)));
+        judged
+    }
+
+    fn judge_shift(
+        &self,
+        subject: Subject<'_>,
+        index: ShiftIndex,
+        seen: &[Seen<'_>],
+        moment: Moment<'_>,
+        out: &mut Judged,
+    ) {
+        let roster = subject.roster;
+        out.scope.shift_ids.push(roster.shift_at(index).shift_id.clone());
+        let punches: Vec<(Seen<'_>, Bound)> =
+            seen.iter().copied().zip(self.bound.iter().copied()).filter(|(_, b)| b.shift == Some(index)).collect();
+        let binding = punches.iter().filter(|(_, bound)| bound.standing == Standing::Binds);
+        let held: Vec<Held<'_>> = binding
+            .map(|(punch, bound)| Held { punch: *punch, direction: bound.direction.unwrap_or(Kind::In) })
+            .collect();
+        let corrections = corrections_for(roster, index, moment.clock);
+        let window = roster.window(index);
+        let is_planned = roster.shift_at(index).plan == ShiftPlan::Planned;
+        let is_corrected = is_planned && corrections.iter().any(Option::is_some);
+        let is_reached = window.closes >= moment.since && window.opens <= moment.until;
+        let has_row = !held.is_empty() || is_reached && (is_corrected || window.is_closed(moment.clock));
+        let due = DueTime::of(roster, index, moment.clock);
+        let outcome =
+            Case { roster, index, due: &due, held: &held, corrections, clock: moment.clock }.outcome();
+        if has_row || is_reached {
+            let shift = JudgedShift {
+                index,
+                outcome: &outcome,
+                due: &due,
+                punches: &punches,
+                is_bound: !held.is_empty() || is_corrected,
+                is_held_back: moment.holds.shifts.contains(&index),
+                clock: moment.clock,
+            };
+            subject.of_shift(&shift, &mut out.findings);
+        }
+        if has_row {
+            out.outcomes.push(outcome);
+        }
+    }
+
+    fn judge_days(&self, subject: Subject<'_>, seen: &[Seen<'_>], out: &mut Judged) {
+        let unbound = || seen.iter().zip(&self.bound).filter(|(_, bound)| bound.shift.is_none());
+        if unbound().next().is_none() {
+            return;
+        }
+        let dates = std::mem::take(&mut out.scope.dates);
+        for day in &dates {
+            let of_day: Vec<Seen<'_>> =
+                unbound().map(|(seen, _)| *seen).filter(|seen| seen.business_date == *day).collect();
+            subject.of_day(*day, &of_day, &mut out.findings);
+        }
+        out.scope.dates = dates;
+    }
+
+    /// What binding makes of one punch of the sorted `seen`.
+    pub(crate) fn bind_one(
+        &mut self,
+        roster: &Roster,
+        person: Option<PersonIndex>,
+        seen: &[Seen<'_>],
+        at: usize,
+    ) -> Bound {
+        self.binder.bind(roster, person, seen, &mut self.bound);
+        self.bound[at]
+    }
+}
+
+/// The shifts of every run with a window that overlaps `span`, by start.
+fn shifts_judged(roster: &Roster, person: Option<PersonIndex>, span: Range<EventTime>) -> Vec<ShiftIndex> {
+    let Some(person) = person else { return Vec::new() };
+    let mut shifts: Vec<ShiftIndex> = Vec::new();
+    for index in roster.windows_in(person, span.start, span.end.plus_us(-1)) {
+        if shifts.last().is_none_or(|last| *last < index) {
+            shifts.extend(roster.run(index).map(ShiftIndex));
+        }
+    }
+    shifts
+}

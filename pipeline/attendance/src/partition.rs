@@ -1,0 +1,456 @@
+//! The state of one partition: its people's recent punches and the instants at which something can change.
+//!
+//! In: the log clock record by record, punches as stored, snapshots.  Out: [`Step`]s, each with the clock at which it
+//! holds, in the order in which it came about.
+//! Owns: [`Book`], [`Timers`], the log clock and where the log begins.
+//! Absent on purpose: I/O, the wall clock, and what was said before: the caller compares and says the difference.
+//! Invariants: I-A2 `fold` then `resume` equals having lived through the same rows; timers fire in the order of time,
+//! each at its own instant and before the record at whose clock they are due, so that results never depend on how far the
+//! clock moves at once; both kept by `tests/`.
+//! Why so: a timer is judged as of its instant, not as of the record that made it visible, since two logs cut into
+//! different batches must say the same.
+//!
+//! The order per record: [`PartitionState::advance`] to its clock, then [`PartitionState::is_late`],
+//! [`PartitionState::lookup`] and [`PartitionState::arrive`], then store the row, then [`PartitionState::apply`] it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use model::position::partition_of;
+use model::{EventTime, Partition, PersonIndex, StoredPunch};
+
+use crate::arrival::{Arrival, Clocking, Facts, arrive};
+use crate::believe::SUSPECT_US;
+use crate::book::{Book, Known};
+use crate::due::{DueTime, no_show_at};
+use crate::findings::Subject;
+use crate::judge::{Judge, Judged, Moment, Scope};
+use crate::minutes::corrected;
+use crate::roster::{Roster, ShiftIndex};
+use crate::silence::{HELD_US_MAX, Silence, SilenceNote, Verdict};
+use crate::standing::Seen;
+use crate::timers::{Begin, Instant, Timer, Timers};
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// A leave row in force touches at most this much of the future: later shifts have not opened, nothing is said of them.
+const LEAVE_AHEAD_DAYS: i64 = 3;
+
+/// What makes the log's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockSource {
+    /// The time of receipt.
+    Append,
+    /// The latest believable `occurred_at`.
+    Record,
+}
+
+/// Which partition, and how much of it is remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The partition.
+    pub partition: Partition,
+    /// How many partitions its log has: timers are kept for the people whose key falls on this one.
+    pub partitions: u32,
+    /// What makes the log's clock.
+    pub clock: ClockSource,
+    /// How many days before the clock punches are remembered. Long enough for a window, its settling time and the days
+    /// around it: at least 4.
+    pub state_days: i64,
+}
+
+/// Something that holds now.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// What holds about one person.
+    Judged(Judged),
+    /// A person whose stored punches must be read from the lake to be judged.
+    Recall(Recall),
+    /// An org fell silent, or speaks again.
+    Silence(SilenceNote),
+}
+
+/// A person to be judged over a span that memory does not reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// The person's pseudonym.
+    pub employee_id: Arc<str>,
+    /// The span to be judged.
+    pub span: Range<EventTime>,
+    /// Read the person's stored punches that occurred within this and give them to [`PartitionState::recalled`].
+    pub read: Range<EventTime>,
+    /// The clock at which it is to be judged.
+    pub clock: EventTime,
+}
+
+/// What became of a punch that was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It is part of the state.
+    Folded,
+    /// It is older than memory and changed nothing: its person is to be judged from the lake, see
+    /// [`PartitionState::recall`].
+    Late,
+}
+
+/// The state of one partition.
+pub struct PartitionState {
+    settings: Settings,
+    roster: Arc<Roster>,
+    book: Book,
+    timers: Timers,
+    silence: Silence,
+    judge: Judge,
+    /// Where the log's clock stands; the epoch while nothing has set it.
+    clock: EventTime,
+    since: Option<EventTime>,
+    until: EventTime,
+    advanced: u64,
+    first_received: Option<EventTime>,
+}
+
+impl std::fmt::Debug for PartitionState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { settings, clock, since, book, .. } = self;
+        let state = (settings, clock, since, book);
+        f.debug_tuple("PartitionState").field(&state).finish_non_exhaustive()
+    }
+}
+
+impl PartitionState {
+    /// A partition about which nothing is known.
+    pub fn new(roster: Arc<Roster>, settings: Settings) -> Self {
+        Self {
+            settings,
+            roster,
+            book: Book::new(),
+            timers: Timers::default(),
+            silence: Silence::default(),
+            judge: Judge::default(),
+            clock: EventTime::from_us(0),
+            since: None,
+            until: Moment::NO_END,
+            advanced: 0,
+            first_received: None,
+        }
+    }
+
+    /// Recovery: takes in a row as stored, in any order, before [`PartitionState::resume`].
+    pub fn fold(&mut self, punch: &StoredPunch) {
+        let earliest = self.first_received.map_or(punch.received_at, |first| first.min(punch.received_at));
+        self.first_received = Some(earliest);
+        self.book.fold(punch);
+    }
+
+    /// Recovery: ends folding where the frontier's clock stands. `since` is where the log's clock first stood, where the
+    /// caller knows it; else the earliest receipt among the rows folded (exact for a log younger than memory).
+    ///
+    /// What fell due up to `clock` is not repeated; [`PartitionState::restate`] judges it again, which heals what a
+    /// former owner judged but did not get to say.
+    pub fn resume(&mut self, clock: EventTime, since: Option<EventTime>) {
+        if clock.us() <= 0 {
+            return;
+        }
+        let since = since.or(self.first_received).unwrap_or(clock).min(clock);
+        self.since = Some(since);
+        self.advanced = 2;
+        self.set_clock(clock);
+        self.build_timers(Begin::Resumed(clock));
+    }
+
+    /// Takes in a new snapshot at the present clock. [`PartitionState::restate`] judges again what it changes.
+    pub fn swap(&mut self, roster: Arc<Roster>) {
+        self.roster = roster;
+        if self.since.is_some() {
+            self.build_timers(Begin::Resumed(self.clock));
+        }
+    }
+
+    /// Where the log's clock stands.
+    pub fn clock(&self) -> EventTime {
+        self.clock
+    }
+
+    /// Where the log's clock first stood.
+    pub fn since(&self) -> Option<EventTime> {
+        self.since
+    }
+
+    /// The memory floor: punches older than it are late.
+    pub fn floor(&self) -> EventTime {
+        self.book.floor()
+    }
+
+    /// The snapshot.
+    pub fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    /// The people's punches.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// Whether a punch of that instant is older than memory.
+    pub fn is_late(&self, occurred_at: EventTime) -> bool {
+        occurred_at < self.book.floor()
+    }
+
+    /// The punch of that identity, if it is in memory.
+    pub fn lookup(&self, employee_id: &str, event_id: &str) -> Option<Known> {
+        self.book.lookup(employee_id, event_id)
+    }
+
+    /// What a punch looks like when it arrives at the present clock. Changes nothing.
+    pub fn arrive(&mut self, facts: &Facts<'_>, clocking: Clocking) -> Arrival {
+        arrive(&mut self.judge, &self.book, &self.roster, facts, clocking)
+    }
+
+    /// Moves the log's clock to `clock`, firing what falls due on the way in the order of time.
+    pub fn advance(&mut self, clock: EventTime, sink: &mut dyn FnMut(Step)) {
+        if clock.us() <= 0 {
+            return;
+        }
+        self.advanced += 1;
+        let is_alone = self.advanced == 2 && clock.us_since(self.clock) > SUSPECT_US;
+        if self.since.is_none() || is_alone && self.settings.clock == ClockSource::Record {
+            // A record that a jump leaves alone behind is no beginning: the log does not reach across the jump.
+            self.since = Some(clock);
+            self.set_clock(clock);
+            self.build_timers(Begin::Fresh);
+        }
+        let silence = &mut self.silence;
+        let hears = self.settings.clock == ClockSource::Append;
+        self.timers.open(&self.roster, clock, |shift| if hears { silence.open(&self.roster, shift) });
+        while let Some(instant) = self.timers.pop_due(clock) {
+            self.set_clock(instant.at);
+            self.fire(instant, sink);
+        }
+        self.set_clock(clock);
+    }
+
+    /// Takes in a row as stored, at the present clock, and judges its person.
+    pub fn apply(&mut self, punch: &StoredPunch, sink: &mut dyn FnMut(Step)) -> Applied {
+        if self.is_late(punch.occurred_at) {
+            return Applied::Late;
+        }
+        self.book.fold(punch);
+        let person = self.roster.person(&punch.employee_id);
+        let span = punch.occurred_at..punch.occurred_at.plus_us(1);
+        self.judge_span(&punch.employee_id, person, span, sink);
+        Applied::Folded
+    }
+
+    /// The end of the input: fires what is left of every window opened by now, until all have closed and settled, and
+    /// requests that come into force on the way. Windows that open later are left alone: the log does not reach there.
+    /// Returns where the clock ran to.
+    ///
+    /// That run is no part of the log: the frontier keeps the clock of its last record, and a log that is read again
+    /// ends the same way again.
+    pub fn end(&mut self, sink: &mut dyn FnMut(Step)) -> EventTime {
+        if let Some(horizon) = self.timers.last_of_opened() {
+            self.until = self.clock;
+            while let Some(instant) = self.timers.pop_due(horizon) {
+                self.set_clock(instant.at);
+                self.fire(instant, sink);
+            }
+        }
+        self.clock
+    }
+
+    /// Judges again everyone with a window or a punch since `from`, as of the present clock: after a swap, and after
+    /// recovery.
+    pub fn restate(&mut self, from: EventTime, sink: &mut dyn FnMut(Step)) {
+        let span = from..self.clock.plus_us(1);
+        let roster = self.roster.clone();
+        for person in (0..roster.reference().people.len() as u32).map(PersonIndex) {
+            let employee_id = &roster.reference().person(person).employee_id;
+            let has_windows = || roster.windows_in(person, span.start, self.clock).next().is_some();
+            let is_ours = || is_ours(&self.settings, employee_id);
+            if self.book.employee(employee_id).is_some() || has_windows() && is_ours() {
+                self.judge_span(employee_id, Some(person), span.clone(), sink);
+            }
+        }
+        for employee_id in self.book.employees() {
+            if roster.person(&employee_id).is_none() {
+                self.judge_span(&employee_id, None, span.clone(), sink);
+            }
+        }
+    }
+
+    /// Judges one person again over everything since `from`, as of the present clock.
+    pub fn rejudge(&mut self, employee_id: &Arc<str>, from: EventTime, sink: &mut dyn FnMut(Step)) {
+        let person = self.roster.person(employee_id);
+        self.judge_span(employee_id, person, from..self.clock.plus_us(1), sink);
+    }
+
+    /// What must be read to judge a person around a late punch.
+    pub fn recall(&self, employee_id: &Arc<str>, occurred_at: EventTime) -> Recall {
+        let person = self.roster.person(employee_id);
+        self.recall_of(employee_id, person, occurred_at..occurred_at.plus_us(1))
+    }
+
+    /// Judges what was recalled, with the person's stored punches of `recall.read`.
+    pub fn recalled(&self, recall: &Recall, punches: &[StoredPunch]) -> Judged {
+        let moment = Moment { clock: recall.clock, ..self.moment() };
+        crate::judge::judge(&self.roster, &recall.employee_id, punches, recall.span.clone(), moment)
+    }
+
+    fn moment(&self) -> Moment<'_> {
+        Moment {
+            clock: self.clock,
+            since: self.since.unwrap_or(EventTime::from_us(i64::MAX)),
+            until: self.until,
+            holds: &self.silence.holds,
+        }
+    }
+
+    fn set_clock(&mut self, clock: EventTime) {
+        self.clock = self.clock.max(clock);
+        self.book.forget_before(self.clock.plus_us(-self.settings.state_days.saturating_mul(DAY_US)));
+    }
+
+    fn build_timers(&mut self, begin: Begin) {
+        let (roster, settings) = (&self.roster, self.settings);
+        let ours = |person| is_ours(&settings, &roster.reference().person(person).employee_id);
+        let hears = settings.clock == ClockSource::Append;
+        let held_us = if hears { HELD_US_MAX } else { 0 };
+        let since = self.since.unwrap_or(self.clock);
+        self.timers = Timers::new(roster, ours, since, begin, held_us);
+        self.silence = Silence::default();
+        if hears {
+            let recent = self.clock.plus_us(-3 * HELD_US_MAX);
+            let opened = self.timers.opened().iter().filter(|shift| roster.shift_at(**shift).start >= recent);
+            opened.for_each(|shift| self.silence.open(roster, *shift));
+        }
+    }
+
+    fn fire(&mut self, instant: Instant, sink: &mut dyn FnMut(Step)) {
+        let roster = self.roster.clone();
+        match instant.timer {
+            Timer::NoShow(shift) => self.fire_no_show(shift, sink),
+            Timer::Closed(shift) | Timer::Settled(shift) => self.judge_shift(shift, sink),
+            Timer::Leave(place) => {
+                let row = &roster.reference().leave[place as usize];
+                let until = row.until.min(self.clock.plus_us(LEAVE_AHEAD_DAYS * DAY_US));
+                if row.from < until && &*row.leave_type != "field" {
+                    let employee_id = &roster.reference().person(row.person).employee_id;
+                    self.judge_span(employee_id, Some(row.person), row.from..until, sink);
+                }
+            }
+            Timer::Correction(place) => {
+                if let Some(shift) = corrected(&roster, &roster.reference().corrections[place as usize]) {
+                    self.judge_shift(shift, sink);
+                }
+            }
+        }
+    }
+
+    fn fire_no_show(&mut self, shift: ShiftIndex, sink: &mut dyn FnMut(Step)) {
+        let roster = self.roster.clone();
+        let timer = Timer::NoShow(shift);
+        // Leave may have come into force since the instant was set.
+        let Some(due_at) = no_show_at(&roster, shift, &DueTime::of(&roster, shift, self.clock)) else { return };
+        if due_at > self.clock {
+            self.timers.push(Instant { at: due_at, timer });
+            return;
+        }
+        if self.settings.clock == ClockSource::Append {
+            let (book, clock, mut notes) = (&self.book, self.clock, Vec::new());
+            let shows = |shift| shows_punch(book, &roster, shift);
+            let verdict = self.silence.ask(&roster, shift, due_at, clock, shows, &mut notes);
+            notes.into_iter().for_each(|note| sink(Step::Silence(note)));
+            if let Verdict::Hold(at) = verdict {
+                self.timers.push(Instant { at, timer });
+                return;
+            }
+        }
+        self.judge_shift(shift, sink);
+    }
+
+    fn judge_shift(&mut self, shift: ShiftIndex, sink: &mut dyn FnMut(Step)) {
+        let roster = self.roster.clone();
+        let person = roster.shift_at(shift).person;
+        let start = roster.window(shift).opens;
+        let employee_id = &roster.reference().person(person).employee_id;
+        self.judge_span(employee_id, Some(person), start..start.plus_us(1), sink);
+    }
+
+    /// Judges from memory what lies above the floor, and asks for the rest.
+    fn judge_span(
+        &mut self,
+        employee_id: &Arc<str>,
+        person: Option<PersonIndex>,
+        span: Range<EventTime>,
+        sink: &mut dyn FnMut(Step),
+    ) {
+        let floor = self.book.floor();
+        let mut span = span;
+        if let Some(below) = self.below_floor(person, &span) {
+            sink(Step::Recall(self.recall_of(employee_id, person, span.start..below)));
+            span.start = below;
+        }
+        span.start = span.start.max(floor);
+        if span.start >= span.end {
+            return;
+        }
+        let roster = self.roster.clone();
+        let read = roster.recall_span(person, span.clone());
+        let seen: Vec<Seen<'_>> = self.book.seen(employee_id, read).collect();
+        let subject = Subject { roster: &roster, employee_id, person };
+        let moment = Moment {
+            clock: self.clock,
+            since: self.since.unwrap_or(EventTime::from_us(i64::MAX)),
+            until: self.until,
+            holds: &self.silence.holds,
+        };
+        let mut judged = self.judge.judge(subject, &seen, span, moment);
+        drop_days_below(&mut judged, floor);
+        if judged.scope != Scope::default() {
+            sink(Step::Judged(judged));
+        }
+    }
+
+    /// The end of the last run of shifts that the span concerns and memory does not reach whole, if there is one.
+    fn below_floor(&self, person: Option<PersonIndex>, span: &Range<EventTime>) -> Option<EventTime> {
+        let floor = self.book.floor();
+        let windows = person.into_iter().flat_map(|p| self.roster.windows_in(p, span.start, span.end.plus_us(-1)));
+        let spans = windows.map(|index| self.roster.run_span(self.roster.run(index)));
+        spans.filter(|(opens, _)| *opens < floor).map(|(_, closes)| closes.plus_us(1)).max()
+    }
+
+    fn recall_of(
+        &self,
+        employee_id: &Arc<str>,
+        person: Option<PersonIndex>,
+        span: Range<EventTime>,
+    ) -> Recall {
+        let read = self.roster.recall_span(person, span.clone());
+        Recall { employee_id: employee_id.clone(), span, read, clock: self.clock }
+    }
+}
+
+/// Takes back what is said about days whose punches may partly lie below the floor.
+fn drop_days_below(judged: &mut Judged, floor: EventTime) {
+    let is_known = |day: &jiff::civil::Date| {
+        // A day begins at most 14 hours ahead of UTC, and a shift's window before its day.
+        let midnight = day.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).map(|at| EventTime::from(at.timestamp()));
+        midnight.is_ok_and(|at| at.plus_us(-2 * DAY_US) >= floor)
+    };
+    if judged.scope.dates.iter().all(is_known) {
+        return;
+    }
+    judged.scope.dates.retain(is_known);
+    judged.findings.retain(|finding| finding.shift_id.is_some() || is_known(&finding.business_date));
+}
+
+fn is_ours(settings: &Settings, employee_id: &str) -> bool {
+    partition_of(employee_id.as_bytes(), settings.partitions) == settings.partition
+}
+
+/// Whether any believed punch lies in the window of the shift.
+fn shows_punch(book: &Book, roster: &Roster, shift: ShiftIndex) -> bool {
+    let window = roster.window(shift);
+    let employee_id = &roster.reference().person(roster.shift_at(shift).person).employee_id;
+    book.seen(employee_id, window.opens..window.closes.plus_us(1)).any(|seen| seen.counts())
+}

@@ -1,0 +1,407 @@
+//! One reference snapshot made ready for questions by id and by time.
+//!
+//! In: a [`Reference`].  Out: people, sites and shifts by id; a person's windows, permitted sites and policy by instant.
+//! Owns: look-up tables beside the shared snapshot: about 9 bytes a person and site, 28 a shift.
+//! Absent on purpose: maps from id to value (a table of places hashes through the snapshot itself and holds no text).
+//! Invariants: windows are parallel to `Reference::shifts`; a run is a contiguous range of one person's shifts; every
+//! window of a run overlaps no window of another run, unless a chain was cut (see [`RUN_SHIFTS_MAX`]); both kept by
+//! `Roster::new` and checked in `tests`.
+//! Why so: shifts are sorted by person and start, and a window reaches at most `reach_us` around its start, so every
+//! look-up by time is one binary search and a walk over a handful of neighbours.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use model::reference::ShiftPlan;
+use model::{
+    Correction, EventTime, Leave, Person, PersonIndex, Policy, PolicyIndex, Reference, Shift, Site, SiteIndex,
+};
+use std::hash::BuildHasher;
+
+/// Windows that overlap one another in a chain are judged together. A chain of more than this many shifts (windows of
+/// round the clock, week after week) is cut at fixed seven-day borders, so that judging one punch stays bounded.
+pub(crate) const RUN_SHIFTS_MAX: usize = 16;
+
+/// A person "has shifts" around a punch if one lies within this many days of it (contract, section 4, `unscheduled`).
+const ROSTERED_WITHIN_DAYS: i64 = 31;
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// A shift instance's place in [`Reference::shifts`] of one snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShiftIndex(pub u32);
+
+/// The acceptance window of a shift instance: `[planned start − accept_before, planned end + accept_after]`, both ends
+/// inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first instant at which a punch binds.
+    pub opens: EventTime,
+    /// The last instant at which a punch binds.
+    pub closes: EventTime,
+}
+
+impl Window {
+    /// Whether a punch at `at` falls into it.
+    pub fn holds(self, at: EventTime) -> bool {
+        self.opens <= at && at <= self.closes
+    }
+
+    /// The first instant at which it counts as closed: one millisecond (the resolution of a stored log clock) after the
+    /// last instant at which a punch binds.
+    pub const fn closed_from(self) -> EventTime {
+        self.closes.plus_us(1_000)
+    }
+
+    /// Whether it has closed when the log's clock stands at `clock`.
+    pub fn is_closed(self, clock: EventTime) -> bool {
+        clock >= self.closed_from()
+    }
+}
+
+/// One snapshot with its look-up tables. Immutable; swap the whole.
+pub struct Roster {
+    reference: Arc<Reference>,
+    hasher: FixedState,
+    people: HashTable<u32>,
+    sites: HashTable<u32>,
+    shifts: HashTable<u32>,
+    shifts_from: Vec<u32>,
+    leave_from: Vec<u32>,
+    corrections_from: Vec<u32>,
+    windows: Vec<Window>,
+    /// For each shift, the place of the first shift of its run.
+    runs: Vec<u32>,
+    permitted: Vec<SiteIndex>,
+    permitted_from: Vec<u32>,
+    before_us_max: i64,
+    after_us_max: i64,
+}
+
+impl std::fmt::Debug for Roster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Roster").field("version", &self.reference.version).finish_non_exhaustive()
+    }
+}
+
+impl Roster {
+    /// Builds the tables: linear in the snapshot but for sorting a person's few windows.
+    pub fn new(reference: Arc<Reference>) -> Self {
+        let hasher = FixedState::default();
+        let people = table(&hasher, reference.people.iter().map(|person| &person.employee_id));
+        let sites = table(&hasher, reference.sites.iter().map(|site| &site.site_id));
+        let shifts = table(&hasher, reference.shifts.iter().map(|shift| &shift.shift_id));
+        let count = reference.people.len();
+        let windows: Vec<Window> = reference.shifts.iter().map(|shift| window_of(&reference, shift)).collect();
+        let starts = || reference.shifts.iter().map(|shift| shift.start);
+        let before = starts().zip(&windows).map(|(start, window)| start.us_since(window.opens));
+        let after = starts().zip(&windows).map(|(start, window)| window.closes.us_since(start));
+        let (before_us_max, after_us_max) = (before.max().unwrap_or(0), after.max().unwrap_or(0));
+        let shifts_from = borders(count, reference.shifts.iter().map(|shift| shift.person));
+        let mut roster = Self {
+            hasher,
+            people,
+            sites,
+            shifts,
+            leave_from: borders(count, reference.leave.iter().map(|leave| leave.person)),
+            corrections_from: borders(count, reference.corrections.iter().map(|correction| correction.person)),
+            runs: runs(&reference, &shifts_from, &windows),
+            shifts_from,
+            windows,
+            permitted: Vec::new(),
+            permitted_from: Vec::new(),
+            before_us_max,
+            after_us_max,
+            reference,
+        };
+        roster.list_permitted();
+        roster
+    }
+
+    fn list_permitted(&mut self) {
+        let reference = self.reference.clone();
+        self.permitted_from.reserve_exact(reference.people.len() + 1);
+        self.permitted_from.push(0);
+        let mut own: Vec<SiteIndex> = Vec::new();
+        for (place, person) in reference.people.iter().enumerate() {
+            own.clear();
+            own.extend(person.home_site);
+            own.extend(&person.allowed_sites);
+            let shifts = self.shifts_from[place] as usize..self.shifts_from[place + 1] as usize;
+            own.extend(reference.shifts[shifts].iter().map(|shift| shift.site));
+            own.sort_unstable();
+            own.dedup();
+            self.permitted.extend(&own);
+            self.permitted_from.push(self.permitted.len() as u32);
+        }
+    }
+
+    /// The snapshot.
+    pub fn reference(&self) -> &Arc<Reference> {
+        &self.reference
+    }
+
+    /// The person of that pseudonym.
+    pub fn person(&self, employee_id: &str) -> Option<PersonIndex> {
+        let found = self.people.find(self.hasher.hash_one(employee_id), |at| {
+            &*self.reference.people[*at as usize].employee_id == employee_id
+        });
+        found.map(|at| PersonIndex(*at))
+    }
+
+    /// The site of that id.
+    pub fn site(&self, site_id: &str) -> Option<SiteIndex> {
+        let found = self
+            .sites
+            .find(self.hasher.hash_one(site_id), |at| &*self.reference.sites[*at as usize].site_id == site_id);
+        found.map(|at| SiteIndex(*at))
+    }
+
+    /// The shift instance of that id.
+    pub fn shift(&self, shift_id: &str) -> Option<ShiftIndex> {
+        let found = self
+            .shifts
+            .find(self.hasher.hash_one(shift_id), |at| &*self.reference.shifts[*at as usize].shift_id == shift_id);
+        found.map(|at| ShiftIndex(*at))
+    }
+
+    /// The shift instance at `index`.
+    pub fn shift_at(&self, index: ShiftIndex) -> &Shift {
+        &self.reference.shifts[index.0 as usize]
+    }
+
+    /// The acceptance window of the shift instance at `index`.
+    pub fn window(&self, index: ShiftIndex) -> Window {
+        self.windows[index.0 as usize]
+    }
+
+    /// The policy of the shift instance at `index`.
+    pub fn shift_policy(&self, index: ShiftIndex) -> &Policy {
+        self.reference.policy(self.shift_at(index).policy)
+    }
+
+    /// The places of a person's shift instances, by start.
+    pub fn shifts_of(&self, person: PersonIndex) -> Range<u32> {
+        let at = person.0 as usize;
+        self.shifts_from[at]..self.shifts_from[at + 1]
+    }
+
+    /// A person's leave and permissions, by first instant.
+    pub fn leave_of(&self, person: PersonIndex) -> &[Leave] {
+        let places = self.leave_places(person);
+        &self.reference.leave[places.start as usize..places.end as usize]
+    }
+
+    /// A person's corrections, by instant.
+    pub fn corrections_of(&self, person: PersonIndex) -> &[Correction] {
+        let places = self.correction_places(person);
+        &self.reference.corrections[places.start as usize..places.end as usize]
+    }
+
+    /// The places of a person's leave in the snapshot.
+    pub(crate) fn leave_places(&self, person: PersonIndex) -> Range<u32> {
+        let at = person.0 as usize;
+        self.leave_from[at]..self.leave_from[at + 1]
+    }
+
+    /// The places of a person's corrections in the snapshot.
+    pub(crate) fn correction_places(&self, person: PersonIndex) -> Range<u32> {
+        let at = person.0 as usize;
+        self.corrections_from[at]..self.corrections_from[at + 1]
+    }
+
+    /// The sites where a person may punch: home, allowed, and those of all own shifts of the snapshot, sorted. Empty
+    /// means that none is given: everywhere.
+    pub fn permitted(&self, person: PersonIndex) -> &[SiteIndex] {
+        let at = person.0 as usize;
+        &self.permitted[self.permitted_from[at] as usize..self.permitted_from[at + 1] as usize]
+    }
+
+    /// A person's shift instances whose window overlaps `from..=until`, by start; cancelled ones too.
+    pub fn windows_in(
+        &self,
+        person: PersonIndex,
+        from: EventTime,
+        until: EventTime,
+    ) -> impl Iterator<Item = ShiftIndex> + '_ {
+        let all = self.shifts_of(person);
+        let shifts = &self.reference.shifts[all.start as usize..all.end as usize];
+        let earliest = from.plus_us(-self.after_us_max);
+        let latest = until.plus_us(self.before_us_max);
+        let first = shifts.partition_point(|shift| shift.start < earliest) as u32 + all.start;
+        (first..all.end)
+            .take_while(move |at| self.reference.shifts[*at as usize].start <= latest)
+            .map(ShiftIndex)
+            .filter(move |index| {
+                let window = self.window(*index);
+                window.opens <= until && window.closes >= from
+            })
+    }
+
+    /// A person's planned shift instances whose window holds `at`, by start.
+    pub fn holding(&self, person: PersonIndex, at: EventTime) -> impl Iterator<Item = ShiftIndex> + '_ {
+        self.windows_in(person, at, at).filter(|index| self.shift_at(*index).plan == ShiftPlan::Planned)
+    }
+
+    /// The shift whose window holds `at`; of several the one with the nearest start, then the earlier.
+    pub fn scheduled(&self, person: PersonIndex, at: EventTime) -> Option<ShiftIndex> {
+        self.holding(person, at).min_by_key(|index| self.shift_at(*index).start.us_since(at).saturating_abs())
+    }
+
+    /// The policy for a punch at `at`: the scheduled shift's; else by the home site's org and policy name, the person's
+    /// groups and the day at home; else by the person's org; for an unknown person that of the empty org.
+    pub fn policy_for(
+        &self,
+        person: Option<PersonIndex>,
+        scheduled: Option<ShiftIndex>,
+        at: EventTime,
+    ) -> PolicyIndex {
+        if let Some(shift) = scheduled {
+            return self.shift_at(shift).policy;
+        }
+        let book = &self.reference.policy_rules;
+        let Some(person) = person.map(|person| self.reference.person(person)) else {
+            return book.find("", &[], None, local_date(at, &TimeZone::UTC));
+        };
+        let home = person.home_site.map(|site| self.reference.site(site));
+        let find = |groups: &[Arc<str>]| match home {
+            Some(site) => book.find(&site.org, groups, site.policy.as_deref(), local_date(at, &site.time_zone)),
+            None => book.find(&person.org, groups, None, local_date(at, &TimeZone::UTC)),
+        };
+        if person.groups.is_sorted() {
+            return find(&person.groups);
+        }
+        let mut groups = person.groups.clone();
+        groups.sort();
+        find(&groups)
+    }
+
+    /// Whether the person has a shift instance, cancelled or not, within 31 days of `at`.
+    pub fn is_rostered_near(&self, person: PersonIndex, at: EventTime) -> bool {
+        let reach = ROSTERED_WITHIN_DAYS * DAY_US;
+        let all = self.shifts_of(person);
+        let shifts = &self.reference.shifts[all.start as usize..all.end as usize];
+        let behind = shifts.partition_point(|shift| shift.start <= at.plus_us(reach));
+        shifts[..behind].iter().rev().any(|shift| shift.end >= at.plus_us(-reach))
+    }
+
+    /// The run of a shift instance: the contiguous range of the person's shifts that are judged together with it.
+    pub(crate) fn run(&self, index: ShiftIndex) -> Range<u32> {
+        let first = self.runs[index.0 as usize];
+        let mut end = index.0 + 1;
+        while self.runs.get(end as usize) == Some(&first) {
+            end += 1;
+        }
+        first..end
+    }
+
+    /// The run a punch at `at` belongs to. Where a cut chain offers two, the one with the nearest planned time, then
+    /// the earlier.
+    pub(crate) fn run_at(&self, person: PersonIndex, at: EventTime) -> Option<u32> {
+        let distance = |index: &ShiftIndex| {
+            let shift = self.shift_at(*index);
+            shift.start.us_since(at).max(at.us_since(shift.end)).max(0)
+        };
+        let mut holding = self.holding(person, at).peekable();
+        let first = self.runs[holding.peek()?.0 as usize];
+        let nearest = holding.min_by_key(distance)?;
+        let run = self.runs[nearest.0 as usize];
+        debug_assert!(first <= run);
+        Some(run)
+    }
+
+    /// From the first opening to the last closing of a run's windows.
+    pub(crate) fn run_span(&self, run: Range<u32>) -> (EventTime, EventTime) {
+        let windows = &self.windows[run.start as usize..run.end as usize];
+        let opens = windows.iter().map(|window| window.opens).min();
+        let closes = windows.iter().map(|window| window.closes).max();
+        (opens.unwrap_or(EventTime::from_us(0)), closes.unwrap_or(EventTime::from_us(0)))
+    }
+
+    /// The site of the shift instance at `index`.
+    pub(crate) fn shift_site(&self, index: ShiftIndex) -> &Site {
+        self.reference.site(self.shift_at(index).site)
+    }
+
+    /// The person, where known, with the home site.
+    pub(crate) fn home(&self, person: Option<PersonIndex>) -> (Option<&Person>, Option<&Site>) {
+        let person = person.map(|person| self.reference.person(person));
+        let home = person.and_then(|person| person.home_site).map(|site| self.reference.site(site));
+        (person, home)
+    }
+}
+
+/// The day on the wall clock of `zone`.
+pub(crate) fn local_date(at: EventTime, zone: &TimeZone) -> Date {
+    zone.to_datetime(at.timestamp()).date()
+}
+
+fn table<'a>(hasher: &FixedState, ids: impl ExactSizeIterator<Item = &'a Arc<str>> + Clone) -> HashTable<u32> {
+    let places: Vec<u64> = ids.map(|id| hasher.hash_one(&**id)).collect();
+    let mut table = HashTable::with_capacity(places.len());
+    for (place, hash) in places.iter().enumerate() {
+        table.insert_unique(*hash, place as u32, |at| places[*at as usize]);
+    }
+    table
+}
+
+fn borders(people: usize, rows: impl Iterator<Item = PersonIndex>) -> Vec<u32> {
+    let mut from = vec![0_u32; people + 1];
+    for person in rows {
+        from[person.0 as usize + 1] += 1;
+    }
+    for at in 1..from.len() {
+        from[at] += from[at - 1];
+    }
+    from
+}
+
+fn window_of(reference: &Reference, shift: &Shift) -> Window {
+    let policy = reference.policy(shift.policy);
+    Window {
+        opens: shift.start.plus_min(-policy.accept_before_min),
+        closes: shift.end.plus_min(policy.accept_after_min),
+    }
+}
+
+/// For each shift the place of the first shift of its run.
+fn runs(reference: &Reference, shifts_from: &[u32], windows: &[Window]) -> Vec<u32> {
+    let mut runs = vec![0_u32; windows.len()];
+    let mut by_opening: Vec<u32> = Vec::new();
+    for borders in shifts_from.windows(2) {
+        by_opening.clear();
+        by_opening.extend(borders[0]..borders[1]);
+        by_opening.sort_by_key(|at| windows[*at as usize].opens);
+        let mut rest = by_opening.as_slice();
+        while let Some(first) = rest.first() {
+            let mut closes = windows[*first as usize].closes;
+            let mut len = 1;
+            while len < rest.len() && windows[rest[len] as usize].opens <= closes {
+                closes = closes.max(windows[rest[len] as usize].closes);
+                len += 1;
+            }
+            let (chain, behind) = rest.split_at(len);
+            // Windows of different chains do not overlap, and a start lies in its window: a chain is contiguous by start.
+            let from = chain.iter().min().copied().unwrap_or(*first);
+            number_runs(reference, from..from + len as u32, &mut runs);
+            rest = behind;
+        }
+    }
+    runs
+}
+
+fn number_runs(reference: &Reference, chain: Range<u32>, runs: &mut [u32]) {
+    let week = |at: u32| reference.shifts[at as usize].start.us().div_euclid(7 * DAY_US);
+    let is_cut = chain.len() > RUN_SHIFTS_MAX;
+    let mut first = chain.start;
+    for at in chain {
+        if is_cut && week(at) != week(first) {
+            first = at;
+        }
+        runs[at as usize] = first;
+    }
+}

@@ -1,0 +1,182 @@
+//! Which instants of a shift, a leave or a correction change what holds, and in what order they come.
+//!
+//! In: a snapshot, which people are this partition's, the log clock.  Out: timers that are due, in order of time.
+//! Owns: the partition's shifts by opening (4 bytes each) and the instants of those that have opened.
+//! Absent on purpose: what firing means (`partition`), and any wall clock.
+//! Invariants: timers come out in order of (instant, kind, row), whatever order they went in; a shift's instants are set
+//! once, when its window opens.
+//! Why so: three instants for each of a month's shifts would be a gigabyte of heap; the shifts sorted by opening are
+//! their own schedule, and only the shifts under way have entries.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use model::reference::{RequestStatus, ShiftPlan};
+use model::{EventTime, PersonIndex};
+
+use crate::due::{DueTime, no_show_at};
+use crate::minutes::corrected;
+use crate::roster::{Roster, ShiftIndex};
+
+/// What an instant stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// Due start, grace and waiting time have passed.
+    NoShow(ShiftIndex),
+    /// The window has closed.
+    Closed(ShiftIndex),
+    /// `settle_min` has passed since: what holds now is final.
+    Settled(ShiftIndex),
+    /// A leave, by its place in the snapshot, comes into force.
+    Leave(u32),
+    /// A correction, by its place in the snapshot, comes into force.
+    Correction(u32),
+}
+
+/// A timer and when it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant {
+    /// The instant at which the log's clock must stand.
+    pub at: EventTime,
+    /// What it stands for.
+    pub timer: Timer,
+}
+
+/// The instants of one shift instance under the leave in force at `clock`, in order.
+pub fn next_instants(roster: &Roster, shift: ShiftIndex, clock: EventTime) -> Vec<Instant> {
+    let mut instants = Vec::with_capacity(3);
+    let window = roster.window(shift);
+    if roster.shift_at(shift).plan == ShiftPlan::Planned
+        && let Some(at) = no_show_at(roster, shift, &DueTime::of(roster, shift, clock))
+    {
+        instants.push(Instant { at, timer: Timer::NoShow(shift) });
+    }
+    let closed = window.closed_from();
+    let settled = window.closes.plus_min(roster.shift_policy(shift).settle_min).max(closed);
+    instants.push(Instant { at: closed, timer: Timer::Closed(shift) });
+    if settled > closed {
+        instants.push(Instant { at: settled, timer: Timer::Settled(shift) });
+    }
+    instants
+}
+
+/// The instants of one partition's people.
+#[derive(Debug, Default)]
+pub struct Timers {
+    by_opening: Vec<ShiftIndex>,
+    opened: usize,
+    heap: BinaryHeap<Reverse<Instant>>,
+}
+
+impl Timers {
+    /// The timers of the people for whom `is_ours`, of a log that begins at `since` and whose clock stands at `clock`. A
+    /// shift whose window closed before `since` never gets an instant. With `Begin::Resumed`, what lies behind the clock
+    /// was done by whoever stood there; but a no-show less than `held_us` old is repeated, since it may have been held
+    /// back.
+    pub fn new(
+        roster: &Roster,
+        is_ours: impl Fn(PersonIndex) -> bool,
+        since: EventTime,
+        begin: Begin,
+        held_us: i64,
+    ) -> Self {
+        let mut timers = Self::default();
+        for person in (0..roster.reference().people.len() as u32).map(PersonIndex).filter(|p| is_ours(*p)) {
+            timers.by_opening.extend(roster.shifts_of(person).map(ShiftIndex));
+            timers.push_requests(roster, person, since, begin);
+        }
+        timers.by_opening.retain(|shift| roster.window(*shift).closes >= since);
+        timers.by_opening.sort_unstable_by_key(|shift| (roster.window(*shift).opens, *shift));
+        if let Begin::Resumed(clock) = begin {
+            timers.resume(roster, clock, held_us);
+        }
+        timers
+    }
+
+    /// Adds an instant.
+    pub fn push(&mut self, instant: Instant) {
+        self.heap.push(Reverse(instant));
+    }
+
+    /// Opens the windows that are open when the log's clock stands at `clock`; `opened` is told of each.
+    pub fn open(&mut self, roster: &Roster, clock: EventTime, mut opened: impl FnMut(ShiftIndex)) {
+        while let Some(shift) = self.by_opening.get(self.opened).copied() {
+            let opens = roster.window(shift).opens;
+            if opens > clock {
+                break;
+            }
+            self.opened += 1;
+            // As of the opening, not of `clock`: how far the clock moves at once must not matter.
+            self.heap.extend(next_instants(roster, shift, opens).into_iter().map(Reverse));
+            opened(shift);
+        }
+    }
+
+    /// Takes out the next instant that is due when the log's clock stands at `clock`, of windows already opened.
+    pub fn pop_due(&mut self, clock: EventTime) -> Option<Instant> {
+        let Reverse(instant) = self.heap.peek()?;
+        if instant.at > clock {
+            return None;
+        }
+        self.heap.pop().map(|Reverse(instant)| instant)
+    }
+
+    /// The shifts whose window has opened, by opening.
+    pub(crate) fn opened(&self) -> &[ShiftIndex] {
+        &self.by_opening[..self.opened]
+    }
+
+    /// The last instant of any shift whose window has opened.
+    pub(crate) fn last_of_opened(&self) -> Option<EventTime> {
+        let of_shift = |instant: &&Reverse<Instant>| {
+            matches!(instant.0.timer, Timer::NoShow(_) | Timer::Closed(_) | Timer::Settled(_))
+        };
+        self.heap.iter().filter(of_shift).map(|instant| instant.0.at).max()
+    }
+
+    fn resume(&mut self, roster: &Roster, clock: EventTime, held_us: i64) {
+        self.opened = self.by_opening.partition_point(|shift| roster.window(*shift).opens <= clock);
+        for shift in &self.by_opening[..self.opened] {
+            let is_left = |instant: &Instant| {
+                instant.at > clock
+                    || matches!(instant.timer, Timer::NoShow(_)) && instant.at.plus_us(held_us) > clock
+            };
+            self.heap.extend(next_instants(roster, *shift, clock).into_iter().filter(is_left).map(Reverse));
+        }
+    }
+
+    /// Approved requests that come into force later; what came into force before the log began is simply in force. A
+    /// correction shows as soon as its shift's window is open.
+    fn push_requests(&mut self, roster: &Roster, person: PersonIndex, since: EventTime, begin: Begin) {
+        let is_ahead = |at: EventTime| match begin {
+            Begin::Fresh => at > since,
+            Begin::Resumed(clock) => at > clock,
+        };
+        let reference = roster.reference();
+        for place in roster.leave_places(person) {
+            let row = &reference.leave[place as usize];
+            if let Some(at) = row.effective_at.filter(|at| row.status == RequestStatus::Approved && is_ahead(*at)) {
+                self.push(Instant { at, timer: Timer::Leave(place) });
+            }
+        }
+        for place in roster.correction_places(person) {
+            let row = &reference.corrections[place as usize];
+            let shift = corrected(roster, row).filter(|_| row.status == RequestStatus::Approved);
+            let window = shift.map(|shift| roster.window(shift)).filter(|window| window.closes >= since);
+            let Some(window) = window else { continue };
+            let at = row.effective_at.map_or(window.opens, |at| at.max(window.opens));
+            if is_ahead(at) || begin == Begin::Fresh {
+                self.push(Instant { at, timer: Timer::Correction(place) });
+            }
+        }
+    }
+}
+
+/// Where timers begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// At the beginning of the log: nothing has been done.
+    Fresh,
+    /// Behind this clock: instants up to it have been done.
+    Resumed(EventTime),
+}

@@ -1,0 +1,582 @@
+//! A small language for days: sites, a policy, shifts, leave, corrections and punches in, outcomes and findings out.
+//!
+//! Statements end at `;` or at the end of the line. Times are `HH:MM[:SS]` on the site's wall clock from `date` on, hours
+//! beyond 23 are the days after, a leading `-1d` or `+3d` moves days; `u` in front means UTC.
+//!
+//!     zone Europe/London            the zone of the sites A, B, C (home: A, allowed: B); default Asia/Hong_Kong
+//!     date 2026-11-02               day 0; default a Monday
+//!     policy grace_in=15 flex=slide …
+//!     shift s1 09:00-18:00 [at B] [break 12:00-13:00] [paid 15:00-15:15] [free] [cancelled] [as NAME]
+//!     leave l1 09:00-12:00 [type overtime] [from 10:30] [pending]        `from`: when approved
+//!     correct c1 in 09:00 [for s1] [from 20:00] [pending]
+//!     in 08:58 [at B] [outside|none] [mocked] [suspect] [arrives 20:00] [terminal|correction] [id x]
+//!     clock 10:00                   stop there; default: run until everything has settled
+//!     since 07:00                   where the log begins; default: two days before day 0
+
+// Each test binary uses a part of this.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use attendance::*;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use model::anomaly::Finding;
+use model::policy::{Flex, LateFrom, Overtime};
+use model::reference::*;
+use model::shift_result::ShiftOutcome;
+use model::*;
+
+pub(crate) const EMPLOYEE: &str = "E1";
+
+/// A punch as it arrives.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) event_id: String,
+    pub(crate) kind: Kind,
+    pub(crate) occurred_at: EventTime,
+    pub(crate) arrives_at: EventTime,
+    pub(crate) place: Place,
+    pub(crate) site: Option<SiteIndex>,
+    pub(crate) reasons: Reasons,
+    pub(crate) origin: Origin,
+    pub(crate) device_id: String,
+}
+
+/// One person's days.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) reference: Reference,
+    pub(crate) zone: TimeZone,
+    pub(crate) date: Date,
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) clock: Option<EventTime>,
+    pub(crate) since: EventTime,
+}
+
+impl World {
+    pub(crate) fn parse(script: &str) -> Self {
+        let statements: Vec<Vec<&str>> =
+            script.split(['\n', ';']).map(|line| line.split_whitespace().collect()).filter(|w: &Vec<_>| !w.is_empty()).collect();
+        let setting = |name: &str| statements.iter().find(|words| words[0] == name).map(|words| words[1]);
+        let zone_name = setting("zone").unwrap_or("Asia/Hong_Kong");
+        let mut world = Self {
+            reference: Reference::default(),
+            zone: TimeZone::get(zone_name).unwrap(),
+            date: setting("date").unwrap_or("2026-11-02").parse().unwrap(),
+            sent: Vec::new(),
+            clock: None,
+            since: EventTime::from_us(0),
+        };
+        world.since = world.time("-2d00:00");
+        let reference = &mut world.reference;
+        reference.sites = ["A", "B", "C"].map(|id| site(id, zone_name)).to_vec();
+        reference.policies = vec![Policy::default()];
+        reference.people.push(Person {
+            employee_id: EMPLOYEE.into(),
+            org: "hk".into(),
+            home_site: Some(SiteIndex(0)),
+            allowed_sites: vec![SiteIndex(1)],
+            groups: vec![],
+            managers: vec![],
+            location_declined: false,
+            joined: None,
+            left: None,
+        });
+        for words in &statements {
+            world.statement(words);
+        }
+        let reference = &mut world.reference;
+        reference.shifts.sort_by(|a, b| (a.start, &a.shift_id).cmp(&(b.start, &b.shift_id)));
+        reference.leave.sort_by_key(|row| row.from);
+        reference.corrections.sort_by_key(|row| row.occurred_at);
+        world
+    }
+
+    /// An instant written as in the language.
+    pub(crate) fn time(&self, text: &str) -> EventTime {
+        let (zone, text) = match text.strip_prefix('u') {
+            Some(rest) => (TimeZone::UTC, rest),
+            None => (self.zone.clone(), text),
+        };
+        let (days, clock) = text.split_once('d').map_or((0, text), |(days, clock)| (days.parse().unwrap(), clock));
+        let parts: Vec<i64> = clock.split(':').map(|part| part.parse().unwrap()).collect();
+        let hours = parts[0] + 24 * days;
+        let date = self.date + jiff::Span::new().days(hours.div_euclid(24));
+        let (hour, minute) = (hours.rem_euclid(24) as i8, parts[1] as i8);
+        let civil = date.at(hour, minute, parts.get(2).copied().unwrap_or(0) as i8, 0);
+        EventTime::from(zone.to_ambiguous_timestamp(civil).compatible().unwrap())
+    }
+
+    fn span(&self, text: &str) -> (EventTime, EventTime) {
+        let separator = text[1..].find('-').unwrap() + 1;
+        (self.time(&text[..separator]), self.time(&text[separator + 1..]))
+    }
+
+    fn site(&self, id: &str) -> SiteIndex {
+        SiteIndex(self.reference.sites.iter().position(|site| &*site.site_id == id).unwrap() as u32)
+    }
+
+    fn statement(&mut self, words: &[&str]) {
+        let after = |word: &str| words.iter().position(|w| *w == word).map(|at| words[at + 1]);
+        let has = |word: &str| words.contains(&word);
+        let status = if has("pending") { RequestStatus::Pending } else { RequestStatus::Approved };
+        match words[0] {
+            "zone" | "date" => {}
+            "policy" => words[1..].iter().for_each(|pair| set(&mut self.reference.policies[0], pair)),
+            "clock" => self.clock = Some(self.time(words[1])),
+            "since" => self.since = self.time(words[1]),
+            "shift" => self.shift(words),
+            "leave" => {
+                let (from, until) = self.span(words[2]);
+                self.reference.leave.push(Leave {
+                    leave_id: words[1].into(),
+                    person: PersonIndex(0),
+                    from,
+                    until,
+                    leave_type: after("type").unwrap_or("annual").into(),
+                    status,
+                    effective_at: after("from").map(|at| self.time(at)),
+                    place: None,
+                });
+            }
+            "correct" => {
+                let row = Correction {
+                    correction_id: words[1].into(),
+                    person: PersonIndex(0),
+                    kind: CorrectionKind::from_name(words[2]).unwrap(),
+                    occurred_at: self.time(words[3]),
+                    shift_id: after("for").map(Into::into),
+                    correction_type: CorrectionType::Missing,
+                    status,
+                    effective_at: after("from").map(|at| self.time(at)),
+                };
+                self.reference.corrections.push(row);
+            }
+            kind => {
+                let kind = Kind::from_name(kind).unwrap_or_else(|| panic!("no statement: {words:?}"));
+                let occurred_at = self.time(words[1]);
+                let mut reasons = Reasons::EMPTY;
+                for (word, reason) in [("mocked", Reason::Mocked), ("contradicts", Reason::ContradictionWifiGps)] {
+                    if has(word) {
+                        reasons.insert(reason);
+                    }
+                }
+                if has("suspect") {
+                    reasons.insert(Reason::ClockSuspect);
+                }
+                let place = if has("outside") {
+                    Place::Outside
+                } else if has("none") {
+                    Place::NoEvidence
+                } else {
+                    Place::Inside
+                };
+                let site = (place == Place::Inside).then(|| self.site(after("at").unwrap_or("A")));
+                let origins = [("terminal", Origin::Terminal), ("correction", Origin::Correction)];
+                let origin = origins.iter().find(|(word, _)| has(word)).map_or(Origin::Phone, |(_, origin)| *origin);
+                self.sent.push(Sent {
+                    event_id: after("id").map_or_else(|| format!("e{}", self.sent.len() + 1), str::to_owned),
+                    kind,
+                    occurred_at,
+                    arrives_at: after("arrives").map_or(occurred_at, |at| self.time(at)),
+                    place,
+                    site,
+                    reasons,
+                    origin,
+                    device_id: after("device").unwrap_or("").to_owned(),
+                });
+            }
+        }
+    }
+
+    fn shift(&mut self, words: &[&str]) {
+        let (start, end) = self.span(words[2]);
+        let mut breaks = Vec::new();
+        for pair in words.windows(2).filter(|pair| matches!(pair[0], "break" | "paid")) {
+            let (from, until) = self.span(pair[1]);
+            breaks.push(Break { start: from, end: until, paid: pair[0] == "paid" });
+        }
+        breaks.sort_by_key(|b| b.start);
+        let site = words.iter().position(|w| *w == "at").map_or(SiteIndex(0), |at| self.site(words[at + 1]));
+        self.reference.shifts.push(Shift {
+            shift_id: words[1].into(),
+            person: PersonIndex(0),
+            site,
+            business_date: self.zone.to_datetime(start.timestamp()).date(),
+            segment: 0,
+            start,
+            end,
+            breaks,
+            kind: if words.contains(&"free") { ShiftKind::Free } else { ShiftKind::Fixed },
+            plan: if words.contains(&"cancelled") { ShiftPlan::Cancelled } else { ShiftPlan::Planned },
+            policy: PolicyIndex(0),
+        });
+    }
+
+    pub(crate) fn roster(&self) -> Arc<Roster> {
+        Arc::new(Roster::new(Arc::new(self.reference.clone())))
+    }
+
+    fn local(&self, at: EventTime) -> String {
+        let local = self.zone.to_datetime(at.timestamp());
+        let days = (local.date() - self.date).get_days();
+        let day = if days == 0 { String::new() } else { format!("{days:+}d") };
+        let seconds = if local.second() == 0 { String::new() } else { format!(":{:02}", local.second()) };
+        format!("{day}{:02}:{:02}{seconds}", local.hour(), local.minute())
+    }
+
+    /// One line for an outcome: what is not zero, not missing and not said by the shift itself.
+    pub(crate) fn outcome(&self, outcome: &ShiftOutcome) -> String {
+        let mut line = format!("{} {}", outcome.shift_id, outcome.status.name());
+        let mut add = |text: String| line += &format!(" {text}");
+        let ends = [
+            ("in", outcome.first_in, &outcome.in_event_id, &outcome.in_site_id),
+            ("out", outcome.last_out, &outcome.out_event_id, &outcome.out_site_id),
+        ];
+        for (name, at, event, site) in ends {
+            let Some(at) = at else { continue };
+            let by = if event.is_some() { "" } else { "*" };
+            let site = site.as_ref().filter(|site| **site != outcome.site_id);
+            let site = site.map(|site| format!("@{site}")).unwrap_or_default();
+            add(format!("{name} {}{by}{site}", self.local(at)));
+        }
+        let numbers = [
+            ("late", outcome.late_min),
+            ("early", outcome.early_min),
+            ("break", outcome.break_min),
+            ("leave", outcome.leave_min),
+            ("overtime", outcome.overtime_min),
+        ];
+        match outcome.worked_s {
+            None => add("worked ?".to_owned()),
+            Some(0) => {}
+            Some(s) if s % 60 == 0 => add(format!("worked {}:{:02}", s / 3600, s / 60 % 60)),
+            Some(s) => add(format!("worked {}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)),
+        }
+        for (name, minutes) in numbers {
+            if minutes != 0 {
+                add(format!("{name} {minutes}"));
+            }
+        }
+        add(format!("due {}", outcome.due_min));
+        for (flag, name) in [
+            (outcome.break_auto, "auto"),
+            (outcome.missing_in, "-in"),
+            (outcome.missing_out, "-out"),
+            (!outcome.is_final, "open"),
+        ] {
+            if flag {
+                add(name.to_owned());
+            }
+        }
+        outcome.reasons.iter().for_each(|reason| add((*reason).to_owned()));
+        for ids in [&outcome.leave_ids, &outcome.correction_ids].into_iter().filter(|ids| !ids.is_empty()) {
+            add(format!("({})", ids.join(",")));
+        }
+        line
+    }
+
+    /// One line for a finding: kind, shift or day, minutes, the punches.
+    pub(crate) fn finding(&self, finding: &Finding) -> String {
+        let instance = match &finding.shift_id {
+            Some(shift_id) => shift_id.to_string(),
+            None => format!("day{}", (finding.business_date - self.date).get_days()),
+        };
+        let minutes = finding.minutes.map(|minutes| format!(" {minutes}")).unwrap_or_default();
+        let events = if finding.event_ids.is_empty() { String::new() } else { format!(" [{}]", finding.event_ids.join(",")) };
+        format!("! {} {instance}{minutes}{events}", finding.kind.name())
+    }
+}
+
+/// Numbers from a seed, for worlds made at random.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number below `limit`.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        // xorshift64*, whose high bits are good.
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
+    }
+
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.below(from.len() as u64) as usize]
+    }
+
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in (1..items.len()).rev() {
+            items.swap(at, self.below(at as u64 + 1) as usize);
+        }
+    }
+}
+
+/// A few days in the language: shifts of every kind, overlapping windows, leave, corrections, punches around them.
+pub(crate) fn random_script(random: &mut Random) -> String {
+    let zone = random.pick(&["Asia/Hong_Kong", "Europe/London", "America/New_York"]);
+    let date = random.pick(&["2026-11-02", "2026-03-27", "2026-10-23", "2026-10-30", "2026-03-06"]);
+    let mut script = format!("zone {zone}\ndate {date}\n");
+    let flex = random.pick(&["none", "none", "forgive", "slide"]);
+    let overtime = random.pick(&["off", "punched", "approved", "both"]);
+    script += &format!(
+        "policy before={} after={} grace_in={} grace_out={} flex={flex} flex_min=20 overtime={overtime} settle={} as_absent={}\n",
+        random.below(300),
+        random.below(600),
+        random.below(3) * 5,
+        random.below(3) * 5,
+        random.below(2) * 1440,
+        random.below(2) * 180,
+    );
+    let clock = |minute: u64| format!("{:02}:{:02}", minute / 60, minute % 60);
+    let mut instants = Vec::new();
+    for day in 0..4 {
+        for segment in 0..random.below(3) {
+            let start = day * 1440 + segment * 300 + random.below(20) * 30;
+            let end = start + 60 + random.below(18) * 30;
+            let at = random.pick(&["A", "B"]);
+            script += &format!("shift s{day}{segment} {}-{} at {at}", clock(start), clock(end));
+            if end - start > 240 && random.one_in(2) {
+                let from = start + 90;
+                let name = random.pick(&["break", "break", "paid"]);
+                script += &format!(" {name} {}-{}", clock(from), clock(from + 30 + random.below(2) * 30));
+            }
+            script += random.pick(&["", "", "", "", "", " free", " cancelled"]);
+            script += "\n";
+            instants.extend([start, end, start + 100, end - 30]);
+        }
+    }
+    instants.push(600);
+    let near = |random: &mut Random| {
+        let base = instants[random.below(instants.len() as u64) as usize];
+        (base + random.below(80)).saturating_sub(40)
+    };
+    for at in 0..random.below(4) {
+        let from = near(random);
+        let until = from + 30 + random.below(20) * 30;
+        let kind = random.pick(&["annual", "annual", "sick", "overtime", "field"]);
+        script += &format!("leave l{at} {}-{} type {kind}", clock(from), clock(until));
+        if random.one_in(2) {
+            script += &format!(" from {}", clock(near(random)));
+        }
+        script += "\n";
+    }
+    for at in 0..random.below(3) {
+        let kind = random.pick(&["in", "out"]);
+        script += &format!("correct c{at} {kind} {} from {}\n", clock(near(random)), clock(near(random)));
+    }
+    for _ in 0..random.below(14) {
+        let kind = random.pick(&["in", "in", "out", "out", "auto", "auto", "break_out", "break_in"]);
+        let place = random.pick(&["", "", "", "at B", "at C", "outside", "none", "mocked", "contradicts"]);
+        let second = random.below(60);
+        script += &format!("{kind} {}:{second:02} {place}\n", clock(near(random)));
+    }
+    script
+}
+
+fn site(id: &str, zone: &str) -> Site {
+    Site {
+        site_id: id.into(),
+        name: id.into(),
+        org: format!("hk/{}", id.to_lowercase()).into(),
+        time_zone: TimeZone::get(zone).unwrap(),
+        time_zone_name: zone.into(),
+        fence: Fence::Circle { centre: LonLat::new(114.17, 22.31).unwrap(), radius_m: 100.0 },
+        tolerance_m: None,
+        policy: None,
+        bssids: vec![],
+        beacons: vec![],
+        terminals: vec![],
+        managers: vec![],
+        valid_from: None,
+        valid_to: None,
+    }
+}
+
+fn set(policy: &mut Policy, pair: &str) {
+    let (key, value) = pair.split_once('=').unwrap();
+    let number = || value.parse::<i64>().unwrap();
+    match key {
+        "before" => policy.accept_before_min = number(),
+        "after" => policy.accept_after_min = number(),
+        "grace_in" => policy.grace_in_min = number(),
+        "grace_out" => policy.grace_out_min = number(),
+        "late_from" => policy.late_from = LateFrom::from_name(value).unwrap(),
+        "serious" => policy.serious_late_min = number(),
+        "as_absent" => policy.late_as_absent_min = number(),
+        "no_show" => policy.no_show_after_min = number(),
+        "flex" => policy.flex = Flex::from_name(value).unwrap(),
+        "flex_min" => policy.flex_min = number(),
+        "debounce" => policy.debounce_s = number(),
+        "settle" => policy.settle_min = number(),
+        "overtime" => policy.overtime = Overtime::from_name(value).unwrap(),
+        "overtime_after" => policy.overtime_after_min = number(),
+        "overtime_min" => policy.overtime_min_min = number(),
+        _ => panic!("no policy key {key}"),
+    }
+}
+
+/// What was last said about every key, kept as a caller keeps it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) outcomes: BTreeMap<Arc<str>, ShiftOutcome>,
+    pub(crate) findings: BTreeMap<AnomalyId, Finding>,
+    /// Every finding as it fired and was resolved, in order: `+late s1`, `-no_show s1`.
+    pub(crate) story: Vec<String>,
+}
+
+impl Said {
+    pub(crate) fn take(&mut self, world: &World, judged: &Judged) {
+        for outcome in &judged.outcomes {
+            self.outcomes.insert(outcome.shift_id.clone(), outcome.clone());
+        }
+        let name = |finding: &Finding| {
+            let line = world.finding(finding);
+            line.split(' ').skip(1).take(2).collect::<Vec<_>>().join(" ")
+        };
+        let over = |finding: &Finding| judged.covers(finding) && !judged.findings.iter().any(|f| f.id == finding.id);
+        let mut gone: Vec<AnomalyId> = self.findings.values().filter(|f| over(f)).map(|f| f.id).collect();
+        gone.sort_by_key(|id| (self.findings[id].kind, *id));
+        for id in gone {
+            let finding = self.findings.remove(&id).unwrap();
+            self.story.push(format!("-{}", name(&finding)));
+        }
+        for finding in &judged.findings {
+            assert!(judged.covers(finding), "a judgement speaks for its own findings: {finding:?}");
+            if self.findings.insert(finding.id, finding.clone()).is_none() {
+                self.story.push(format!("+{}", name(finding)));
+            }
+        }
+    }
+
+    pub(crate) fn text(&self, world: &World) -> String {
+        let mut outcomes: Vec<_> = self.outcomes.values().collect();
+        outcomes.sort_by_key(|outcome| (outcome.planned_start, outcome.shift_id.clone()));
+        let mut findings: Vec<_> = self.findings.values().collect();
+        findings.sort_by_key(|finding| (finding.first_at, finding.kind, finding.id));
+        let lines = outcomes.into_iter().map(|o| world.outcome(o)).chain(findings.into_iter().map(|f| world.finding(f)));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings { partition: Partition::new(0), partitions: 1, clock: ClockSource::Append, state_days: 40 }
+}
+
+/// Lives through the punches in the given order; each arrives at the later of its own time and the clock.
+pub(crate) struct Life<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) state: PartitionState,
+    pub(crate) said: Said,
+    pub(crate) rows: Vec<StoredPunch>,
+}
+
+impl<'a> Life<'a> {
+    pub(crate) fn new(world: &'a World) -> Self {
+        let mut life = Self {
+            world,
+            state: PartitionState::new(world.roster(), settings()),
+            said: Said::default(),
+            rows: Vec::new(),
+        };
+        life.advance(world.since);
+        life
+    }
+
+    pub(crate) fn advance(&mut self, clock: EventTime) {
+        let Self { world, state, said, .. } = self;
+        state.advance(clock, &mut |step| take(world, said, step));
+    }
+
+    pub(crate) fn send(&mut self, sent: &Sent) -> Arrival {
+        self.advance(sent.arrives_at);
+        let zone = None;
+        let facts = Facts {
+            employee_id: EMPLOYEE,
+            event_id: &sent.event_id,
+            kind: sent.kind,
+            occurred_at: sent.occurred_at,
+            received_at: sent.arrives_at,
+            origin: sent.origin,
+            device_id: &sent.device_id,
+            time_zone: "",
+            place: sent.place,
+            site: sent.site,
+            import_zone: zone,
+        };
+        let arrival = self.state.arrive(&facts, Clocking::Append);
+        let row = StoredPunch {
+            employee_id: EMPLOYEE.into(),
+            event_id: sent.event_id.as_str().into(),
+            kind: sent.kind,
+            occurred_at: sent.occurred_at,
+            received_at: sent.arrives_at,
+            origin: sent.origin,
+            device_id: sent.device_id.as_str().into(),
+            place: sent.place,
+            site_id: sent.site.map(|site| self.world.reference.site(site).site_id.clone()),
+            reasons: sent.reasons.union(arrival.reasons),
+            business_date: arrival.business_date,
+            offset: Offset::new(self.rows.len() as i64).unwrap(),
+        };
+        let Self { world, state, said, .. } = self;
+        assert_eq!(state.apply(&row, &mut |step| take(world, said, step)), Applied::Folded);
+        self.rows.push(row);
+        arrival
+    }
+
+    pub(crate) fn restate(&mut self, from: EventTime) {
+        let Self { world, state, said, .. } = self;
+        state.restate(from, &mut |step| take(world, said, step));
+    }
+
+    /// Runs to the clock of the script, or to the end of the input. Returns where the log ends.
+    pub(crate) fn finish(&mut self) -> EventTime {
+        if let Some(clock) = self.world.clock {
+            self.advance(clock);
+            return Moment::NO_END;
+        }
+        if self.rows.is_empty() {
+            // A log without a punch still reaches its shifts.
+            let starts = self.world.reference.shifts.iter().map(|shift| shift.start);
+            starts.max().into_iter().for_each(|start| self.advance(start));
+        }
+        let until = self.state.clock();
+        self.end();
+        until
+    }
+
+    pub(crate) fn end(&mut self) {
+        let Self { world, state, said, .. } = self;
+        state.end(&mut |step| take(world, said, step));
+    }
+}
+
+fn take(world: &World, said: &mut Said, step: Step) {
+    match step {
+        Step::Judged(judged) => said.take(world, &judged),
+        Step::Recall(recall) => panic!("everything is in memory here: {recall:?}"),
+        Step::Silence(_) => {}
+    }
+}
+
+/// Everything the pure function says of the whole span at one clock.
+pub(crate) fn judged_at(world: &World, rows: &[StoredPunch], clock: EventTime, until: EventTime) -> Said {
+    let roster = world.roster();
+    let moment = Moment { clock, since: world.since, until, holds: Holds::none() };
+    let span = world.time("-40d00:00")..world.time("60d00:00");
+    let mut said = Said::default();
+    said.take(world, &judge(&roster, &EMPLOYEE.into(), rows, span, moment));
+    said.story.clear();
+    said
+}
