@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use model::Cause;
-use model::position::{LogClock, NextOffset, Partition};
 
 /// What was last said about one key.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,9 +62,9 @@ impl<K: Eq + Hash + Clone, T> SaidState<K, T> {
         }
     }
 
-    /// Ends folding: remembers which keys were said from further on than `here`, to look at them again.
-    pub fn start_at(&mut self, partition: Partition, next: NextOffset, clock: LogClock) {
-        let ahead = |said: &Said<T>| said.cause.partition == partition && !said.cause.is_passed_by(next, clock);
+    /// Ends folding where the owner stands: remembers which keys were said from further on than `here`, to look at them again.
+    pub fn start_at(&mut self, here: Cause) {
+        let ahead = |said: &Said<T>| !passed(said.cause, here);
         self.ahead.extend(self.said.iter().filter(|(_, said)| ahead(said)).map(|(key, _)| key.clone()));
     }
 
@@ -120,23 +119,31 @@ impl<K: Eq + Hash + Clone, T> SaidState<K, T> {
     }
 }
 
-/// A cause of another partition (a person's partition changed with the partition count) is always passed.
+/// A cause of another log (files replayed into one lake), or of another partition (a person's partition changed with
+/// the partition count), is always passed: nothing of it will be read here.
 fn passed(cause: Cause, here: Cause) -> bool {
-    cause.partition != here.partition || cause.is_passed_by(here.next, here.clock)
+    (cause.log, cause.partition) != (here.log, here.partition) || cause.is_passed_by(here.next, here.clock)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::EventTime;
+    use model::position::{LogClock, NextOffset, Partition};
+    use model::{EventTime, LogId};
 
     fn cause(at: i64) -> Cause {
         let clock = LogClock::at(EventTime::from_us(at));
-        Cause { partition: Partition::new(0), next: NextOffset::new(at).unwrap(), clock }
+        let log = LogId::new("log").unwrap().mark();
+        Cause { log, partition: Partition::new(0), next: NextOffset::new(at).unwrap(), clock }
     }
 
     /// One key whose level follows `levels` (`None` = nothing holds and nothing was ever said); says what differs.
-    fn step(state: &mut SaidState<&'static str, u64>, level: Option<u64>, at: i64, log: &mut Vec<(i64, u64)>) {
+    fn step(
+        state: &mut SaidState<&'static str, u64>,
+        level: Option<u64>,
+        at: i64,
+        log: &mut Vec<(i64, u64)>,
+    ) {
         let Some(level) = level.or_else(|| state.get(&"key").map(|_| 0)) else { return };
         if let Decision::Say { version } = state.decide(&"key", level, cause(at)) {
             state.say("key", Said { version, digest: level, cause: cause(at), value: level });
@@ -163,7 +170,7 @@ mod tests {
                 if let Some(said) = state.get(&"key") {
                     recovered.fold("key", said.clone());
                 }
-                recovered.start_at(Partition::new(0), cause(frontier as i64).next, cause(frontier as i64).clock);
+                recovered.start_at(cause(frontier as i64));
                 for (at, level) in levels.iter().enumerate().skip(frontier) {
                     step(&mut recovered, *level, at as i64, &mut log);
                 }
@@ -176,12 +183,22 @@ mod tests {
     fn a_key_said_from_further_on_is_looked_at_once_when_passed() {
         let mut state = SaidState::default();
         state.fold("key", Said { version: 4, digest: 9, cause: cause(10), value: 9 });
-        state.start_at(Partition::new(0), cause(3).next, cause(3).clock);
+        state.start_at(cause(3));
         assert_eq!(state.decide(&"key", 1, cause(9)), Decision::Leave);
         assert!(state.take_passed(cause(9)).is_empty());
         assert_eq!(state.take_passed(cause(10)), ["key"]);
         assert!(state.take_passed(cause(11)).is_empty());
         assert_eq!(state.decide(&"key", 1, cause(10)), Decision::Say { version: 5 });
+    }
+
+    #[test]
+    fn a_cause_of_another_log_is_always_passed() {
+        let mut state = SaidState::default();
+        let other = Cause { log: LogId::new("other").unwrap().mark(), ..cause(100) };
+        state.fold("key", Said { version: 1, digest: 9, cause: other, value: 9 });
+        state.start_at(cause(0));
+        assert_eq!(state.decide(&"key", 1, cause(1)), Decision::Say { version: 2 });
+        assert!(state.take_passed(cause(1)).is_empty());
     }
 
     #[test]
