@@ -1,0 +1,303 @@
+//! The version of a snapshot: a hash of what it says.
+//!
+//! In: a [`Reference`] whose sets are sorted.  Out: 16 hex digits.  Owns: nothing.
+//! Invariants: equal rows give an equal version, whatever files they came from and in whatever order they stood, because
+//! every set is sorted by id before it is hashed; another value anywhere gives another version. Each struct is taken
+//! apart without `..`, so that a new field does not compile until it is hashed too.
+//! Why so: rows of the lake carry the version; two runs over the same reference data must agree on it.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use model::reference::{Calendar, DayKind, Org};
+use model::{
+    Correction, EventTime, Fence, Leave, LonLat, Person, PersonIndex, Reference, Shift, Site, SiteIndex,
+};
+use sha2::{Digest, Sha256};
+
+/// Bytes of the hash that are kept: 64 bits, 16 hex digits.
+const BYTES: usize = 8;
+
+/// The version of `reference`, whose own `version` is not looked at. Resolved policies are hashed through the policies
+/// that shifts and scopes point at, so that their numbering does not matter.
+pub(crate) fn of(reference: &Reference) -> Arc<str> {
+    let Reference {
+        version: _,
+        sites,
+        orgs,
+        people,
+        shifts,
+        leave,
+        corrections,
+        policies,
+        policy_rules,
+        calendars,
+    } = reference;
+    let mut hash = Hash::new();
+    hash.rows("sites", sites, site);
+    hash.rows("orgs", orgs, org);
+    hash.rows("people", people, |hash, row| person(hash, row, reference));
+    let texts: Vec<String> = policies.iter().map(|policy| format!("{policy:?}")).collect();
+    hash.rows("shifts", shifts, |hash, row| shift(hash, row, reference, &texts));
+    hash.rows("leave", leave, |hash, row| leave_row(hash, row, reference));
+    hash.rows("corrections", corrections, |hash, row| correction(hash, row, reference));
+    hash.rows("policies", policy_rules.scopes(), |hash, scope| {
+        hash.text(&scope.org);
+        hash.texts(&scope.groups);
+        hash.optional(scope.name.as_deref(), Hash::text);
+        for (date, index) in &scope.from {
+            hash.date(*date);
+            hash.text(&texts[index.0 as usize]);
+        }
+    });
+    hash.rows("calendars", calendars, calendar);
+    hash.finish()
+}
+
+fn site(hash: &mut Hash, row: &Site) {
+    let Site {
+        site_id,
+        name,
+        org,
+        time_zone: _,
+        time_zone_name,
+        fence,
+        tolerance_m,
+        policy,
+        bssids,
+        beacons,
+        terminals,
+        managers,
+        valid_from,
+        valid_to,
+    } = row;
+    for text in [site_id, name, org, time_zone_name] {
+        hash.text(text);
+    }
+    self::fence(hash, fence);
+    hash.optional(*tolerance_m, Hash::number);
+    hash.optional(policy.as_deref(), Hash::text);
+    hash.count(bssids.len());
+    for block in bssids {
+        hash.integer(block.first().bits() as i64);
+        hash.integer(i64::from(block.prefix_bits()));
+    }
+    hash.count(beacons.len());
+    for beacon in beacons {
+        hash.bytes(&beacon.uuid.to_be_bytes());
+        hash.integer(i64::from(beacon.major));
+        hash.integer(i64::from(beacon.minor));
+    }
+    hash.texts(terminals);
+    hash.texts(managers);
+    hash.optional(*valid_from, Hash::time);
+    hash.optional(*valid_to, Hash::time);
+}
+
+fn fence(hash: &mut Hash, fence: &Fence) {
+    match fence {
+        Fence::Circle { centre, radius_m } => {
+            hash.count(0);
+            hash.point(*centre);
+            hash.number(*radius_m);
+        }
+        Fence::Polygons(parts) => {
+            hash.count(1 + parts.len());
+            for part in parts {
+                hash.count(part.len());
+                for ring in part {
+                    hash.count(ring.0.len());
+                    for (lon, lat) in &ring.0 {
+                        hash.number(*lon);
+                        hash.number(*lat);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn org(hash: &mut Hash, row: &Org) {
+    let Org { org, names, managers } = row;
+    hash.text(org);
+    for name in names {
+        hash.optional(name.as_deref(), Hash::text);
+    }
+    hash.texts(managers);
+}
+
+fn person(hash: &mut Hash, row: &Person, reference: &Reference) {
+    let Person {
+        employee_id,
+        org,
+        home_site,
+        allowed_sites,
+        groups,
+        managers,
+        location_declined,
+        joined,
+        left,
+    } = row;
+    hash.text(employee_id);
+    hash.text(org);
+    hash.optional(*home_site, |hash, site| hash.site(reference, site));
+    hash.count(allowed_sites.len());
+    for site in allowed_sites {
+        hash.site(reference, *site);
+    }
+    hash.texts(groups);
+    hash.texts(managers);
+    hash.integer(i64::from(*location_declined));
+    hash.optional(*joined, Hash::date);
+    hash.optional(*left, Hash::date);
+}
+
+fn shift(hash: &mut Hash, row: &Shift, reference: &Reference, policies: &[String]) {
+    let Shift { shift_id, person, site, business_date, segment, start, end, breaks, kind, plan, policy } =
+        row;
+    hash.text(shift_id);
+    hash.person(reference, *person);
+    hash.site(reference, *site);
+    hash.date(*business_date);
+    hash.integer(i64::from(*segment));
+    hash.time(*start);
+    hash.time(*end);
+    hash.count(breaks.len());
+    for one in breaks {
+        hash.time(one.start);
+        hash.time(one.end);
+        hash.integer(i64::from(one.paid));
+    }
+    hash.text(kind.name());
+    hash.text(plan.name());
+    hash.text(&policies[policy.0 as usize]);
+}
+
+fn leave_row(hash: &mut Hash, row: &Leave, reference: &Reference) {
+    let Leave { leave_id, person, from, until, leave_type, status, effective_at, place } = row;
+    hash.text(leave_id);
+    hash.person(reference, *person);
+    hash.time(*from);
+    hash.time(*until);
+    hash.text(leave_type);
+    hash.text(status.name());
+    hash.optional(*effective_at, Hash::time);
+    hash.optional(*place, Hash::point);
+}
+
+fn correction(hash: &mut Hash, row: &Correction, reference: &Reference) {
+    let Correction {
+        correction_id,
+        person,
+        kind,
+        occurred_at,
+        shift_id,
+        correction_type,
+        status,
+        effective_at,
+    } = row;
+    hash.text(correction_id);
+    hash.person(reference, *person);
+    hash.text(kind.name());
+    hash.time(*occurred_at);
+    hash.optional(shift_id.as_deref(), Hash::text);
+    hash.text(correction_type.name());
+    hash.text(status.name());
+    hash.optional(*effective_at, Hash::time);
+}
+
+fn calendar(hash: &mut Hash, row: &Calendar) {
+    let Calendar { applies_to, days, weekdays } = row;
+    hash.text(applies_to);
+    hash.count(days.len());
+    for (date, kind) in days {
+        hash.date(*date);
+        hash.day_kind(*kind);
+    }
+    for kind in weekdays {
+        hash.day_kind(*kind);
+    }
+}
+
+/// SHA-256 over values, each with its length where that varies, so that no two lists of values read alike.
+struct Hash(Sha256);
+
+impl Hash {
+    fn new() -> Self {
+        Self(Sha256::new())
+    }
+
+    fn rows<T>(&mut self, set: &str, rows: &[T], mut row: impl FnMut(&mut Self, &T)) {
+        self.text(set);
+        self.count(rows.len());
+        for value in rows {
+            row(self, value);
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn integer(&mut self, value: i64) {
+        self.bytes(&value.to_be_bytes());
+    }
+
+    fn count(&mut self, count: usize) {
+        self.integer(count as i64);
+    }
+
+    /// Zero has one sign here.
+    fn number(&mut self, value: f64) {
+        self.bytes(&(value + 0.0).to_be_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.count(text.len());
+        self.bytes(text.as_bytes());
+    }
+
+    fn texts(&mut self, texts: &[Arc<str>]) {
+        self.count(texts.len());
+        for text in texts {
+            self.text(text);
+        }
+    }
+
+    fn time(&mut self, time: EventTime) {
+        self.integer(time.us());
+    }
+
+    fn date(&mut self, date: Date) {
+        self.integer(i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day()));
+    }
+
+    fn point(&mut self, point: LonLat) {
+        self.number(point.lon());
+        self.number(point.lat());
+    }
+
+    fn day_kind(&mut self, kind: DayKind) {
+        self.text(kind.name());
+    }
+
+    fn site(&mut self, reference: &Reference, site: SiteIndex) {
+        self.text(&reference.site(site).site_id);
+    }
+
+    fn person(&mut self, reference: &Reference, person: PersonIndex) {
+        self.text(&reference.person(person).employee_id);
+    }
+
+    fn optional<T>(&mut self, value: Option<T>, hash: impl FnOnce(&mut Self, T)) {
+        self.integer(i64::from(value.is_some()));
+        if let Some(value) = value {
+            hash(self, value);
+        }
+    }
+
+    fn finish(self) -> Arc<str> {
+        let digest = self.0.finalize();
+        digest.iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    }
+}
