@@ -1,0 +1,60 @@
+//! Which kind of file this is, as far as cutting it into records goes.
+
+use std::path::Path;
+
+/// How a file is cut into records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileFormat {
+    /// A JSON object a line.
+    Ndjson,
+    /// Comma separated with a header; a record may span lines inside quotes.
+    Csv,
+    /// The time clocks' `attlog.dat`: tab separated, a line each.
+    AttLog,
+    /// The Chinese terminal's CSV, known by its header.
+    CnTerminal,
+}
+
+/// The first column of the Chinese terminal's header: "registration number".
+const CN_TERMINAL_COLUMN: &[u8] = "登记号码".as_bytes();
+
+impl FileFormat {
+    /// Every format, in the contract's order.
+    pub const ALL: &[Self] = &[Self::Ndjson, Self::Csv, Self::AttLog, Self::CnTerminal];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+            Self::AttLog => "attlog",
+            Self::CnTerminal => "cn-terminal",
+        }
+    }
+
+    /// The format of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|format| format.name() == name)
+    }
+
+    /// The format of the file at `path` that begins with `start`: the Chinese terminal's by its header, the others by
+    /// the file's ending, else NDJSON (contract, section 8).
+    pub fn detect(path: &Path, start: &[u8]) -> Self {
+        let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+        let start = start.strip_prefix(b"\"").unwrap_or(start);
+        if start.starts_with(CN_TERMINAL_COLUMN) {
+            return Self::CnTerminal;
+        }
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        match ending.to_ascii_lowercase().as_str() {
+            "csv" => Self::Csv,
+            "dat" => Self::AttLog,
+            _ => Self::Ndjson,
+        }
+    }
+
+    /// Whether its first record names the columns, and its records may span lines inside quotes.
+    pub const fn is_csv(self) -> bool {
+        matches!(self, Self::Csv | Self::CnTerminal)
+    }
+}
