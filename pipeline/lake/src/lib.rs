@@ -1,1 +1,49 @@
-//! Rows to Parquet files and Delta commits, claims, fold-back.
+//! Rows to Parquet files and Delta commits, claims, fold-back: the one place where progress is durable.
+//!
+//! ```text
+//!   <lake>/_muster/lake.json        whose log this lake belongs to
+//!   <lake>/_muster/lock             one process at a time on a local lake
+//!   <lake>/punches/_delta_log/…     rows and, per partition, muster/<log>/<partition>/offset|clock|late
+//!   <lake>/<other>/_delta_log/…     rows and, per partition, muster/<log>/<partition>/said (and /until)
+//!   <lake>/<table>/business_month=2026-11/part-….parquet
+//!
+//!   claim:   punches (the same numbers again: its version is the generation) ▶ said = generation in the other tables
+//!   commit:  files ▶ punch_evidence ▶ rejects ▶ late ▶ punches with its numbers      derived:  shift_results ▶ anomalies
+//! ```
+//!
+//! In: record batches built by `schemas`, frontiers.  Out: Delta tables (reader 1 / writer 2), and what an owner folds back.
+//! Owns: the folder; in memory only what a [`Claim`] holds: versions seen, and the side rows it knows to be there.
+//! Absent on purpose: judging, clocks that rules see (file times are Delta's bookkeeping), and DataFusion.
+//! Invariants: I-2 rows of `punches` and the frontier land in one commit, kept by [`Lake::commit`]; I-3 nothing is committed
+//! twice or by a former owner, kept by `frontier`'s machine and `log::TableLog::append`; I-6 the tables stay readable by plain
+//! Delta readers, kept by `tests::protocol`.
+//! Why so: an entry is put, if absent, at the version behind the one its owner has seen (`frontier`), not by delta-rs's commit
+//! loop: that one lists the whole log and reloads every file on each commit, and takes its own commit, whose answer was lost,
+//! for another's. delta-rs still reads logs and writes their checkpoints.
+//! Not promised yet: survival of a power cut. Files are written beside and linked or renamed into place, so kill -9 at any
+//! moment is safe; nothing is synced to the disk before the commit returns.
+
+mod claim;
+mod commit;
+mod encode;
+mod error;
+mod fold;
+mod lake;
+mod log;
+mod maintain;
+mod ownership;
+mod read;
+mod reference;
+mod scan;
+mod statistics;
+#[cfg(test)]
+mod tests;
+
+pub use claim::Claim;
+pub use commit::{Commit, CommitOutcome};
+pub use error::{Action, Error, ErrorKind, Result};
+pub use fold::Fold;
+pub use lake::{Lake, LakeOptions};
+pub use maintain::MaintainStats;
+pub use ownership::{LocalLock, LogIdentity, LogKind};
+pub use scan::{FileEntry, TableSnapshot};

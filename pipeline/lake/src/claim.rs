@@ -1,0 +1,224 @@
+//! Ownership of partitions, taken in the lake itself (`design.md`, decision 4).
+//!
+//! In: a log and partitions.  Out: a [`Claim`]: generation, frontiers, versions seen.  Owns: what a claim holds in memory.
+//! Invariants: P5 a former owner commits nothing that counts: a claim writes the partitions' numbers into `punches`, then its
+//! generation into every other table an owner writes, so that whatever the former owner puts behind the version it has seen
+//! meets that entry; kept by [`Lake::claim`], tested by `tests::owners`. A generation never goes back in any table: an owner
+//! that finds a later one there has been overtaken and begins anew.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use frontier::{Frontiers, Mark, Outcome, PartitionFrontier, TxnId};
+use model::{Generation, NextOffset, Offset, Partition};
+use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results};
+
+use crate::commit::Unfinished;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fold::origins_from;
+use crate::lake::Lake;
+use crate::log::TableLog;
+use crate::ownership::LogIdentity;
+
+/// The tables committed just before `punches`, in this order; their rows are skipped where the table holds them already.
+pub(crate) const SIDE_TABLES: [&str; 3] = [punch_evidence::NAME, rejects::NAME, late::NAME];
+
+/// The tables of said state, committed on their own, in this order.
+pub(crate) const DERIVED_TABLES: [&str; 2] = [shift_results::NAME, anomalies::NAME];
+
+/// How often a claim begins anew when others claim the same partitions meanwhile.
+const CLAIM_ROUNDS_MAX: u32 = 16;
+
+/// Partitions of one log that this owner has claimed, and what it has seen of the tables since.
+#[derive(Debug)]
+pub struct Claim {
+    pub(crate) log: LogIdentity,
+    pub(crate) generation: Generation,
+    pub(crate) frontiers: Frontiers,
+    /// Per table, the version up to which this owner has seen its log.
+    pub(crate) seen: HashMap<&'static str, u64>,
+    /// Per side table, the rows at or beyond the frontier that it is known to hold.
+    pub(crate) present: HashMap<&'static str, HashSet<(Partition, Offset)>>,
+    pub(crate) unfinished: Option<Unfinished>,
+}
+
+impl Claim {
+    /// The log.
+    pub const fn log(&self) -> &LogIdentity {
+        &self.log
+    }
+
+    /// The version of the commit that claimed: a later owner's is higher.
+    pub const fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// How far each partition still held has been taken, as committed.
+    pub const fn frontiers(&self) -> &Frontiers {
+        &self.frontiers
+    }
+
+    /// The partitions still held.
+    pub fn held(&self) -> BTreeSet<Partition> {
+        self.frontiers.keys().copied().collect()
+    }
+
+    pub(crate) fn id(&self, partition: Partition, mark: Mark) -> TxnId {
+        TxnId { log: self.log.log_id.clone(), partition, mark }
+    }
+
+    /// Lets go of partitions that another owner has claimed.
+    pub(crate) fn lose(&mut self, lost: &BTreeSet<Partition>) {
+        self.frontiers.retain(|partition, _| !lost.contains(partition));
+        for rows in self.present.values_mut() {
+            rows.retain(|(partition, _)| !lost.contains(partition));
+        }
+    }
+
+    pub(crate) fn saw(&mut self, table: &'static str, version: u64) {
+        let seen = self.seen.entry(table).or_insert(version);
+        assert!(*seen <= version, "I-3: table {table} would be seen backwards, from {seen} to {version}");
+        *seen = version;
+    }
+
+    pub(crate) fn seen_of(&self, table: &'static str) -> u64 {
+        *self.seen.get(table).expect("a claim has seen every table an owner writes")
+    }
+}
+
+impl Lake {
+    /// Claims `partitions` of `log`: from the moment this returns, commits of whoever held them before fail. Creates the tables
+    /// an owner writes. Reads back how far the partitions have been taken, and which rows of the side tables lie beyond.
+    pub async fn claim(&self, log: &LogIdentity, partitions: &[Partition]) -> Result<Claim> {
+        let partitions: BTreeSet<Partition> = partitions.iter().copied().collect();
+        for _ in 0..CLAIM_ROUNDS_MAX {
+            if let Some(claim) = self.try_claim(log, &partitions).await? {
+                return Ok(claim);
+            }
+        }
+        let what =
+            format!("claim partitions of log `{}`: other owners claim them again and again", log.log_id);
+        Err(Error::new(ErrorKind::Contended, what))
+    }
+
+    /// One round; `None` if another owner claimed meanwhile.
+    async fn try_claim(&self, log: &LogIdentity, partitions: &BTreeSet<Partition>) -> Result<Option<Claim>> {
+        let table = self.table(punches::NAME)?;
+        let head = table.head_or_create().await?;
+        let frontiers = stored_frontiers(&table, log, partitions, head).await?;
+        let mut claim = Claim {
+            log: log.clone(),
+            generation: Generation(0),
+            frontiers,
+            seen: HashMap::new(),
+            present: HashMap::new(),
+            unfinished: None,
+        };
+        let numbers = frontier_numbers(&claim, claim.frontiers.iter());
+        let Some(version) = self.claim_table(&claim, &table, head, &numbers).await? else { return Ok(None) };
+        claim.saw(punches::NAME, version);
+        let generation = i64::try_from(version)
+            .map_err(|_| Error::corrupt("the version of table punches is no number"))?;
+        claim.generation = Generation(generation);
+        for name in SIDE_TABLES.into_iter().chain(DERIVED_TABLES) {
+            if !self.claim_generation(&mut claim, name).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(claim))
+    }
+
+    /// Writes the claim's generation into the table `name`, and reads back what the table holds beyond the frontier. `false` if
+    /// another owner was faster.
+    async fn claim_generation(&self, claim: &mut Claim, name: &'static str) -> Result<bool> {
+        let table = self.table(name)?;
+        let head = table.head_or_create().await?;
+        let held = claim.held();
+        let ids = |mark| -> Vec<TxnId> { held.iter().map(|partition| claim.id(*partition, mark)).collect() };
+        let (said, until) = (ids(Mark::Said), ids(Mark::Until));
+        let texts: Vec<String> = said.iter().chain(&until).map(ToString::to_string).collect();
+        let stored = table.numbers(head, &texts).await?;
+        let number = |id: &TxnId| stored.get(&id.to_string()).copied();
+        if said.iter().filter_map(number).any(|generation| generation > claim.generation.0) {
+            return Ok(false);
+        }
+        let numbers: BTreeMap<TxnId, i64> = said.into_iter().map(|id| (id, claim.generation.0)).collect();
+        // Rows beyond the frontier are there only if an owner died between the side tables' commits and that of `punches`.
+        let beyond: BTreeMap<Partition, NextOffset> = claim
+            .frontiers
+            .iter()
+            .filter(|(partition, frontier)| {
+                number(&claim.id(**partition, Mark::Until)).is_some_and(|until| until > frontier.next().get())
+            })
+            .map(|(partition, frontier)| (*partition, frontier.next()))
+            .collect();
+        let Some(version) = self.claim_table(claim, &table, head, &numbers).await? else { return Ok(false) };
+        if !beyond.is_empty() {
+            let snapshot = self.snapshot_at(&table, version).await?;
+            let rows = origins_from(self, &table, &snapshot, &claim.log, &beyond).await?;
+            tracing::info!(
+                table = name,
+                rows = rows.len(),
+                "found rows of an unfinished commit beyond the frontier"
+            );
+            let _ = rows;
+        }
+        claim.saw(name, version);
+        Ok(true)
+    }
+
+    async fn claim_table(
+        &self,
+        claim: &Claim,
+        table: &TableLog,
+        head: u64,
+        numbers: &BTreeMap<TxnId, i64>,
+    ) -> Result<Option<u64>> {
+        let entry = table.new_entry(Vec::new(), numbers)?;
+        let held = claim.held();
+        match table.append(&claim.log.log_id, entry, &held, head, self.options().retries).await {
+            Ok(Outcome::Done { version, .. }) => Ok(Some(version)),
+            Ok(Outcome::Lost { .. } | Outcome::InDoubt) => Ok(None),
+            Err((_, error)) => Err(error),
+        }
+    }
+}
+
+/// The numbers under which `punches` keeps `frontiers`.
+pub(crate) fn frontier_numbers<'a>(
+    claim: &Claim,
+    frontiers: impl Iterator<Item = (&'a Partition, &'a PartitionFrontier)>,
+) -> BTreeMap<TxnId, i64> {
+    let mut numbers = BTreeMap::new();
+    for (partition, frontier) in frontiers {
+        numbers.insert(claim.id(*partition, Mark::Offset), frontier.next().get());
+        numbers.insert(claim.id(*partition, Mark::Clock), frontier.clock_ms());
+        numbers.insert(claim.id(*partition, Mark::Late), frontier.late().get());
+    }
+    numbers
+}
+
+/// How far `partitions` have been taken, by the log of `punches` at version `head`.
+pub(crate) async fn stored_frontiers(
+    table: &TableLog,
+    log: &LogIdentity,
+    partitions: &BTreeSet<Partition>,
+    head: u64,
+) -> Result<Frontiers> {
+    let id = |partition, mark| TxnId { log: log.log_id.clone(), partition, mark }.to_string();
+    let marks = [Mark::Offset, Mark::Clock, Mark::Late];
+    let ids: Vec<String> =
+        partitions.iter().flat_map(|partition| marks.map(|mark| id(*partition, mark))).collect();
+    let stored = table.numbers(head, &ids).await?;
+    let read = |partition: &Partition| {
+        let numbers = marks.map(|mark| stored.get(&id(*partition, mark)).copied().unwrap_or(0));
+        let frontier =
+            PartitionFrontier::from_stored(numbers[0], numbers[1], numbers[2]).ok_or_else(|| {
+                let what = format!(
+                    "read the frontier of partition {partition}: offset, clock and inbox are {numbers:?}"
+                );
+                Error::corrupt(what)
+            })?;
+        Ok((*partition, frontier))
+    };
+    partitions.iter().map(read).collect()
+}

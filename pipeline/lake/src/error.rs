@@ -1,0 +1,202 @@
+//! What can go wrong with a lake, and whether to try again.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use arrow::error::ArrowError;
+use deltalake::DeltaTableError;
+use object_store::Error as StoreError;
+use parquet::errors::ParquetError;
+
+/// What this crate's functions return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The kind of storage is not built yet.
+    NotBuiltYet,
+    /// There is no lake at that place.
+    NoLake,
+    /// The lake's files are of a later version than this program's.
+    Format,
+    /// Another process works on this local lake.
+    Locked,
+    /// The lake belongs to another log.
+    OtherLog,
+    /// The log has another number of partitions than when the lake was begun.
+    PartitionsChanged,
+    /// The disk is full.
+    DiskFull,
+    /// The place may not be written.
+    Unwritable,
+    /// The store does not answer, or answers with an error of its own.
+    Unreachable,
+    /// Other owners claim the same partitions again and again.
+    Contended,
+    /// Rows do not fit their table.
+    Schema,
+    /// The lake contradicts itself.
+    Corrupt,
+}
+
+/// What to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Try the same again later.
+    Retry,
+    /// Stop: trying again cannot help.
+    Stop,
+}
+
+/// An error of the lake: what failed and where, and why.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    what: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), source: None }
+    }
+
+    /// An error of the store or the disk, classified by its root cause.
+    pub(crate) fn store(what: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = source.into();
+        let kind = classify(source.as_ref());
+        Self { kind, what: what.into(), source: Some(source) }
+    }
+
+    pub(crate) fn schema(
+        what: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { kind: ErrorKind::Schema, what: what.into(), source: Some(source.into()) }
+    }
+
+    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, what)
+    }
+
+    /// What went wrong.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What to do about it.
+    pub const fn action(&self) -> Action {
+        match self.kind {
+            ErrorKind::DiskFull | ErrorKind::Unwritable | ErrorKind::Unreachable | ErrorKind::Contended => {
+                Action::Retry
+            }
+            ErrorKind::NotBuiltYet
+            | ErrorKind::NoLake
+            | ErrorKind::Format
+            | ErrorKind::Locked
+            | ErrorKind::OtherLog
+            | ErrorKind::PartitionsChanged
+            | ErrorKind::Schema
+            | ErrorKind::Corrupt => Action::Stop,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match self.kind {
+            ErrorKind::DiskFull => {
+                f.write_str(": the disk is full: free some space, the work goes on by itself")?
+            }
+            ErrorKind::Unwritable => {
+                f.write_str(": the place may not be written: check its owner and permissions")?
+            }
+            _ => {}
+        }
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// The kind that the root cause of a store's error says. A contradiction in the log's own text is `Corrupt`; whatever
+/// nobody knows may pass by itself.
+fn classify(error: &(dyn StdError + 'static)) -> ErrorKind {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            match io.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                    return ErrorKind::DiskFull;
+                }
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    return ErrorKind::Unwritable;
+                }
+                _ => {}
+            }
+        }
+        if matches!(
+            error.downcast_ref(),
+            Some(StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. })
+        ) {
+            return ErrorKind::Unwritable;
+        }
+        let is_contradiction = matches!(
+            error.downcast_ref(),
+            Some(
+                DeltaTableError::InvalidJsonLog { .. }
+                    | DeltaTableError::InvalidStatsJson { .. }
+                    | DeltaTableError::SchemaMismatch { .. }
+                    | DeltaTableError::NoSchema
+            )
+        ) || matches!(error.downcast_ref(), Some(ParquetError::EOF(_)))
+            || error.is::<serde_json::Error>()
+            || matches!(error.downcast_ref(), Some(ArrowError::SchemaError(_) | ArrowError::ParseError(_)));
+        if is_contradiction {
+            return ErrorKind::Corrupt;
+        }
+        next = error.source();
+    }
+    ErrorKind::Unreachable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn io(kind: io::ErrorKind) -> StoreError {
+        StoreError::Generic { store: "LocalFileSystem", source: Box::new(io::Error::from(kind)) }
+    }
+
+    #[test]
+    fn the_root_cause_decides() {
+        for (source, kind, action) in [
+            (io(io::ErrorKind::StorageFull), ErrorKind::DiskFull, Action::Retry),
+            (io(io::ErrorKind::PermissionDenied), ErrorKind::Unwritable, Action::Retry),
+            (io(io::ErrorKind::ReadOnlyFilesystem), ErrorKind::Unwritable, Action::Retry),
+            (io(io::ErrorKind::ConnectionReset), ErrorKind::Unreachable, Action::Retry),
+        ] {
+            let nested = DeltaTableError::ObjectStore { source };
+            let error = Error::store("commit lake table punches version 41", nested);
+            assert_eq!((error.kind(), error.action()), (kind, action), "{error}");
+            assert!(error.to_string().starts_with("commit lake table punches version 41"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_says_how_to_mend_it() {
+        let error = Error::store("write file x", io(io::ErrorKind::StorageFull));
+        assert!(error.to_string().contains("free some space"), "{error}");
+    }
+}

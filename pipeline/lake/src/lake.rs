@@ -1,0 +1,196 @@
+//! A lake: its place, its store, its tables' logs.
+//!
+//! In: a folder or URL.  Out: a handle to claim, commit, fold and scan with.  Owns: nothing that a second handle would miss.
+//! Absent on purpose: a cache of snapshots: claims carry what they have seen, everything else asks the store.
+
+use std::fs;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use frontier::Retries;
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use schemas::tables;
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::TableLog;
+use crate::ownership::{self, LocalLock, LogIdentity, LogKind};
+
+/// How a lake writes.
+#[derive(Clone, Debug)]
+pub struct LakeOptions {
+    /// A file is closed and another begun once it holds about this many bytes.
+    pub target_file_bytes: u64,
+    /// The bound on attempts after an unclear answer of the store.
+    pub retries: Retries,
+    /// [`Lake::maintain`] writes a log snapshot (Delta's checkpoint) once a table has this many entries more than at the last.
+    pub checkpoint_every: u64,
+    /// [`Lake::maintain`] deletes log entries older than this that a log snapshot covers. An owner stalled for longer finds that
+    /// the log has been cleaned past it, and claims anew.
+    pub log_retention_hours: u64,
+}
+
+impl Default for LakeOptions {
+    fn default() -> Self {
+        Self {
+            target_file_bytes: 128 << 20,
+            retries: Retries::default(),
+            checkpoint_every: 100,
+            log_retention_hours: 24,
+        }
+    }
+}
+
+/// A handle to one lake.
+#[derive(Clone, Debug)]
+pub struct Lake {
+    store: Arc<dyn ObjectStore>,
+    /// Ends with a slash.
+    root: Url,
+    prefix: Path,
+    dir: Option<PathBuf>,
+    options: Arc<LakeOptions>,
+}
+
+impl Lake {
+    /// Opens the lake in the folder `place` (a path or a `file://` URL) for writing; makes the folder if there is none.
+    pub async fn open(place: &str, options: LakeOptions) -> Result<Self> {
+        let dir = local_dir(place)?;
+        let muster = dir.join("_muster");
+        let unwritable = |e| Error::store(format!("open lake {}", dir.display()), e);
+        fs::create_dir_all(&muster).map_err(unwritable)?;
+        // A folder that exists may still refuse files: say so now, not at the first commit.
+        let probe = muster.join(format!("probe-{}", std::process::id()));
+        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(unwritable)?;
+        Self::open_existing(place, options).await
+    }
+
+    /// Opens the lake in the folder `place` for reading; writes nothing.
+    pub async fn open_existing(place: &str, options: LakeOptions) -> Result<Self> {
+        let dir = local_dir(place)?;
+        let dir = fs::canonicalize(&dir).map_err(|e| {
+            let what = format!("open lake {}: {e}", dir.display());
+            Error::new(ErrorKind::NoLake, what)
+        })?;
+        let root = Url::from_directory_path(&dir).map_err(|()| {
+            Error::new(ErrorKind::NoLake, format!("open lake {}: not a folder", dir.display()))
+        })?;
+        let mut lake = Self::with_store(Arc::new(LocalFileSystem::new()), root, options)?;
+        lake.dir = Some(dir);
+        // Read for its format alone: a later one is refused before anything else is tried.
+        ownership::read(lake.store.as_ref(), &lake.prefix).await?;
+        Ok(lake)
+    }
+
+    /// The lake at `root` in `store`, whose own root is the root of the URL's host: for stores that wrap another, in tests and
+    /// simulations.
+    pub fn with_store(store: Arc<dyn ObjectStore>, mut root: Url, options: LakeOptions) -> Result<Self> {
+        if !root.path().ends_with('/') {
+            root.set_path(&format!("{}/", root.path()));
+        }
+        let prefix =
+            Path::from_url_path(root.path()).map_err(|e| Error::store(format!("open lake {root}"), e))?;
+        Ok(Self { store, root, prefix, dir: None, options: Arc::new(options) })
+    }
+
+    /// Makes the lake that of `log`, or finds that it is already; see [`ErrorKind::OtherLog`] and
+    /// [`ErrorKind::PartitionsChanged`]. A lake that holds replayed files takes no live log, and the other way round.
+    pub async fn own(&self, log: &LogIdentity, kind: LogKind) -> Result<()> {
+        ownership::own(self.store.as_ref(), &self.prefix, log, kind).await
+    }
+
+    /// Whether the lake belongs to a live log; `None` if it belongs to nobody yet.
+    pub async fn is_live(&self) -> Result<Option<bool>> {
+        Ok(ownership::read(self.store.as_ref(), &self.prefix).await?.map(|file| file.is_live()))
+    }
+
+    /// Locks a local lake for this process until the lock is dropped; `None` for a lake that is no local folder, where claims
+    /// alone keep owners apart.
+    pub fn lock_local(&self) -> Result<Option<LocalLock>> {
+        self.dir.as_deref().map(ownership::lock).transpose()
+    }
+
+    /// The folder, if it is a local one.
+    pub fn dir(&self) -> Option<&FilePath> {
+        self.dir.as_deref()
+    }
+
+    /// Where the lake is; ends with a slash.
+    pub const fn root(&self) -> &Url {
+        &self.root
+    }
+
+    /// The store, whose root is the root of the URL's host.
+    pub const fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    pub(crate) fn options(&self) -> &LakeOptions {
+        &self.options
+    }
+
+    /// The log of the table `name`.
+    pub(crate) fn table(&self, name: &str) -> Result<TableLog> {
+        TableLog::new(self.store.clone(), &self.root, name, self.options.log_retention_hours)
+    }
+}
+
+/// The schema of the table `name`.
+pub(crate) fn schema_of(name: &str) -> Result<SchemaRef> {
+    let found = tables::ALL.iter().find(|table| table.name == name);
+    let table =
+        found.ok_or_else(|| Error::new(ErrorKind::Schema, format!("the lake has no table `{name}`")))?;
+    Ok((table.schema)())
+}
+
+fn local_dir(place: &str) -> Result<PathBuf> {
+    match place.split_once("://") {
+        None => Ok(PathBuf::from(place)),
+        Some(("file", _)) => Url::parse(place)
+            .ok()
+            .and_then(|url| url.to_file_path().ok())
+            .ok_or_else(|| Error::new(ErrorKind::NoLake, format!("open lake {place}: not a local path"))),
+        Some((scheme, _)) => Err(Error::new(
+            ErrorKind::NotBuiltYet,
+            format!("open lake {place}: lakes on {scheme}:// are not built yet: name a local folder"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn places_that_are_no_lake_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, b"x").unwrap();
+        let absent = dir.path().join("absent");
+        for (place, kind) in [
+            ("s3://bucket/lake".to_owned(), ErrorKind::NotBuiltYet),
+            ("abfss://c@a/lake".to_owned(), ErrorKind::NotBuiltYet),
+            (absent.display().to_string(), ErrorKind::NoLake),
+        ] {
+            let error = Lake::open_existing(&place, LakeOptions::default()).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{place}: {error}");
+        }
+        // Below a plain file no folder can be made.
+        assert!(Lake::open(&file.join("lake").display().to_string(), LakeOptions::default()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_made_and_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("a/b c");
+        let lake = Lake::open(place.to_str().unwrap(), LakeOptions::default()).await.unwrap();
+        assert!(place.join("_muster").is_dir());
+        let url = Url::from_directory_path(&place).unwrap();
+        let again = Lake::open(url.as_str(), LakeOptions::default()).await.unwrap();
+        assert_eq!(lake.root(), again.root());
+        assert_eq!(lake.is_live().await.unwrap(), None);
+    }
+}

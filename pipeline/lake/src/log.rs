@@ -1,0 +1,315 @@
+//! One table's Delta log: its entries, the numbers owners keep in it, and appending to it exactly once.
+//!
+//! In: actions and numbers.  Out: versions and outcomes.  Owns: nothing: every answer comes from the store.
+//! Absent on purpose: listing on the way of a commit, and a loaded snapshot: an entry is put behind the version its owner has
+//! seen, at a cost that does not grow with the table (`tests::flat` counts the store's calls).
+//! Invariants: I-3 (see the crate): the machine of `frontier` decides, [`TableLog::append`] only asks and tells;
+//! I-6 tables are created at reader 1 / writer 2 with no feature, kept by [`TableLog::create`].
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use deltalake::DeltaTableError;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
+use deltalake::kernel::transaction::CommitData;
+use deltalake::kernel::{Action, Add, EagerSnapshot, Snapshot, StructType, Transaction};
+use deltalake::logstore::{LogStoreRef, StorageConfig, commit_uri_from_version, logstore_with};
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use frontier::{Attempt, AttemptId, Do, Entry, Event, Outcome, Put, TxnId};
+use model::{LogId, Partition};
+use object_store::path::Path;
+use object_store::{ObjectStore, PutMode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::encode::{now_ms, uuid};
+use crate::error::{Error, Result};
+use crate::lake::schema_of;
+
+/// The key of an attempt's id in an entry's `commitInfo`.
+const ATTEMPT_KEY: &str = "musterAttempt";
+
+/// How many entries are read backwards for numbers before the log's own replay is asked: more than a table has between two log
+/// snapshots.
+const LOOK_BACK_MAX: u64 = 256;
+
+/// One table's log.
+#[derive(Clone)]
+pub(crate) struct TableLog {
+    name: String,
+    root: Path,
+    delta: LogStoreRef,
+    retention_hours: u64,
+}
+
+/// One line of an entry, as far as owners care.
+#[derive(Deserialize)]
+struct Line {
+    txn: Option<Transaction>,
+    #[serde(rename = "commitInfo")]
+    info: Option<Value>,
+}
+
+/// An entry to append: its bytes, and what tells it from others.
+#[derive(Clone, Debug)]
+pub(crate) struct NewEntry {
+    pub(crate) attempt: AttemptId,
+    pub(crate) writes: BTreeSet<Partition>,
+    bytes: Bytes,
+}
+
+/// An attempt whose outcome the store has not told yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    attempt: Attempt,
+    entry: NewEntry,
+}
+
+impl TableLog {
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        lake: &Url,
+        name: &str,
+        retention_hours: u64,
+    ) -> Result<Self> {
+        let what = || format!("open table {name}");
+        let url = lake.join(&format!("{name}/")).map_err(|e| Error::store(what(), e))?;
+        let root = Path::from_url_path(url.path()).map_err(|e| Error::store(what(), e))?;
+        let delta =
+            logstore_with(store, &url, StorageConfig::default()).map_err(|e| Error::store(what(), e))?;
+        Ok(Self { name: name.to_owned(), root, delta, retention_hours })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The table's root within the lake's store.
+    pub(crate) const fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) const fn delta(&self) -> &LogStoreRef {
+        &self.delta
+    }
+
+    /// The store as seen from the table's root.
+    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
+        self.delta.object_store(None)
+    }
+
+    /// The version of the last entry; `None` if there is no table yet. Lists the log from its last snapshot on.
+    pub(crate) async fn head(&self) -> Result<Option<u64>> {
+        let what = || format!("read the log of table {}", self.name);
+        let read = || Snapshot::try_new(self.delta.as_ref(), None);
+        let snapshot = match read().await {
+            Ok(snapshot) => snapshot,
+            Err(DeltaTableError::NotATable(_)) => return Ok(None),
+            // The kernel's words for an absent folder differ by store. A table that is there now may have been created meanwhile.
+            Err(_) if !self.has_log().await? => return Ok(None),
+            Err(_) => read().await.map_err(|e| Error::store(what(), e))?,
+        };
+        Ok(Some(snapshot.version()))
+    }
+
+    async fn has_log(&self) -> Result<bool> {
+        let what = || format!("read the log of table {}", self.name);
+        self.delta.is_delta_table_location().await.map_err(|e| Error::store(what(), e))
+    }
+
+    /// The version of the last entry of a table that is created if there is none.
+    pub(crate) async fn head_or_create(&self) -> Result<u64> {
+        match self.head().await? {
+            Some(version) => Ok(version),
+            None => {
+                self.create().await?;
+                let what = format!("create table {}: its first entry is gone", self.name);
+                self.head().await?.ok_or_else(|| Error::corrupt(what))
+            }
+        }
+    }
+
+    /// Puts entry 0, if absent: protocol and metadata. Whoever comes first creates the same table.
+    async fn create(&self) -> Result<()> {
+        let what = || format!("create table {}", self.name);
+        let schema = schema_of(&self.name)?;
+        let columns: StructType = schema.as_ref().try_into_kernel().map_err(|e| Error::schema(what(), e))?;
+        let columns = serde_json::to_string(&columns).map_err(|e| Error::schema(what(), e))?;
+        let entry = [
+            json!({ "commitInfo": { "timestamp": now_ms(), "operation": "CREATE TABLE", "engineInfo": "muster" } }),
+            json!({ "protocol": { "minReaderVersion": 1, "minWriterVersion": 2 } }),
+            json!({ "metaData": {
+                "id": uuid(rand::random()),
+                "name": self.name,
+                "format": { "provider": "parquet", "options": {} },
+                "schemaString": columns,
+                "partitionColumns": [schemas::tables::MONTH_COLUMN],
+                // Log entries that a log snapshot covers are kept for this long. Transactions are kept for ever: the property
+                // that would let them expire is not set, and must never be.
+                "configuration": { "delta.logRetentionDuration": format!("interval {} hours", self.retention_hours) },
+                "createdTime": now_ms(),
+            } }),
+        ];
+        let text: Vec<String> = entry.iter().map(ToString::to_string).collect();
+        match self.put(0, text.join("\n").into()).await {
+            Ok(()) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
+            Err(error) => Err(Error::store(what(), error)),
+        }
+    }
+
+    async fn put(&self, version: u64, bytes: Bytes) -> object_store::Result<()> {
+        let path = commit_uri_from_version(Some(version));
+        self.store().put_opts(&path, bytes.into(), PutMode::Create.into()).await.map(|_| ())
+    }
+
+    async fn lines(&self, version: u64) -> Result<Option<Vec<Line>>> {
+        let what = || format!("read entry {version} of table {}", self.name);
+        let Some(bytes) = self.delta.read_commit_entry(version).await.map_err(|e| Error::store(what(), e))?
+        else {
+            return Ok(None);
+        };
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines: std::result::Result<_, _> = lines.map(serde_json::from_slice).collect();
+        lines.map(Some).map_err(|e| Error::store(what(), e))
+    }
+
+    /// The entry of `version` as owners of partitions of `log` see it.
+    async fn entry(&self, log: &LogId, version: u64) -> Result<Option<Entry>> {
+        let Some(lines) = self.lines(version).await? else { return Ok(None) };
+        let mut entry = Entry { attempt: None, touches: BTreeSet::new() };
+        for line in lines {
+            if let Some(id) = line.txn.and_then(|txn| TxnId::parse(&txn.app_id)).filter(|id| id.log == *log) {
+                entry.touches.insert(id.partition);
+            }
+            let attempt = line.info.as_ref().and_then(|info| info[ATTEMPT_KEY].as_str());
+            if let Some(bits) = attempt.and_then(|text| u128::from_str_radix(text, 16).ok()) {
+                entry.attempt = Some(AttemptId(bits));
+            }
+        }
+        Ok(Some(entry))
+    }
+
+    /// The numbers that the log keeps under `ids` at `version`; ids it has never kept are absent.
+    pub(crate) async fn numbers(&self, version: u64, ids: &[String]) -> Result<HashMap<String, i64>> {
+        let mut wanted: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        let mut found = HashMap::new();
+        // The newest entries hold what an owner at work has kept; reading them is cheaper than one replay of the log per id.
+        let oldest = (version + 1).saturating_sub(LOOK_BACK_MAX);
+        for at in (oldest..=version).rev() {
+            let Some(lines) = self.lines(at).await? else { break };
+            for txn in lines.into_iter().filter_map(|line| line.txn) {
+                if wanted.remove(txn.app_id.as_str()) {
+                    found.insert(txn.app_id, txn.version);
+                }
+            }
+            if wanted.is_empty() || at == 0 {
+                return Ok(found);
+            }
+        }
+        let what = || format!("read the numbers of table {} version {version}", self.name);
+        let snapshot = EagerSnapshot::try_new(self.delta.as_ref(), Some(version)).await;
+        let snapshot = snapshot.map_err(|e| Error::store(what(), e))?;
+        for id in wanted {
+            let number = snapshot.transaction_version(self.delta.as_ref(), id).await;
+            if let Some(number) = number.map_err(|e| Error::store(what(), e))? {
+                found.insert(id.to_owned(), number);
+            }
+        }
+        Ok(found)
+    }
+
+    /// An entry that adds `files` and keeps `numbers`.
+    pub(crate) fn new_entry(&self, files: Vec<Add>, numbers: &BTreeMap<TxnId, i64>) -> Result<NewEntry> {
+        let attempt = AttemptId(rand::random());
+        let actions = files.into_iter().map(Action::Add).collect();
+        let operation = DeltaOperation::Write {
+            mode: SaveMode::Append,
+            partition_by: Some(vec![schemas::tables::MONTH_COLUMN.to_owned()]),
+            predicate: None,
+        };
+        let info = HashMap::from([
+            (ATTEMPT_KEY.to_owned(), json!(format!("{:032x}", attempt.0))),
+            ("isBlindAppend".to_owned(), json!(true)),
+        ]);
+        let transactions = numbers.iter().map(|(id, number)| Transaction::new(id, *number)).collect();
+        let bytes = CommitData::new(actions, operation, info, transactions).get_bytes();
+        let bytes = bytes.map_err(|e| Error::schema(format!("write an entry of table {}", self.name), e))?;
+        Ok(NewEntry { attempt, writes: numbers.keys().map(|id| id.partition).collect(), bytes })
+    }
+
+    /// Appends `entry` behind version `seen`, for an owner of the partitions `held` of `log`. `Err` if the store never told the
+    /// outcome: what to [resume](Self::resume), and why.
+    pub(crate) async fn append(
+        &self,
+        log: &LogId,
+        entry: NewEntry,
+        held: &BTreeSet<Partition>,
+        seen: u64,
+        retries: frontier::Retries,
+    ) -> std::result::Result<Outcome, (Pending, Error)> {
+        let (attempt, first) =
+            Attempt::start(entry.attempt, entry.writes.clone(), held.clone(), seen, retries);
+        self.drive(log, Pending { attempt, entry }, first).await
+    }
+
+    /// Goes on with an attempt whose outcome was not told.
+    pub(crate) async fn resume(
+        &self,
+        log: &LogId,
+        mut pending: Pending,
+    ) -> std::result::Result<Outcome, (Pending, Error)> {
+        let first = pending.attempt.resume();
+        self.drive(log, pending, first).await
+    }
+
+    async fn drive(
+        &self,
+        log: &LogId,
+        mut pending: Pending,
+        first: Do,
+    ) -> std::result::Result<Outcome, (Pending, Error)> {
+        let mut next = first;
+        let mut last_error = None;
+        loop {
+            let event = match next {
+                Do::Put { version } => match self.put(version, pending.entry.bytes.clone()).await {
+                    Ok(()) => Event::Put(Put::Applied),
+                    Err(object_store::Error::AlreadyExists { .. }) => Event::Put(Put::Taken),
+                    Err(error) => {
+                        let what = format!("commit lake table {} version {version}", self.name);
+                        last_error = Some(Error::store(what, error));
+                        Event::Put(Put::Unclear)
+                    }
+                },
+                Do::Read { version, wait } => {
+                    if !wait.is_zero() {
+                        tracing::warn!(table = self.name, version, error = ?last_error, "the lake's answer is unclear, reading back");
+                        tokio::time::sleep(wait).await;
+                    }
+                    match self.entry(log, version).await {
+                        Ok(entry) => Event::Read(entry),
+                        Err(error) => {
+                            last_error = Some(error);
+                            Event::ReadFailed
+                        }
+                    }
+                }
+                Do::End(Outcome::InDoubt) => {
+                    let what = format!("commit lake table {}: others commit without end", self.name);
+                    let contended = || Error::new(crate::error::ErrorKind::Contended, what);
+                    return Err((pending, last_error.unwrap_or_else(contended)));
+                }
+                Do::End(outcome) => return Ok(outcome),
+            };
+            next = pending.attempt.on(event);
+        }
+    }
+}
+
+impl std::fmt::Debug for TableLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableLog").field("name", &self.name).field("root", &self.root).finish_non_exhaustive()
+    }
+}

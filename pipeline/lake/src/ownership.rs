@@ -1,0 +1,236 @@
+//! Whose log a lake belongs to, and which process works on it.
+//!
+//! In: a log's identity.  Out: leave, or a named error.  Owns: `_muster/lake.json` (written once, put if absent) and
+//! `_muster/lock` (held while the process lives).
+//! Invariants: I-7 a lake belongs to one live log, or to replays, and never changes hands: kept by [`check`].
+//! Why so: a live log in a lake of replays (or the other way round) would fold other people's partitions: the partition of a
+//! replayed file says nothing about a person. So neither is let into the other's lake.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use model::LogId;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The version of the lake's own files and conventions that this program reads and writes.
+const FORMAT: u32 = 1;
+
+/// Which log rows come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogIdentity {
+    /// The log's id, for ever.
+    pub log_id: LogId,
+    /// The topic as its rows name it; for a replayed file the same text as its id.
+    pub topic: Arc<str>,
+    /// How many partitions it has.
+    pub partitions: u32,
+}
+
+impl LogIdentity {
+    /// The identity of a replayed file: a log of its own with one partition, its topic named as its id.
+    pub fn file(log_id: LogId) -> Self {
+        let topic = log_id.as_str().into();
+        Self { log_id, topic, partitions: 1 }
+    }
+}
+
+/// What kind of log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    /// One that grows: Kafka's, or the embedded one. A lake has at most one.
+    Live,
+    /// A file that is replayed. A lake may have many.
+    Replay,
+}
+
+/// The owner file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LakeFile {
+    format: u32,
+    /// The live log; null in a lake of replays.
+    live: Option<LiveLog>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LiveLog {
+    log_id: String,
+    topic: String,
+    partitions: u32,
+}
+
+impl LakeFile {
+    fn of(log: &LogIdentity, kind: LogKind) -> Self {
+        let live = (kind == LogKind::Live).then(|| LiveLog {
+            log_id: log.log_id.as_str().to_owned(),
+            topic: log.topic.as_ref().to_owned(),
+            partitions: log.partitions,
+        });
+        Self { format: FORMAT, live }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+}
+
+fn path(prefix: &Path) -> Path {
+    prefix.clone().join("_muster").join("lake.json")
+}
+
+/// The owner file of the lake at `prefix`, if it has one.
+pub(crate) async fn read(store: &dyn ObjectStore, prefix: &Path) -> Result<Option<LakeFile>> {
+    let path = path(prefix);
+    let bytes = match store.get(&path).await {
+        Ok(found) => found.bytes().await.map_err(|e| Error::store(format!("read {path}"), e))?,
+        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(Error::store(format!("read {path}"), error)),
+    };
+    let file: LakeFile =
+        serde_json::from_slice(&bytes).map_err(|e| Error::store(format!("read {path}"), e))?;
+    if file.format == FORMAT {
+        return Ok(Some(file));
+    }
+    let what = format!(
+        "open lake: {path} is of format {}, this program knows {FORMAT}: use a newer muster",
+        file.format
+    );
+    Err(Error::new(ErrorKind::Format, what))
+}
+
+/// Makes the lake `log`'s, or finds that it is already.
+pub(crate) async fn own(
+    store: &dyn ObjectStore,
+    prefix: &Path,
+    log: &LogIdentity,
+    kind: LogKind,
+) -> Result<()> {
+    let wanted = LakeFile::of(log, kind);
+    if let Some(found) = read(store, prefix).await? {
+        return check(&found, &wanted, prefix);
+    }
+    let bytes = serde_json::to_vec_pretty(&wanted).map_err(|e| Error::store("write lake.json", e))?;
+    let path = path(prefix);
+    match store.put_opts(&path, bytes.into(), PutMode::Create.into()).await {
+        Ok(_) => Ok(()),
+        // Another process was first, or the answer of an earlier try was lost: what is there decides.
+        Err(error) => match read(store, prefix).await? {
+            Some(found) => check(&found, &wanted, prefix),
+            None => Err(Error::store(format!("write {path}"), error)),
+        },
+    }
+}
+
+fn check(found: &LakeFile, wanted: &LakeFile, prefix: &Path) -> Result<()> {
+    let other = |what: String| Err(Error::new(ErrorKind::OtherLog, what));
+    match (&found.live, &wanted.live) {
+        (None, None) => Ok(()),
+        (Some(found), None) => other(format!(
+            "replay into lake /{prefix}: it belongs to the live log `{}` (topic {}): give replays a folder of their own",
+            found.log_id, found.topic
+        )),
+        (None, Some(wanted)) => other(format!(
+            "open lake /{prefix} for log `{}`: it holds replayed files: give the live log a folder of its own",
+            wanted.log_id
+        )),
+        (Some(found), Some(wanted)) if found.log_id != wanted.log_id => other(format!(
+            "open lake /{prefix} for log `{}` (topic {}): it belongs to log `{}` (topic {}): name that log, or another folder",
+            wanted.log_id, wanted.topic, found.log_id, found.topic
+        )),
+        (Some(found), Some(wanted)) if found.partitions != wanted.partitions => Err(Error::new(
+            ErrorKind::PartitionsChanged,
+            format!(
+                "open lake /{prefix}: log `{}` has {} partitions, the lake was begun with {}: run `muster repartition`",
+                wanted.log_id, wanted.partitions, found.partitions
+            ),
+        )),
+        (Some(_), Some(_)) => Ok(()),
+    }
+}
+
+/// The lock of a local lake, held until dropped.
+#[derive(Debug)]
+pub struct LocalLock {
+    _file: File,
+}
+
+/// Locks the local lake at `dir` for this process.
+pub(crate) fn lock(dir: &FilePath) -> Result<LocalLock> {
+    let path = dir.join("_muster").join("lock");
+    let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let mut file = open.map_err(|e| Error::store(format!("lock {}", path.display()), e))?;
+    match file.try_lock() {
+        Ok(()) => {
+            // Who holds it, for a person who looks; nothing reads it.
+            let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            Ok(LocalLock { _file: file })
+        }
+        Err(TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(&path).unwrap_or_default();
+            let what =
+                format!("lock lake {}: process {holder} works on it: wait for it or stop it", dir.display());
+            Err(Error::new(ErrorKind::Locked, what))
+        }
+        Err(TryLockError::Error(error)) => Err(Error::store(format!("lock {}", path.display()), error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::memory::InMemory;
+
+    fn log(id: &str, partitions: u32) -> LogIdentity {
+        LogIdentity { log_id: LogId::new(id).unwrap(), topic: "punches".into(), partitions }
+    }
+
+    #[tokio::test]
+    async fn a_lake_never_changes_hands() {
+        use LogKind::{Live, Replay};
+        for (first, second, expected) in [
+            ((log("a", 4), Live), (log("a", 4), Live), None),
+            ((log("a", 4), Live), (log("b", 4), Live), Some(ErrorKind::OtherLog)),
+            ((log("a", 4), Live), (log("a", 8), Live), Some(ErrorKind::PartitionsChanged)),
+            ((log("a", 4), Live), (log("file:1", 1), Replay), Some(ErrorKind::OtherLog)),
+            ((log("file:1", 1), Replay), (log("a", 4), Live), Some(ErrorKind::OtherLog)),
+            ((log("file:1", 1), Replay), (log("file:2", 1), Replay), None),
+        ] {
+            let (store, prefix) = (InMemory::new(), Path::from("lake"));
+            own(&store, &prefix, &first.0, first.1).await.unwrap();
+            let found = own(&store, &prefix, &second.0, second.1).await.map_err(|error| error.kind());
+            assert_eq!(found.err(), expected, "{first:?} {second:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_changed_partition_count_names_the_remedy() {
+        let (store, prefix) = (InMemory::new(), Path::from("lake"));
+        own(&store, &prefix, &log("a", 4), LogKind::Live).await.unwrap();
+        let error = own(&store, &prefix, &log("a", 8), LogKind::Live).await.unwrap_err();
+        assert!(error.to_string().contains("muster repartition"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_later_format_is_refused() {
+        let (store, prefix) = (InMemory::new(), Path::from("lake"));
+        store.put(&path(&prefix), r#"{"format": 2, "live": null}"#.into()).await.unwrap();
+        assert_eq!(read(&store, &prefix).await.unwrap_err().kind(), ErrorKind::Format);
+    }
+
+    #[test]
+    fn one_process_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("_muster")).unwrap();
+        let held = lock(dir.path()).unwrap();
+        let error = lock(dir.path()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked);
+        assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+        drop(held);
+        lock(dir.path()).unwrap();
+    }
+}

@@ -1,0 +1,87 @@
+//! The files that make up a table at one version: what `query` plans its scans over, and what folding reads.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use deltalake::kernel::Snapshot;
+use futures::TryStreamExt as _;
+use object_store::path::Path;
+
+use crate::error::{Error, Result};
+use crate::lake::{Lake, schema_of};
+use crate::log::TableLog;
+use crate::statistics::Bounds;
+
+/// One Parquet file of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Where, from the table's root.
+    pub path: Path,
+    /// How large.
+    pub size_bytes: u64,
+    /// How many rows, if its statistics say so.
+    pub rows: Option<u64>,
+    /// The month of all its rows, `2026-11`.
+    pub business_month: Option<String>,
+    /// Delta's statistics of the file as JSON, if it has any.
+    pub statistics: Option<String>,
+}
+
+impl FileEntry {
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds::parse(self.statistics.as_deref())
+    }
+}
+
+/// A table at one version.
+#[derive(Clone, Debug)]
+pub struct TableSnapshot {
+    /// The version.
+    pub version: u64,
+    /// The table's columns, the month last.
+    pub schema: SchemaRef,
+    /// Its root within the lake's store.
+    pub root: Path,
+    /// Its files, the newest first.
+    pub files: Vec<FileEntry>,
+}
+
+impl Lake {
+    /// The table `name` as it is now; `None` if nothing has been written to it yet. The schema is this program's: columns that an
+    /// older file lacks read as null.
+    pub async fn snapshot(&self, name: &str) -> Result<Option<TableSnapshot>> {
+        let log = self.table(name)?;
+        let Some(version) = log.head().await? else { return Ok(None) };
+        self.snapshot_at(&log, version).await.map(Some)
+    }
+
+    /// The version that [`Lake::snapshot`] would give now: whether an earlier one is stale.
+    pub async fn version(&self, name: &str) -> Result<Option<u64>> {
+        self.table(name)?.head().await
+    }
+
+    pub(crate) async fn snapshot_at(&self, log: &TableLog, version: u64) -> Result<TableSnapshot> {
+        let files = files_at(log, version).await?;
+        Ok(TableSnapshot { version, schema: schema_of(log.name())?, root: log.root().clone(), files })
+    }
+}
+
+async fn files_at(log: &TableLog, version: u64) -> Result<Vec<FileEntry>> {
+    let what = || format!("list the files of table {} version {version}", log.name());
+    let store = log.delta();
+    let snapshot =
+        Snapshot::try_new(store.as_ref(), Some(version)).await.map_err(|e| Error::store(what(), e))?;
+    let snapshot = Arc::new(snapshot);
+    let views = snapshot.file_views(store.as_ref(), None).map_ok(|file| {
+        let statistics = file.stats();
+        let bounds = Bounds::parse(statistics.as_deref());
+        FileEntry {
+            path: file.object_store_path(),
+            size_bytes: u64::try_from(file.size()).unwrap_or(0),
+            rows: bounds.rows(),
+            business_month: file.partition_values_map().remove(schemas::tables::MONTH_COLUMN).flatten(),
+            statistics,
+        }
+    });
+    views.try_collect().await.map_err(|e| Error::store(what(), e))
+}

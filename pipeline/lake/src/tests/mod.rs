@@ -1,0 +1,11 @@
+//! The lake against a real local folder: owners, kills, lost answers, folding, plain readers, cost.
+
+mod faults;
+mod flat;
+mod folding;
+mod kills;
+mod owners;
+mod protocol;
+mod reference;
+mod size;
+mod support;

@@ -1,0 +1,374 @@
+//! A lake in a temporary folder whose store can fail, and rows to put in it. Tests only.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use bytes::Bytes;
+use frontier::{PartitionFrontier, Retries};
+use futures::stream::BoxStream;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use model::verdict::Place;
+use model::{
+    EventTime, EvidenceSet, Kind, LogClock, LogId, NextOffset, Offset, Origin, Partition, Reasons, Reject,
+    RejectCode,
+};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error as StoreError, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    Result as StoreResult,
+};
+use schemas::tables::{late, punch_evidence, punches, rejects};
+use tempfile::TempDir;
+use url::Url;
+
+use crate::read::read_file;
+use crate::{Claim, Commit, CommitOutcome, Lake, LakeOptions, LogIdentity};
+
+/// What a store does wrong with one log entry that is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It writes nothing and says so unclearly.
+    Before,
+    /// It writes the entry, and the answer is lost.
+    After,
+    /// The disk is full.
+    Full,
+}
+
+/// Calls of the store, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Calls {
+    pub(super) puts: usize,
+    pub(super) gets: usize,
+    pub(super) lists: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// For log entries whose path holds this text, in order.
+    faults: VecDeque<(String, Fault)>,
+    calls: Calls,
+}
+
+/// A local store that fails when told to.
+#[derive(Clone, Debug)]
+pub(super) struct FaultStore {
+    inner: Arc<LocalFileSystem>,
+    state: Arc<Mutex<State>>,
+}
+
+impl FaultStore {
+    fn new() -> Self {
+        Self { inner: Arc::new(LocalFileSystem::new()), state: Arc::default() }
+    }
+
+    fn take_fault(&self, location: &Path, mode: &PutMode) -> Option<Fault> {
+        let mut state = self.state.lock().unwrap();
+        state.calls.puts += 1;
+        let is_entry = *mode == PutMode::Create && location.as_ref().contains("/_delta_log/");
+        let hit = state.faults.front().is_some_and(|(part, _)| is_entry && location.as_ref().contains(part));
+        if hit { state.faults.pop_front().map(|(_, fault)| fault) } else { None }
+    }
+}
+
+fn unclear(kind: io::ErrorKind) -> StoreError {
+    StoreError::Generic { store: "FaultStore", source: Box::new(io::Error::from(kind)) }
+}
+
+impl fmt::Display for FaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FaultStore")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FaultStore {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> StoreResult<PutResult> {
+        match self.take_fault(location, &opts.mode) {
+            None => self.inner.put_opts(location, payload, opts).await,
+            Some(Fault::Before) => Err(unclear(io::ErrorKind::ConnectionReset)),
+            Some(Fault::Full) => Err(unclear(io::ErrorKind::StorageFull)),
+            Some(Fault::After) => {
+                self.inner.put_opts(location, payload, opts).await?;
+                Err(unclear(io::ErrorKind::TimedOut))
+            }
+        }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> StoreResult<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
+        self.state.lock().unwrap().calls.gets += 1;
+        self.inner.get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {
+        self.state.lock().unwrap().calls.gets += 1;
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, StoreResult<Path>>,
+    ) -> BoxStream<'static, StoreResult<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        self.state.lock().unwrap().calls.lists += 1;
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        self.state.lock().unwrap().calls.lists += 1;
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
+        self.state.lock().unwrap().calls.lists += 1;
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> StoreResult<()> {
+        self.inner.rename_opts(from, to, options).await
+    }
+}
+
+/// A lake in a folder that goes away with it.
+pub(super) struct World {
+    pub(super) lake: Lake,
+    store: FaultStore,
+    root: Url,
+    _dir: TempDir,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(LakeOptions { retries: Retries::at_once(2), ..LakeOptions::default() })
+    }
+
+    pub(super) fn with(options: LakeOptions) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Url::from_directory_path(dir.path().canonicalize().unwrap()).unwrap();
+        let store = FaultStore::new();
+        let lake = Lake::with_store(Arc::new(store.clone()), root.clone(), options).unwrap();
+        Self { lake, store, root, _dir: dir }
+    }
+
+    pub(super) fn dir(&self) -> std::path::PathBuf {
+        self.root.to_file_path().unwrap()
+    }
+
+    /// The next log entries put into tables whose path holds `part` fail like this.
+    pub(super) fn fail(&self, part: &str, faults: impl IntoIterator<Item = Fault>) {
+        let mut state = self.store.state.lock().unwrap();
+        state.faults.extend(faults.into_iter().map(|fault| (format!("/{part}/_delta_log/"), fault)));
+    }
+
+    pub(super) fn calls(&self) -> Calls {
+        self.store.state.lock().unwrap().calls
+    }
+
+    pub(super) async fn claim(&self, partitions: &[u32]) -> Claim {
+        let partitions: Vec<_> = partitions.iter().copied().map(Partition::new).collect();
+        self.lake.claim(&log(), &partitions).await.unwrap()
+    }
+
+    /// Partition and offset of every row of the table, sorted.
+    pub(super) async fn rows(&self, table: &str) -> Vec<(u32, i64)> {
+        let Some(snapshot) = self.lake.snapshot(table).await.unwrap() else { return Vec::new() };
+        let store = self.lake.table(table).unwrap().store();
+        let mut rows = Vec::new();
+        for file in &snapshot.files {
+            for batch in read_file(table, store.as_ref(), file, &snapshot.schema).await.unwrap() {
+                let origins = crate::commit::row_origins(&batch).unwrap();
+                rows.extend(
+                    origins.into_iter().map(|(partition, offset)| (partition.number(), offset.get())),
+                );
+            }
+        }
+        rows.sort_unstable();
+        rows
+    }
+}
+
+pub(super) fn log() -> LogIdentity {
+    LogIdentity { log_id: LogId::new("8f3a").unwrap(), topic: "punches".into(), partitions: 4 }
+}
+
+/// 2026-11-02T00:00:00Z.
+pub(super) const START: EventTime = EventTime::from_us(1_793_577_600_000_000);
+
+pub(super) fn next(value: i64) -> NextOffset {
+    NextOffset::new(value).unwrap()
+}
+
+/// A frontier before `offset`, its clock that many seconds after [`START`].
+pub(super) fn frontier(offset: i64) -> PartitionFrontier {
+    PartitionFrontier::new(next(offset), LogClock::at(START.plus_s(offset)), next(0))
+}
+
+/// One punch a minute from [`START`] on, by offset; people take turns.
+pub(super) fn with_punch<T>(partition: u32, offset: i64, take: impl FnOnce(&punches::Row<'_>) -> T) -> T {
+    let occurred_at = START.plus_min(offset);
+    let day = occurred_at.timestamp().to_zoned(TimeZone::UTC).date();
+    with_punch_at(partition, offset, occurred_at, day, take)
+}
+
+pub(super) fn with_punch_at<T>(
+    partition: u32,
+    offset: i64,
+    occurred_at: EventTime,
+    business_date: Date,
+    take: impl FnOnce(&punches::Row<'_>) -> T,
+) -> T {
+    let zone = TimeZone::get("Asia/Hong_Kong").unwrap();
+    let (employee_id, event_id) =
+        (format!("E{partition}-{}", offset % 50), format!("ev-{partition}-{offset:08}"));
+    take(&punches::Row {
+        occurred_at,
+        employee_id: &employee_id,
+        site_id: Some("hk-0001"),
+        business_date,
+        event_id: &event_id,
+        kind: if offset % 2 == 0 { Kind::In } else { Kind::Out },
+        direction: Some(Kind::In),
+        received_at: occurred_at.plus_s(2),
+        origin: Origin::Phone,
+        trigger: None,
+        device_id: "",
+        place: Place::Inside,
+        distance_m: Some(-12.34),
+        shift_id: None,
+        time_zone: &zone,
+        topic: "punches",
+        partition: Partition::new(partition),
+        offset: Offset::new(offset).unwrap(),
+        reference_version: "v1",
+        candidates: punches::Candidates::Ids(&[]),
+        evidence: EvidenceSet::GPS,
+        reasons: Reasons::EMPTY,
+    })
+}
+
+pub(super) fn punch_rows(partition: u32, offsets: impl IntoIterator<Item = i64>) -> RecordBatch {
+    let mut builder = punches::Builder::default();
+    for offset in offsets {
+        with_punch(partition, offset, |row| builder.append(row));
+    }
+    builder.finish()
+}
+
+pub(super) fn late_rows(partition: u32, offsets: impl IntoIterator<Item = i64>) -> RecordBatch {
+    let mut builder = late::Builder::default();
+    for offset in offsets {
+        with_punch(partition, offset, |row| {
+            builder.append(&late::Row { punch: row.clone(), code: "beyond_memory" })
+        });
+    }
+    builder.finish()
+}
+
+pub(super) fn evidence_rows(partition: u32, offsets: impl IntoIterator<Item = i64>) -> RecordBatch {
+    let mut builder = punch_evidence::Builder::default();
+    for offset in offsets {
+        with_punch(partition, offset, |row| {
+            builder.append(&punch_evidence::Row {
+                occurred_at: row.occurred_at,
+                employee_id: row.employee_id,
+                business_date: row.business_date,
+                event_id: row.event_id,
+                fix: None,
+                access_points: &[],
+                beacons: &[],
+                topic: row.topic,
+                partition: row.partition,
+                offset: row.offset,
+            });
+        });
+    }
+    builder.finish()
+}
+
+pub(super) fn reject_rows(partition: u32, offsets: impl IntoIterator<Item = i64>) -> RecordBatch {
+    let mut builder = rejects::Builder::default();
+    for offset in offsets {
+        let offset = Offset::new(offset).unwrap();
+        let reject = Reject {
+            offset,
+            until: offset.next(),
+            code: RejectCode::NotJson,
+            message: "expected a value at column 1".to_owned(),
+            employee_id: None,
+            event_id: None,
+        };
+        let (partition, rejected_at) = (Partition::new(partition), START);
+        builder.append(&rejects::Row { topic: "punches", partition, reject: &reject, rejected_at });
+    }
+    builder.finish()
+}
+
+/// The records from `from` until `until` of one partition: every fifth a reject, every seventh of the others late.
+pub(super) fn commit_of(partition: u32, from: i64, until: i64) -> Commit {
+    let is_reject = |offset: &i64| offset % 5 == 0;
+    let is_late = |offset: &i64| offset % 5 != 0 && offset % 7 == 0;
+    let is_punch = |offset: &i64| offset % 5 != 0 && offset % 7 != 0;
+    Commit {
+        rejects: vec![reject_rows(partition, (from..until).filter(is_reject))],
+        late: vec![late_rows(partition, (from..until).filter(is_late))],
+        evidence: vec![evidence_rows(partition, (from..until).filter(is_punch))],
+        punches: vec![punch_rows(partition, (from..until).filter(is_punch))],
+        frontiers: vec![(Partition::new(partition), frontier(until))],
+    }
+}
+
+impl World {
+    /// Every record of the partitions below their ends is in `punches`, `rejects` or `late`, exactly once (P1, P2).
+    pub(super) async fn assert_exact(&self, ends: &[(u32, i64)]) {
+        let mut found = self.rows("punches").await;
+        assert_eq!(found, self.rows("punch_evidence").await, "evidence and punches");
+        found.extend(self.rows("rejects").await);
+        found.extend(self.rows("late").await);
+        found.sort_unstable();
+        let expected: Vec<(u32, i64)> = ends
+            .iter()
+            .flat_map(|(partition, end)| (0..*end).map(move |offset| (*partition, offset)))
+            .collect();
+        assert_eq!(found, expected);
+    }
+}
+
+pub(super) fn is_done(outcome: &CommitOutcome) -> bool {
+    matches!(outcome, CommitOutcome::Done { .. })
+}
+
+pub(super) fn is_lost(outcome: &CommitOutcome, partitions: &[u32]) -> bool {
+    *outcome == CommitOutcome::Lost(partitions.iter().copied().map(Partition::new).collect())
+}
