@@ -1,0 +1,51 @@
+-- What holds for every shift: the latest version of each shift_id, and no other.
+--
+-- A later fact (a late upload, an approved leave or correction) makes a new version; the older ones stay in
+-- shift_results as history and must never be added up. Whether a row is sealed changes nothing here: facts that come
+-- after a month is sealed go to the adjustments, not into shift_results.
+--
+--   shift_id        the shift: one person's planned duty
+--   version         1 for the first; this is the highest
+--   final           whether its window has closed and settled; until then the rest may still change
+--   employee_id     whose
+--   site_id         where it was due
+--   org             that site's org
+--   business_date   the day it counts for, on the site's calendar; a night shift belongs to the day it begins
+--   segment         its number within the day
+--   day_kind        workday, rest or holiday
+--   planned_start   when it was planned to begin
+--   planned_end     when it was planned to end
+--   due_min         minutes due: planned time less unpaid breaks, less leave
+--   first_in        the coming that holds: the first in, or an approved correction
+--   last_out        the leaving that holds: the last out, or an approved correction
+--   in_event_id     the punch of first_in; null where a correction holds it
+--   out_event_id    the punch of last_out; null where a correction holds it
+--   in_site_id      where the in was made
+--   out_site_id     where the out was made
+--   status          present, late, serious_late, absent, leave or cancelled
+--   late_min        late minutes: in cut to the minute less the due start; 0 within grace
+--   early_min       whole minutes from the out to the due end; 0 within grace
+--   worked_s        true seconds between in and out less unpaid breaks; null while exactly one end is missing
+--   worked_min      worked_s in whole minutes, rounded down
+--   break_min       minutes of unpaid break taken off
+--   break_auto      whether a planned break was taken off without a punch
+--   leave_min       minutes of leave within the due time
+--   overtime_min    minutes of overtime, as the policy counts them
+--   missing_in      whether the in is missing
+--   missing_out     whether the out is missing
+--   reasons         late_as_absent, worked_on_leave, …
+--   leave_ids       the leave that counted
+--   correction_ids  the corrections (補卡) that counted
+--   decided_at      the log clock when this version was said
+--   sealed          whether the month was closed when it was written
+--   business_month  the month of the business date
+SELECT
+  shift_id, version, final, employee_id, site_id, org, business_date, segment, day_kind, planned_start, planned_end,
+  due_min, first_in, last_out, in_event_id, out_event_id, in_site_id, out_site_id, status, late_min, early_min,
+  worked_s, worked_min, break_min, break_auto, leave_min, overtime_min, missing_in, missing_out,
+  reasons, leave_ids, correction_ids, decided_at, sealed, business_month
+FROM (
+  SELECT *, row_number() OVER (PARTITION BY shift_id ORDER BY version DESC, decided_at DESC) AS newest
+  FROM shift_results
+)
+WHERE newest = 1

@@ -1,0 +1,41 @@
+-- One row per site and month, over the shifts that were due at that site.
+--
+-- A person who is due at two sites on one day counts a day at each, so the sites of a chain may add up to more days
+-- than its people; monthly_statistics_by_org counts each person's day once.
+--
+--   site_id                 the site
+--   org                     its org, as of its last shift in the month
+--   month                   the month of the business dates, 2026-11
+--   people                  people who had a shift there
+--   due_days                days on which something was due, in halves; a day wholly on leave is not due
+--   attended_days           of these, days attended, in halves; a missing punch at one end is attended
+--   attendance_rate         attended_days / due_days, a ratio of sums; null when nothing was due
+--   attendance_rate_by_time  worked time / due time, a ratio of sums; null when nothing was due; above 1 where people
+--                           worked longer than was due
+--   absent_days             due_days - attended_days
+--   due_min                 minutes due: planned time less unpaid breaks, less leave
+--   worked_s                true seconds worked less unpaid breaks, of the shifts where both ends are known
+--   worked_min              whole minutes of worked_s, rounded down once, on the sum
+--   late_count              shifts begun late, seriously late ones included
+--   late_min                late minutes, after grace
+--   serious_late_count      of late_count, the seriously late ones
+--   early_count             shifts left early
+--   early_min               minutes left early, after grace
+--   missing_in              shifts whose in is missing; an absent shift misses both
+--   missing_out             shifts whose out is missing; an absent shift misses both
+--   leave_min               minutes of leave within the due time
+--   overtime_min            minutes of overtime, as the policy counts them
+--   overtime_workday_min    of these, on workdays
+--   overtime_rest_min       of these, on days of rest
+--   overtime_holiday_min    of these, on holidays
+--   unresolved_shifts       shifts whose result may still change: wait for 0 before paying
+--   field_count             punches made in the field for shifts of this site
+--   make_up_count           approved corrections (補卡) that hold an end of a shift, each counted once
+SELECT
+  scope AS site_id, site_org AS org, month, people,
+  due_days, attended_days, attendance_rate, attendance_rate_by_time, absent_days, due_min, worked_s, worked_min,
+  late_count, late_min, serious_late_count, early_count, early_min, missing_in, missing_out, leave_min,
+  overtime_min, overtime_workday_min, overtime_rest_min, overtime_holiday_min,
+  unresolved_shifts, field_count, make_up_count
+FROM months_by_scope
+WHERE scope_kind = 'site'

@@ -1,0 +1,58 @@
+-- Every shift that holds, once for each scope it is counted in: its person, its site, and every org from its own up to
+-- the root of the tree. A step: statistics are made of it, people read the views above it.
+--
+--   scope_kind          employee, site or org
+--   scope               the employee_id, the site_id, or the org path (hk/kln/mong-kok counts in hk/kln/mong-kok,
+--                       hk/kln and hk)
+--   month               the month of the business date, 2026-11
+--   shift_id            the shift
+--   employee_id         whose
+--   site_id             where it was due
+--   org                 that site's org
+--   business_date       the day it counts for
+--   day_kind            workday, rest or holiday
+--   status              what became of it
+--   final               whether its window has closed and settled
+--   planned             1 if the shift was to be worked: not cancelled
+--   due                 1 if it was planned and anything of it was due: leave over the whole shift leaves nothing due
+--   attended            1 if it was due and not absent; a missing punch at one end is attended
+--   due_min             minutes due; 0 for a cancelled shift
+--   worked_s            true seconds worked; null while one end is missing
+--   late_min            late minutes
+--   early_min           minutes left early
+--   missing_in          whether the in is missing
+--   missing_out         whether the out is missing
+--   leave_min           minutes of leave within the due time
+--   overtime_min        minutes of overtime
+--   field_count         punches made in the field that were bound to this shift when they arrived
+WITH subtrees AS (
+  SELECT org, array_to_string(array_slice(parts, 1, depth), '/') AS subtree
+  FROM (
+    SELECT org, parts, unnest(range(1, CAST(array_length(parts) AS BIGINT) + 1)) AS depth
+    FROM (SELECT DISTINCT org, string_to_array(org, '/') AS parts FROM shift_results)
+  )
+),
+field_punches AS (
+  SELECT shift_id, count(*) AS field_count
+  FROM punches
+  WHERE origin = 'field' AND shift_id IS NOT NULL
+  GROUP BY shift_id
+),
+results AS (
+  SELECT
+    r.business_month AS month,
+    r.shift_id, r.employee_id, r.site_id, r.org, r.business_date, r.day_kind, r.status, r.final,
+    CASE WHEN r.status <> 'cancelled' THEN 1 ELSE 0 END AS planned,
+    CASE WHEN r.status <> 'cancelled' AND (r.due_min > 0 OR r.status = 'absent') THEN 1 ELSE 0 END AS due,
+    CASE WHEN r.status NOT IN ('cancelled', 'absent') AND r.due_min > 0 THEN 1 ELSE 0 END AS attended,
+    CASE WHEN r.status <> 'cancelled' THEN r.due_min ELSE 0 END AS due_min,
+    r.worked_s, r.late_min, r.early_min, r.missing_in, r.missing_out, r.leave_min, r.overtime_min,
+    coalesce(f.field_count, 0) AS field_count
+  FROM latest_shift_results AS r
+  LEFT JOIN field_punches AS f ON f.shift_id = r.shift_id
+)
+SELECT 'employee' AS scope_kind, employee_id AS scope, * FROM results
+UNION ALL
+SELECT 'site' AS scope_kind, site_id AS scope, * FROM results
+UNION ALL
+SELECT 'org' AS scope_kind, s.subtree AS scope, r.* FROM results AS r JOIN subtrees AS s ON s.org = r.org

@@ -1,0 +1,73 @@
+-- How well a site's fence and access points serve the people who are due there, per month.
+--
+-- A punch counts for the site where its person was due: that of the shift it was bound to, else the person's home site.
+-- So a site whose fence is drawn in the wrong place shows a low success rate itself, wherever the punches were placed.
+-- Fixes and scans are kept for a few days only; what is made of them is null or 0 where they are gone.
+--
+--   site_id                 the site
+--   org                     its org
+--   month                   the month of the business dates
+--   punches                 punches of that site's people
+--   inside_permitted        of these, placed inside a site where the person may punch
+--   success_rate            inside_permitted / punches
+--   outside                 punches placed outside every fence
+--   uncertain               punches whose evidence could not tell
+--   no_evidence             punches without usable evidence
+--   not_permitted           punches placed inside a site where the person may not punch
+--   unknown_access_points   different access points seen by punches that saw none that a site lists
+--   unknown_ap_punches      those punches
+--   fixes                   kept fixes of these punches
+--   drift_m                 metres from the centre of the site's circle to the middle (median) of the kept fixes; null
+--                           without fixes or for a polygon. Beyond the radius the fence is likely misplaced
+WITH due AS (
+  SELECT
+    coalesce(r.site_id, h.home_site) AS site_id,
+    p.business_month AS month, p.employee_id, p.event_id, p.place,
+    array_has(p.reasons, 'not_permitted_site') AS not_permitted,
+    array_has(p.reasons, 'bssid_unknown') AS bssid_unknown
+  FROM punches AS p
+  LEFT JOIN latest_shift_results AS r ON r.shift_id = p.shift_id
+  LEFT JOIN latest_people AS h ON h.employee_id = p.employee_id
+),
+counted AS (
+  SELECT
+    site_id, month,
+    count(*) AS punches,
+    sum(CASE WHEN place = 'inside' AND NOT not_permitted THEN 1 ELSE 0 END) AS inside_permitted,
+    sum(CASE WHEN place = 'outside' THEN 1 ELSE 0 END) AS outside,
+    sum(CASE WHEN place = 'uncertain' THEN 1 ELSE 0 END) AS uncertain,
+    sum(CASE WHEN place = 'no_evidence' THEN 1 ELSE 0 END) AS no_evidence,
+    sum(CASE WHEN place = 'inside' AND not_permitted THEN 1 ELSE 0 END) AS not_permitted,
+    sum(CASE WHEN bssid_unknown THEN 1 ELSE 0 END) AS unknown_ap_punches
+  FROM due
+  WHERE site_id IS NOT NULL
+  GROUP BY site_id, month
+),
+unknown AS (
+  SELECT site_id, month, count(DISTINCT bssid) AS unknown_access_points
+  FROM (
+    SELECT d.site_id, d.month, unnest(e.bssids) AS bssid
+    FROM due AS d
+    JOIN punch_evidence AS e ON e.employee_id = d.employee_id AND e.event_id = d.event_id
+    WHERE d.bssid_unknown AND array_length(e.bssids) > 0
+  )
+  GROUP BY site_id, month
+),
+fixes AS (
+  SELECT d.site_id, d.month, count(*) AS fixes, median(e.lon) AS lon, median(e.lat) AS lat
+  FROM due AS d
+  JOIN punch_evidence AS e ON e.employee_id = d.employee_id AND e.event_id = d.event_id
+  WHERE e.lon IS NOT NULL AND e.lat IS NOT NULL
+  GROUP BY d.site_id, d.month
+)
+SELECT
+  c.site_id, s.org, c.month, c.punches, c.inside_permitted,
+  CAST(c.inside_permitted AS DOUBLE) / c.punches AS success_rate,
+  c.outside, c.uncertain, c.no_evidence, c.not_permitted,
+  coalesce(u.unknown_access_points, 0) AS unknown_access_points, c.unknown_ap_punches,
+  coalesce(f.fixes, 0) AS fixes,
+  ground_distance_m(s.lon, s.lat, f.lon, f.lat) AS drift_m
+FROM counted AS c
+LEFT JOIN latest_sites AS s ON s.site_id = c.site_id
+LEFT JOIN unknown AS u ON u.site_id = c.site_id AND u.month = c.month
+LEFT JOIN fixes AS f ON f.site_id = c.site_id AND f.month = c.month
