@@ -246,6 +246,14 @@ pub struct Reject {
     pub event_id: Option<String>,
 }
 
+/// A place in a batch's text, access points and beacons. See [`Batch::roll_back`].
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    text: usize,
+    access_points: usize,
+    beacons: usize,
+}
+
 /// Records of one partition in offset order, decoded.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -309,6 +317,23 @@ impl Batch {
     /// The piece of text.
     pub fn text(&self, text: Text) -> &str {
         &self.text[text.from as usize..text.until as usize]
+    }
+
+    /// Where the text, access points and beacons end now.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            text: self.text.len(),
+            access_points: self.access_points.len(),
+            beacons: self.beacons.len(),
+        }
+    }
+
+    /// Gives back the text, access points and beacons that were pushed since `mark` was made, for a record that turned
+    /// out to be no punch.
+    pub fn roll_back(&mut self, mark: Mark) {
+        self.text.truncate(mark.text);
+        self.access_points.truncate(mark.access_points);
+        self.beacons.truncate(mark.beacons);
     }
 
     /// The access points that `punch` saw.

@@ -8,9 +8,11 @@
 
 pub mod anomaly;
 pub mod batch;
+pub mod datum;
 pub mod geometry;
 pub mod ids;
 pub mod policy;
+pub mod policy_book;
 pub mod position;
 pub mod reference;
 pub mod shift_result;
@@ -23,7 +25,7 @@ pub use batch::{AccessPoint, Batch, Beacon, Fix, Kind, Origin, Platform, Punch, 
 pub use geometry::{Datum, LonLat, Meters, Ring};
 pub use ids::{BeaconId, Bssid, BssidBlock, PersonIndex, PolicyIndex, SiteIndex};
 pub use policy::{EvidenceRule, FenceRule, Policy};
-pub use position::{Cause, Generation, LogClock, LogId, NextOffset, Offset, Partition};
+pub use position::{Cause, Generation, LogClock, LogId, LogMark, NextOffset, Offset, Partition};
 pub use reference::{Correction, Fence, Leave, Person, Reference, Shift, Site};
 pub use shift_result::{ShiftResult, ShiftStatus};
 pub use stored_punch::StoredPunch;

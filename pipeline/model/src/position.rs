@@ -95,6 +95,37 @@ impl fmt::Display for LogId {
     }
 }
 
+/// A log's id in short, to tell the causes of different logs in one lake apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LogMark(u64);
+
+impl LogMark {
+    /// 16 hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok())?.map(Self)
+    }
+}
+
+impl LogId {
+    /// The id in short: FNV-1a over its text, the same on every machine.
+    pub fn mark(&self) -> LogMark {
+        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        LogMark(self.0.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step))
+    }
+}
+
+impl fmt::Display for LogMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for LogMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// The time up to which a partition's log has been read: the only clock that timers see. Never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogClock(EventTime);
@@ -131,6 +162,8 @@ pub struct Generation(pub i64);
 /// What made Muster say something: how far the partition had been read and where its clock stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause {
+    /// The log that had been read.
+    pub log: LogMark,
     /// The partition whose owner said it.
     pub partition: Partition,
     /// The position just behind the last record that had been judged.
@@ -198,7 +231,9 @@ mod tests {
     fn a_cause_is_passed_only_by_position_and_clock_together() {
         let at = |next, us| (NextOffset::new(next).unwrap(), LogClock::at(EventTime::from_us(us)));
         let (next, clock) = at(5, 100);
-        let cause = Cause { partition: Partition::new(0), next, clock };
+        let log = LogId::new("a").unwrap().mark();
+        assert_eq!(LogMark::parse(&log.to_string()), Some(log));
+        let cause = Cause { log, partition: Partition::new(0), next, clock };
         for (next, us, passed) in [(5, 100, true), (6, 101, true), (4, 200, false), (9, 99, false)] {
             let (next, clock) = at(next, us);
             assert_eq!(cause.is_passed_by(next, clock), passed);

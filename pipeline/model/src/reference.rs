@@ -15,6 +15,7 @@ use crate::batch::named;
 use crate::geometry::{LonLat, Ring};
 use crate::ids::{BeaconId, BssidBlock, PersonIndex, PolicyIndex, SiteIndex};
 use crate::policy::Policy;
+pub use crate::policy_book::{PolicyBook, PolicyScope};
 use crate::time::EventTime;
 
 /// One immutable snapshot.
@@ -36,7 +37,7 @@ pub struct Reference {
     pub corrections: Vec<Correction>,
     /// Every distinct resolved policy; place 0 is the default policy without any table.
     pub policies: Vec<Policy>,
-    /// Which policy holds where, see [`PolicyRule`].
+    /// Which policy holds where.
     pub policy_rules: PolicyBook,
     /// Day kinds by org and date.
     pub calendars: Vec<Calendar>,
@@ -287,43 +288,6 @@ impl Correction {
     /// Whether it counts when the log's clock stands at `clock`.
     pub fn is_in_force(&self, clock: EventTime) -> bool {
         self.status == RequestStatus::Approved && self.effective_at.is_none_or(|at| at <= clock)
-    }
-}
-
-/// One scope of one `[[policy]]` table, merged key by key with everything that it wins over, sorted so that a look-up
-/// takes the last rule that fits.
-#[derive(Clone, Debug, Default)]
-pub struct PolicyBook {
-    /// For each (org, group set) that people or sites have: dated policies, ascending.
-    pub by_scope: Vec<PolicyScope>,
-}
-
-/// The policies in force for one org and one set of groups.
-#[derive(Clone, Debug)]
-pub struct PolicyScope {
-    /// The org path.
-    pub org: Arc<str>,
-    /// The groups, sorted.
-    pub groups: Vec<Arc<str>>,
-    /// The site's own policy name, if it asks for one.
-    pub name: Option<Arc<str>>,
-    /// (first business date, policy), ascending; the last one not after the date holds, else place 0.
-    pub from: Vec<(Date, PolicyIndex)>,
-}
-
-impl PolicyBook {
-    /// The policy for this scope on `date`; [`PolicyIndex`] 0 (the defaults) where no table applies.
-    pub fn find(&self, org: &str, groups: &[Arc<str>], name: Option<&str>, date: Date) -> PolicyIndex {
-        let key = (org, groups, name);
-        let scope_key = |scope: &PolicyScope| {
-            (scope.org.as_ref(), scope.groups.as_slice(), scope.name.as_deref()).cmp(&key)
-        };
-        let Ok(at) = self.by_scope.binary_search_by(scope_key) else { return PolicyIndex(0) };
-        let dated = &self.by_scope[at].from;
-        match dated.partition_point(|(from, _)| *from <= date) {
-            0 => PolicyIndex(0),
-            n => dated[n - 1].1,
-        }
     }
 }
 

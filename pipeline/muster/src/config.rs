@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -140,13 +141,27 @@ impl Default for LakeConfig {
 pub struct AlertsConfig {
     /// The topic of alerts.
     pub topic: String,
-    /// Older ones are not published (wall time; no limit under `clock = "record"`), in hours.
-    pub max_age_hours: u64,
+    /// Older ones are not published (wall time; no limit under `clock = "record"`): `"12 h"`, `"30 min"`.
+    pub max_age: MaxAge,
+}
+
+/// A length of time as people write it: `"12 h"`, `"90 min"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MaxAge(pub SignedDuration);
+
+impl TryFrom<String> for MaxAge {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bad = || format!("`{text}` is no length of time such as \"12 h\" or \"30 min\"");
+        text.parse::<SignedDuration>().map(Self).map_err(|_| bad())
+    }
 }
 
 impl Default for AlertsConfig {
     fn default() -> Self {
-        Self { topic: "alerts".into(), max_age_hours: 12 }
+        Self { topic: "alerts".into(), max_age: MaxAge(SignedDuration::from_hours(12)) }
     }
 }
 
@@ -205,7 +220,12 @@ pub struct LimitsConfig {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { record_bytes_max: 256 << 10, batch_records_max: 4_096, buffered_rows_max: 1_000_000, threads: 0 }
+        Self {
+            record_bytes_max: 256 << 10,
+            batch_records_max: 4_096,
+            buffered_rows_max: 1_000_000,
+            threads: 0,
+        }
     }
 }
 
@@ -249,7 +269,7 @@ const SECTIONS: [(&str, &[&str]); 7] = [
     ("reference", &["sites", "orgs", "people", "shifts", "leave", "corrections", "policies", "calendars"]),
     ("source", &["kind", "topic", "dir", "partitions", "clock"]),
     ("lake", &["url", "commit_every_ms", "target_file_bytes", "state_days", "restate_days"]),
-    ("alerts", &["topic", "max_age_hours"]),
+    ("alerts", &["topic", "max_age"]),
     ("import", &["time_zone", "device_id", "columns", "state"]),
     ("privacy", &["location_days"]),
     ("limits", &["record_bytes_max", "batch_records_max", "buffered_rows_max", "threads"]),
@@ -318,19 +338,43 @@ impl Config {
             if !fits {
                 let at = text.find(key).unwrap_or(0);
                 let what = format!("`{key}` is out of range");
-                problems.push(ConfigProblem { span: at..at + key.len(), what, remedy: format!("set it to {range}") });
+                problems.push(ConfigProblem {
+                    span: at..at + key.len(),
+                    what,
+                    remedy: format!("set it to {range}"),
+                });
             }
         };
         check((1..=10_000).contains(&self.source.partitions), "partitions", "1 to 10000");
         check((10..=600_000).contains(&self.lake.commit_every_ms), "commit_every_ms", "10 to 600000 ms");
-        check((1 << 20..=1 << 32).contains(&self.lake.target_file_bytes), "target_file_bytes", "1 MiB to 4 GiB");
-        check((32..=3_660).contains(&self.lake.state_days), "state_days", "32 to 3660 days (rules look back 31)");
-        check((0..=self.lake.state_days).contains(&self.lake.restate_days), "restate_days", "0 to `state_days`");
-        check((1..=87_600).contains(&self.alerts.max_age_hours), "max_age_hours", "1 to 87600 hours");
+        check(
+            (1 << 20..=1 << 32).contains(&self.lake.target_file_bytes),
+            "target_file_bytes",
+            "1 MiB to 4 GiB",
+        );
+        check(
+            (32..=3_660).contains(&self.lake.state_days),
+            "state_days",
+            "32 to 3660 days (rules look back 31)",
+        );
+        check(
+            (0..=self.lake.state_days).contains(&self.lake.restate_days),
+            "restate_days",
+            "0 to `state_days`",
+        );
+        check(self.alerts.max_age.0.is_positive(), "max_age", "more than nothing");
         check((0..=3_660).contains(&self.privacy.location_days), "location_days", "0 to 3660 days");
-        check((1_024..=8 << 20).contains(&self.limits.record_bytes_max), "record_bytes_max", "1 KiB to 8 MiB");
+        check(
+            (1_024..=8 << 20).contains(&self.limits.record_bytes_max),
+            "record_bytes_max",
+            "1 KiB to 8 MiB",
+        );
         check((1..=65_536).contains(&self.limits.batch_records_max), "batch_records_max", "1 to 65536");
-        check((1..=100_000_000).contains(&self.limits.buffered_rows_max), "buffered_rows_max", "1 to 100000000");
+        check(
+            (1..=100_000_000).contains(&self.limits.buffered_rows_max),
+            "buffered_rows_max",
+            "1 to 100000000",
+        );
         check(self.limits.threads <= 1_024, "threads", "0 to 1024");
     }
 
@@ -377,7 +421,8 @@ fn unknown(what: &str, name: &str, span: std::ops::Range<usize>, known: &[&str])
         Some(word) => format!("did you mean `{word}`?"),
         None => format!("known here: {}", known.join(", ")),
     };
-    let what = if what == "section" { format!("unknown section [{name}]") } else { format!("unknown {what}") };
+    let what =
+        if what == "section" { format!("unknown section [{name}]") } else { format!("unknown {what}") };
     ConfigProblem { span, what, remedy }
 }
 
@@ -424,6 +469,13 @@ mod tests {
         assert_eq!(problems("[lake]\nstate_days = 3\n").len(), 2, "state_days, and restate_days beyond it");
         let one = problems("[limits]\nthreads = 5000\n");
         assert_eq!(one, ["threads: `threads` is out of range; set it to 0 to 1024"]);
+    }
+
+    #[test]
+    fn lengths_of_time_are_read_as_people_write_them() {
+        let config = Config::parse("[alerts]\nmax_age = '90 min'\n", Path::new("/conf")).unwrap();
+        assert_eq!(config.alerts.max_age.0, SignedDuration::from_mins(90));
+        assert!(problems("[alerts]\nmax_age = 'soon'\n")[0].contains("no length of time"));
     }
 
     #[test]

@@ -52,6 +52,11 @@ impl Failure {
         Self::new(Exit::Usage, what.into(), Some(remedy.into()))
     }
 
+    /// Wrong use, and its own text says all there is to say.
+    pub fn wrong_use(text: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, text.into(), None)
+    }
+
     /// Something outside failed: `what`, and how to mend it.
     pub fn outside(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(Exit::Outside, what.into(), Some(remedy.into()))

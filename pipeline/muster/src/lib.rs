@@ -1,1 +1,45 @@
-//! The muster binary: the worker, its wiring, and the command line.
+//! The muster program as a library: configuration, the worker and its pipeline, the commands.
+//!
+//! In: arguments and files.  Out: text on standard output, exit codes.  Owns: the wiring of all rooms, and wall time.
+//! Absent on purpose: decisions about punches (the middle rooms make them).
+//! Why so: a library, so that tests drive the same worker with outlets and clocks of their own.
+
+pub mod chain_files;
+pub mod commands;
+pub mod config;
+pub mod embedded;
+pub mod failure;
+pub mod files;
+pub mod picture;
+pub mod progress;
+pub mod reference_rows;
+pub mod truth;
+pub mod worker;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use model::EventTime;
+use source::WallClock;
+
+use crate::failure::Failure;
+
+/// The wall clock of this machine: the one place where it is read.
+pub fn wall_clock() -> WallClock {
+    Arc::new(|| EventTime::from(jiff::Timestamp::now()))
+}
+
+/// Prints a line on standard output. A reader that has gone away ends the printing, not the program.
+pub fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+}
+
+/// A runtime for the edges that need one (lake and SQL).
+///
+/// # Errors
+/// What the system says.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Box<Failure>> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| Box::new(Failure::from_outside(format!("start the runtime: {error}"))))
+}

@@ -1,0 +1,70 @@
+//! The commands: one file each, its arguments beside what it does.
+
+mod check;
+mod demo;
+mod generate;
+mod load;
+mod match_punches;
+mod replay;
+mod run;
+mod sql;
+
+use std::io::IsTerminal;
+
+use clap::Subcommand;
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::{Exit, Failure};
+
+pub use demo::DemoArguments;
+pub use replay::ReplayArguments;
+pub(crate) use run::clock_mode;
+
+/// What a command returns: its exit, or why it could not do its work (boxed: it carries a whole report).
+pub type Outcome = Result<Exit, Box<Failure>>;
+
+/// The commands of the program.
+#[derive(Subcommand)]
+pub enum Command {
+    /// A small chain on the embedded log: a shift change, live alerts, the lake, a monthly table.
+    Demo(DemoArguments),
+    /// The processor: reads the log until it is stopped.
+    Run(run::RunArguments),
+    /// The same pipeline over files of punches, as fast as it goes.
+    Replay(ReplayArguments),
+    /// Verdicts only, NDJSON out: a dry run for fences and access points.
+    Match(match_punches::MatchArguments),
+    /// One SQL query over the lake, or a REPL.
+    Sql(sql::SqlArguments),
+    /// Load: a chain of any size, shift-change shaped, to files or a log, with a truth ledger.
+    Generate(generate::GenerateArguments),
+    /// Everything wrong with the configuration and the reference data, with file, line and remedy.
+    Check(check::CheckArguments),
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// Why it could not do its work.
+pub fn run(command: Command) -> Outcome {
+    match command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Match(arguments) => match_punches::run(&arguments),
+        Command::Sql(arguments) => sql::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+    }
+}
+
+/// Logs to standard error: warnings, or what `MUSTER_LOG` asks for; JSON lines with `MUSTER_LOG_JSON=1`.
+pub fn start_log() {
+    let filter = EnvFilter::try_from_env("MUSTER_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::env::var_os("MUSTER_LOG_JSON").is_some_and(|value| value == "1") {
+        log.json().init();
+    } else {
+        log.with_ansi(std::io::stderr().is_terminal()).init();
+    }
+}

@@ -1,0 +1,201 @@
+//! `muster replay`: the same pipeline over files, each a small log of its own, as fast as it goes.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use alerts::FileOutlet;
+use arc_swap::ArcSwap;
+use clap::Args;
+use jiff::Timestamp;
+use lake::{Lake, LakeOptions, LogKind};
+use model::{Anomaly, AnomalyState, EventTime, ShiftResult};
+use schemas::Decoder;
+use schemas::lines::Summary;
+use source::{BatchLimits, DeadLetterFile, FileFormat, FileSource, Source};
+
+use super::Outcome;
+use super::load;
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::files;
+use crate::progress::Progress;
+use crate::reference_rows;
+use crate::worker::{ClockMode, End, Observer, PartitionSettings, Pipeline, Settings, Store, Tally, World};
+
+/// Arguments of `muster replay`.
+#[derive(Args)]
+pub struct ReplayArguments {
+    /// The configuration; without one, no reference data and a lake in `./lake`.
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Files of punches, in the order they are to be read.
+    #[arg(required = true, value_name = "PUNCHES")]
+    pub punches: Vec<PathBuf>,
+    /// The lake's folder, in place of the configured one.
+    #[arg(long, value_name = "DIR")]
+    pub lake: Option<PathBuf>,
+    /// The format of the files; by their endings where not given.
+    #[arg(long, value_parser = files::parse_format)]
+    pub format: Option<FileFormat>,
+    /// Run the timers to this time (RFC 3339) instead of until every window has settled.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+    /// The summary as the last line on standard output, for machines.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
+    let config = load::config(arguments.config.as_deref())?;
+    let place = match &arguments.lake {
+        Some(folder) => folder.to_string_lossy().into_owned(),
+        None => config.lake.url.clone(),
+    };
+    for file in &arguments.punches {
+        if !file.is_file() {
+            return Err(Box::new(Failure::usage(
+                format!("{}: no such file", file.display()),
+                "name files of punches to replay",
+            )));
+        }
+    }
+    let (reference, loaded) = load::reference(&config.reference)?;
+    let runtime = crate::runtime()?;
+    let options = LakeOptions { target_file_bytes: config.lake.target_file_bytes, ..LakeOptions::default() };
+    let lake = runtime.block_on(Lake::open(&place, options)).map_err(Failure::from_outside)?;
+    let _lock = lake.lock_local().map_err(Failure::from_outside)?;
+    let world = ArcSwap::from_pointee(World::new(Arc::clone(&reference)));
+    let mut replayed = Replayed::default();
+    let mut tally = Tally::default();
+    for file in &arguments.punches {
+        let limits = BatchLimits { records_max: config.limits.batch_records_max, ..BatchLimits::default() };
+        let mut source = FileSource::open(file, arguments.format, limits).map_err(files::failure)?;
+        let identity = source.identity();
+        let log = lake::LogIdentity::file(identity.log_id.clone());
+        runtime.block_on(lake.own(&log, LogKind::Replay)).map_err(Failure::from_outside)?;
+        let tables = reference_rows::tables(&reference, &loaded.names, (crate::wall_clock())());
+        runtime.block_on(lake.append_reference(tables, &reference.version)).map_err(Failure::from_outside)?;
+        let folder = lake.dir().map(PathBuf::from).unwrap_or_default();
+        let pipeline = Pipeline {
+            store: Store::new(lake.clone(), log, runtime.handle().clone(), config.lake.state_days),
+            world: &world,
+            outlet: Box::new(FileOutlet::open(&folder.join("alerts.ndjson")).map_err(Failure::from_outside)?),
+            letters: Box::new(
+                DeadLetterFile::open(&folder.join("dead_letters.ndjson")).map_err(files::failure)?,
+            ),
+            settings: settings(&config, &source, arguments.until)?,
+            stop: &AtomicBool::new(false),
+            may_end: &AtomicBool::new(true),
+            source: &mut source,
+        };
+        let mut watch =
+            Watch { progress: Progress::new(&file.display().to_string()), replayed: &mut replayed };
+        let of_file = pipeline.run(&mut watch)?;
+        watch.progress.finish(&of_file);
+        tally.add(&of_file);
+    }
+    if let Err(error) = runtime.block_on(lake.maintain()) {
+        tracing::warn!(%error, "housekeeping of the lake failed");
+    }
+    let summary = summary(&tally, &replayed.fired, &place);
+    tell(&summary, arguments.json)?;
+    Ok(if summary.rejected == 0 { Exit::Done } else { Exit::Findings })
+}
+
+fn settings(
+    config: &Config,
+    source: &FileSource,
+    until: Option<Timestamp>,
+) -> Result<Settings, Box<Failure>> {
+    let end = until.map_or(End::Settled, |until| End::At(EventTime::from(until)));
+    let partition = partition_settings(config, source)?;
+    Ok(Settings {
+        partition,
+        threads: 1,
+        commit_every: Duration::from_millis(config.lake.commit_every_ms),
+        buffered_rows_max: config.limits.buffered_rows_max,
+        end,
+    })
+}
+
+fn partition_settings(config: &Config, source: &FileSource) -> Result<PartitionSettings, Box<Failure>> {
+    let format = files::format(source, config)?;
+    let import = files::import_options(config)?;
+    let import_zone = config.import.time_zone.as_ref().map(|_| import.time_zone.clone());
+    let identity = source.identity();
+    Ok(PartitionSettings {
+        topic: identity.topic.as_str().into(),
+        partitions: 1,
+        clock: ClockMode::Record,
+        state_days: config.lake.state_days,
+        restate_days: config.lake.restate_days,
+        log: identity.log_id.mark(),
+        keeps_evidence: config.privacy.location_days > 0,
+        alert_age_max: None,
+        import_zone,
+        decoder: Arc::new(move || Decoder::new(format.clone(), import.clone())),
+        wall: crate::wall_clock(),
+    })
+}
+
+/// Which distinct anomalies fired.
+#[derive(Default)]
+struct Replayed {
+    fired: BTreeSet<(model::AnomalyKind, model::AnomalyId)>,
+}
+
+struct Watch<'a> {
+    progress: Progress,
+    replayed: &'a mut Replayed,
+}
+
+impl Observer for Watch<'_> {
+    fn watch(&mut self, tally: &Tally, committed: u64, _clock: EventTime) {
+        self.progress.show(tally, committed);
+    }
+
+    fn said(&mut self, anomalies: &[Anomaly], _results: &[ShiftResult]) {
+        let firing = anomalies.iter().filter(|alert| alert.state == AnomalyState::Firing);
+        self.replayed.fired.extend(firing.map(|alert| (alert.finding.kind, alert.finding.id)));
+    }
+}
+
+/// The summary of a run whose distinct fired alerts are `fired`.
+pub(super) fn summary(
+    tally: &Tally,
+    fired: &BTreeSet<(model::AnomalyKind, model::AnomalyId)>,
+    lake: &str,
+) -> Summary {
+    let mut summary = Summary {
+        punches: tally.accepted + tally.duplicates + tally.rejected,
+        accepted: tally.accepted,
+        rejected: tally.rejected,
+        duplicates: tally.duplicates,
+        lake: lake.to_owned(),
+        ..Summary::default()
+    };
+    for (kind, _) in fired {
+        *summary.alerts.entry(kind.name().to_owned()).or_default() += 1;
+    }
+    summary
+}
+
+/// Prints the summary: one JSON line, or a few lines for a person.
+pub(super) fn tell(summary: &Summary, json: bool) -> Result<(), Box<Failure>> {
+    if json {
+        crate::say(&serde_json::to_string(summary).map_err(Failure::from_outside)?);
+        return Ok(());
+    }
+    crate::say(&format!(
+        "{} punches: {} accepted, {} repeats, {} rejected",
+        summary.punches, summary.accepted, summary.duplicates, summary.rejected
+    ));
+    let alerts: Vec<String> = summary.alerts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    crate::say(&format!("alerts: {}", if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") }));
+    crate::say(&format!("lake: {}", summary.lake));
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! `muster sql`: one query over the lake, or a REPL.
+
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use lake::{Lake, LakeOptions};
+use query::{Format, Layout, ReplOptions, Session};
+
+use super::Outcome;
+use super::load;
+use crate::failure::{Exit, Failure};
+
+/// Arguments of `muster sql`.
+#[derive(Args)]
+pub struct SqlArguments {
+    /// The configuration, for the place of the lake.
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The lake's folder, in place of the configured one.
+    #[arg(long, value_name = "DIR")]
+    lake: Option<PathBuf>,
+    /// table, csv, json or parquet.
+    #[arg(long, default_value = "table", value_parser = parse_format)]
+    format: Format,
+    /// The statement; without one, a REPL.
+    #[arg(value_name = "SELECT …")]
+    statement: Option<String>,
+}
+
+fn parse_format(name: &str) -> Result<Format, String> {
+    Format::from_name(name).ok_or_else(|| "one of table, csv, json, parquet".to_owned())
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &SqlArguments) -> Outcome {
+    let place = match &arguments.lake {
+        Some(folder) => folder.to_string_lossy().into_owned(),
+        None => load::config(arguments.config.as_deref())?.lake.url,
+    };
+    let runtime = crate::runtime()?;
+    runtime.block_on(async {
+        let lake = Lake::open_existing(&place, LakeOptions::default()).await.map_err(|error| {
+            Failure::usage(
+                error.to_string(),
+                "name the lake's folder with --lake, or the configuration with -c",
+            )
+        })?;
+        let session =
+            Session::open(lake, query::Options::default()).await.map_err(|error| failure(&error, ""))?;
+        match &arguments.statement {
+            Some(statement) => once(&session, statement, arguments.format).await,
+            None => {
+                let history =
+                    std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".muster_history"));
+                let options = ReplOptions { history, format: arguments.format };
+                query::repl(session, options).await.map_err(|error| failure(&error, ""))?;
+                Ok(Exit::Done)
+            }
+        }
+    })
+}
+
+async fn once(session: &Session, statement: &str, format: Format) -> Outcome {
+    let stdout = std::io::stdout();
+    let layout = if stdout.is_terminal() {
+        let (_, columns) = console::Term::stdout().size();
+        Layout::Fold(usize::from(columns))
+    } else {
+        Layout::Whole
+    };
+    let mut out = BufWriter::new(stdout);
+    let ran = query::run_laid_out(session, statement, format, layout, &mut out).await;
+    match ran.map(|_| out.flush()) {
+        Ok(Ok(())) => Ok(Exit::Done),
+        // A reader such as `head` that has seen enough is no failure.
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Done),
+        Ok(Err(error)) => Err(Box::new(Failure::from_outside(error))),
+        Err(error) => Err(failure(&error, statement)),
+    }
+}
+
+/// An error of the engine, with its place in the statement; wrong statements are wrong use.
+pub(super) fn failure(error: &query::Error, statement: &str) -> Box<Failure> {
+    let text = error.explain(statement);
+    let text = text.trim_end().trim_start_matches("error: ").to_owned();
+    Box::new(match error.kind() {
+        query::Kind::Statement | query::Kind::Refused => Failure::wrong_use(text),
+        _ => Failure::from_outside(text),
+    })
+}

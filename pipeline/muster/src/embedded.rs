@@ -1,0 +1,134 @@
+//! The pipeline wired to the embedded log: topics, outlets, the lake it owns.
+//!
+//! In: an open log, an open lake, the configuration.  Out: a run's tally.  Owns: nothing beyond the run.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use alerts::TopicOutlet;
+use arc_swap::ArcSwap;
+use lake::{Lake, LogKind};
+use model::Reference;
+use schemas::{Decoder, Format};
+use source::{EmbeddedLog, Source};
+use tokio::runtime::Handle;
+
+use crate::commands::clock_mode;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::files;
+use crate::worker::{
+    ClockMode, End, Observer, PartitionSettings, Pipeline, Settings, Store, Tally, TopicLetters, World,
+};
+
+/// What a run on the embedded log is wired from.
+pub struct Wiring<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// For the lake's edge.
+    pub runtime: Handle,
+    /// The lake, locked by the caller.
+    pub lake: Lake,
+    /// The log.
+    pub log: &'a EmbeddedLog,
+    /// When the run ends.
+    pub end: End,
+}
+
+impl Wiring<'_> {
+    /// Makes the lake the log's and writes the snapshot's rows, before any punch is judged by it.
+    ///
+    /// # Errors
+    /// A lake that belongs to another log; what the lake says.
+    pub fn write_reference(
+        &self,
+        reference: &Reference,
+        names: &[(Arc<str>, String)],
+    ) -> Result<(), Box<Failure>> {
+        let log = self.identity()?;
+        self.runtime.block_on(self.lake.own(&log, LogKind::Live)).map_err(Failure::from_outside)?;
+        let tables = crate::reference_rows::tables(reference, names, (crate::wall_clock())());
+        let written = self.runtime.block_on(self.lake.append_reference(tables, &reference.version));
+        written.map_err(Failure::from_outside)?;
+        Ok(())
+    }
+
+    /// Runs the pipeline until its end, or until `stop`; it ends by itself only once `may_end`.
+    ///
+    /// # Errors
+    /// What the log, the lake or an outlet says.
+    pub fn run(
+        &self,
+        world: &ArcSwap<World>,
+        stop: &AtomicBool,
+        may_end: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Tally, Box<Failure>> {
+        let topic = &self.config.source.topic;
+        let mut source = self.log.source(topic).map_err(files::failure)?;
+        let identity = source.identity().clone();
+        let alerts_topic = self.config.alerts.topic.clone();
+        self.log.create_topic(&alerts_topic, identity.partitions).map_err(files::failure)?;
+        let log = self.log.clone();
+        let reading = alerts_topic.clone();
+        let outlet = TopicOutlet::new(
+            &alerts_topic,
+            Box::new(self.log.appender()),
+            Box::new(move || log.source(&reading).map(|source| Box::new(source) as Box<dyn Source>)),
+        );
+        let clock = clock_mode(self.config);
+        let age_max = (clock == ClockMode::Append).then_some(self.config.alerts.max_age.0);
+        let import = files::import_options(self.config)?;
+        let import_zone = self.config.import.time_zone.as_ref().map(|_| import.time_zone.clone());
+        let threads = match self.config.limits.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        let settings = Settings {
+            partition: PartitionSettings {
+                topic: topic.as_str().into(),
+                partitions: identity.partitions,
+                clock,
+                state_days: self.config.lake.state_days,
+                restate_days: self.config.lake.restate_days,
+                log: identity.log_id.mark(),
+                keeps_evidence: self.config.privacy.location_days > 0,
+                alert_age_max: age_max,
+                import_zone,
+                decoder: Arc::new(move || Decoder::new(Format::Json, import.clone())),
+                wall: crate::wall_clock(),
+            },
+            threads,
+            commit_every: Duration::from_millis(self.config.lake.commit_every_ms),
+            buffered_rows_max: self.config.limits.buffered_rows_max,
+            end: self.end,
+        };
+        let pipeline = Pipeline {
+            source: &mut source,
+            store: Store::new(
+                self.lake.clone(),
+                self.identity()?,
+                self.runtime.clone(),
+                self.config.lake.state_days,
+            ),
+            world,
+            outlet: Box::new(outlet),
+            letters: Box::new(TopicLetters(Box::new(self.log.appender()))),
+            settings,
+            stop,
+            may_end,
+        };
+        pipeline.run(observer)
+    }
+
+    fn identity(&self) -> Result<lake::LogIdentity, Box<Failure>> {
+        let topic = &self.config.source.topic;
+        let made = self.log.create_topic(topic, self.config.source.partitions).map_err(files::failure)?;
+        Ok(lake::LogIdentity {
+            log_id: made.log_id,
+            topic: made.topic.as_str().into(),
+            partitions: made.partitions,
+        })
+    }
+}

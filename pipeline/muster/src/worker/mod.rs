@@ -1,0 +1,35 @@
+//! The worker: decode → expect → match → judge → append, for the partitions one thread owns, and the pipeline around it.
+//!
+//! ```text
+//!              ┌────────────── control: polls the source, cuts, hands out ───────────────┐
+//!  source ───▶ │ Assigned → claim, fold → start     Batch → its worker     time → cut    │
+//!              └──┬──────────────────────────────────────────────────────────────▲───────┘
+//!     batches (≤ QUEUE_BATCHES_MAX a worker) ▼                                    │ cuts
+//!           worker threads: PartitionWork { believe, Book, SaidBook, rows } ──────┘
+//!                 │ alerts, dead letters: durable before the batch counts as taken
+//!                 ▼                                    committer: one commit in flight, cut by cut
+//! ```
+//!
+//! In: a `Source`, a lake, a `World`.  Out: rows, alerts, dead letters, a `Tally`.  Owns: threads and queues for one run.
+//! Absent on purpose: async on the hot path (tokio serves the lake's edge only) and locks around state (a partition is
+//! owned by one thread).
+//! Invariants: I-2, I-5, I-9, I-12 (see ARCHITECTURE.md); buffered rows stay under `Settings::buffered_rows_max`: control
+//! does not poll beyond it.
+//! Why so: a thread per group of partitions keeps state without locks; one committer keeps the order of commits.
+
+mod letters;
+mod partition;
+mod pipeline;
+mod rows;
+mod said;
+mod store;
+mod tally;
+mod world;
+
+pub use letters::{Letters, TopicLetters};
+pub use partition::{ClockMode, PartitionSettings, PartitionWork};
+pub use pipeline::{End, Observer, Pipeline, Settings};
+pub use rows::Rows;
+pub use store::Store;
+pub use tally::Tally;
+pub use world::World;

@@ -1,0 +1,771 @@
+//! One partition's work: a batch of raw records becomes rows, alerts, dead letters and a position.
+//!
+//! ```text
+//!   raw ─ decode ─▶ batch ─ believe ─▶ clocks ─ expect ─▶ due ─ match ─▶ verdicts
+//!     then, record by record in offset order:
+//!       advance the clock (timers fire) ─▶ repeat? ─▶ late? ─▶ arrive ─▶ row ─▶ apply ─▶ what holds ─▶ said?
+//!     then: dead letters and fresh alerts are made durable, and only now the position moves
+//! ```
+//!
+//! In: raw batches of this partition.  Out: `Cut`s.  Owns: state, said state, rows waiting, all buffers.
+//! Absent on purpose: I/O but through the two outlets, wall time (an alert's age is asked of a `WallClock` handed in).
+//! Invariants: I-12 a batch's letters are durable before its position can be cut; I-13 state changes only from a row as it
+//! is stored, kept by handing `Row::stored` to `PartitionState::apply`; a fault of our own rejects the record
+//! (`internal`) and goes on.
+//! Why so: evaluation record by record, not batch by batch, so that no result depends on where a batch was cut.
+
+mod inbox;
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use alerts::{SaidAlert, body};
+use arrow::array::RecordBatch;
+use attendance::{
+    Belief, Believer, ClockSource, Clocking, Decided, Facts, PartitionState, Recall, Step, append_clocks,
+    content_hash, digest, expect,
+};
+use frontier::PartitionFrontier;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use matcher::Scratch;
+use model::position::{Cause, Generation, LogClock, LogMark, NextOffset};
+use model::{
+    Anomaly, Batch, DueBatch, EventTime, Offset, Partition, Punch, Reason, Reject, RejectCode, ShiftResult,
+    StoredPunch, Verdicts,
+};
+use schemas::tables::{late, punch_evidence, punches, rejects, shift_results};
+use schemas::{Decoder, RawRecord};
+use source::{DeadLetter, RawBatch, WallClock};
+
+use super::pipeline::{End, Outlets};
+use super::rows::{RowBuilders, Rows};
+use super::said::SaidBook;
+use super::store::Owned;
+use super::tally::Tally;
+use super::world::World;
+use crate::failure::Failure;
+
+/// Which clock timers see.
+pub type ClockMode = ClockSource;
+
+/// What every partition of a run is told.
+#[derive(Clone)]
+pub struct PartitionSettings {
+    /// The topic, as rows name it.
+    pub topic: Arc<str>,
+    /// How many partitions the log has.
+    pub partitions: u32,
+    /// Which clock timers see.
+    pub clock: ClockMode,
+    /// Days of punches in memory.
+    pub state_days: i64,
+    /// Days judged again on assignment and after a swap.
+    pub restate_days: i64,
+    /// Which log causes are told of.
+    pub log: LogMark,
+    /// Whether fixes and scans are written.
+    pub keeps_evidence: bool,
+    /// Older alerts are not published; no limit where unset.
+    pub alert_age_max: Option<SignedDuration>,
+    /// The importer's zone.
+    pub import_zone: Option<TimeZone>,
+    /// Makes a decoder for the log's records.
+    pub decoder: Arc<dyn Fn() -> Decoder + Send + Sync>,
+    /// The wall, for the age of alerts.
+    pub wall: WallClock,
+}
+
+/// The code of rows in the inbox `late`.
+const LATE_CODE: &str = "older_than_memory";
+
+/// Punches this near to the memory floor are kept a while, so that draining the inbox sees them before the lake has them.
+const NEAR_FLOOR_DAYS: i64 = 12;
+
+/// For how many cuts: one may be in flight when the inbox is read, the next one is being gathered.
+const CUTS_REMEMBERED: usize = 3;
+
+impl std::fmt::Debug for PartitionSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { topic, partitions, clock, state_days, .. } = self;
+        f.debug_tuple("PartitionSettings")
+            .field(&(topic, partitions, clock, state_days))
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one partition hands over at a cut.
+pub struct Cut {
+    /// The partition.
+    pub partition: Partition,
+    /// How far it has been judged.
+    pub frontier: PartitionFrontier,
+    /// The rows since the last cut.
+    pub rows: Rows,
+    /// People to be judged again from the lake.
+    pub recalls: Vec<Recall>,
+    /// What was counted since the last cut.
+    pub tally: Tally,
+    /// The versions of anomalies published since the last cut.
+    pub anomalies: Vec<Anomaly>,
+    /// The versions of shift results in `rows`.
+    pub results: Vec<ShiftResult>,
+    /// Whether the partition has come to its end.
+    pub has_ended: bool,
+}
+
+/// One partition's state and buffers.
+pub struct PartitionWork {
+    settings: PartitionSettings,
+    partition: Partition,
+    generation: Generation,
+    next: NextOffset,
+    clock: LogClock,
+    late_until: NextOffset,
+    reference_version: Arc<str>,
+    believer: Believer,
+    decided: VecDeque<Decided>,
+    /// Punches before this position have been told to the believer.
+    pushed_until: NextOffset,
+    held: Option<RawBatch>,
+    after_gap: bool,
+    state: PartitionState,
+    said: SaidBook,
+    rows: RowBuilders,
+    drained: Vec<RecordBatch>,
+    near_floor: VecDeque<Vec<StoredPunch>>,
+    recalls: Vec<Recall>,
+    tally: Tally,
+    anomalies: Vec<Anomaly>,
+    results: Vec<ShiftResult>,
+    has_ended: bool,
+    decoder: Decoder,
+    buffers: Buffers,
+}
+
+/// Reused from batch to batch.
+struct Buffers {
+    batch: Batch,
+    due: DueBatch,
+    scratch: Scratch,
+    verdicts: Verdicts,
+    clocks: Vec<EventTime>,
+    steps: Vec<Step>,
+}
+
+impl PartitionWork {
+    /// The work of a partition that was claimed and folded, at its frontier.
+    pub fn recover(
+        settings: &PartitionSettings,
+        owned: Owned,
+        alerts: Vec<SaidAlert>,
+        world: &World,
+    ) -> Self {
+        let partition = owned.partition;
+        let (next, clock) = (owned.frontier.next(), owned.frontier.clock());
+        let state_settings = attendance::Settings {
+            partition,
+            partitions: settings.partitions,
+            clock: settings.clock,
+            state_days: settings.state_days,
+        };
+        let mut state = PartitionState::new(Arc::clone(&world.roster), state_settings);
+        for punch in &owned.punches {
+            state.fold(punch);
+        }
+        state.resume(clock.time(), owned.since);
+        let mut said = SaidBook::default();
+        alerts.into_iter().for_each(|alert| said.fold_alert(alert));
+        owned.anomalies.into_iter().for_each(|anomaly| said.fold_anomaly(anomaly));
+        owned.shift_results.iter().for_each(|result| said.fold_result(result));
+        said.start_at(Cause { log: settings.log, partition, next, clock });
+        Self {
+            settings: settings.clone(),
+            partition,
+            generation: owned.generation,
+            next,
+            clock,
+            late_until: owned.frontier.late(),
+            reference_version: Arc::clone(&world.reference.version),
+            believer: Believer::new(clock.is_set().then_some(clock.time())),
+            decided: VecDeque::new(),
+            pushed_until: next,
+            held: None,
+            after_gap: false,
+            state,
+            said,
+            rows: RowBuilders::default(),
+            drained: Vec::new(),
+            near_floor: VecDeque::new(),
+            recalls: Vec::new(),
+            tally: Tally::default(),
+            anomalies: Vec::new(),
+            results: Vec::new(),
+            has_ended: false,
+            decoder: (settings.decoder)(),
+            buffers: Buffers::new(partition),
+        }
+    }
+
+    /// The partition.
+    pub fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    /// Rows waiting for the next cut.
+    pub fn buffered(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Judges again what a former owner judged and may not have said, and what changed reference data changes.
+    ///
+    /// # Errors
+    /// What the alerts outlet says.
+    pub fn restate(&mut self, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+        if self.clock.is_set() {
+            let from = self.state.clock().plus_min(-self.settings.restate_days * 24 * 60);
+            let from = from.max(self.state.floor());
+            self.with_steps(|state, sink| state.restate(from, sink));
+        }
+        self.publish(world, outlets)
+    }
+
+    /// Takes a batch: afterwards its letters and alerts are durable and its rows wait for the next cut.
+    ///
+    /// # Errors
+    /// What an outlet says.
+    pub fn take(&mut self, raw: &mut RawBatch, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+        self.adopt(world);
+        let whole = match self.held.take() {
+            Some(mut held) => {
+                held.append_tail(raw);
+                held
+            }
+            None => std::mem::take(raw),
+        };
+        *raw = self.take_ready(whole, world, outlets, false)?;
+        Ok(())
+    }
+
+    /// The log was read to its end at `at`: its clock stands there.
+    ///
+    /// # Errors
+    /// What the alerts outlet says.
+    pub fn caught_up(&mut self, at: EventTime, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+        self.adopt(world);
+        if self.settings.clock == ClockMode::Append {
+            self.with_steps(|state, sink| state.advance(at, sink));
+            self.clock.advance(at);
+            self.look_again();
+        }
+        self.publish(world, outlets)
+    }
+
+    /// The input has ended: everything held is decided, and timers run on. That run is no part of the log under
+    /// `clock = "record"`: the frontier keeps the clock of its last record.
+    ///
+    /// # Errors
+    /// What an outlet says.
+    pub fn end(&mut self, end: End, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+        self.adopt(world);
+        let mut decided = Vec::new();
+        self.believer.finish(&mut decided);
+        self.decided.extend(decided);
+        if let Some(held) = self.held.take() {
+            self.take_ready(held, world, outlets, true)?;
+        }
+        match end {
+            End::Settled => self.with_steps(|state, sink| {
+                state.end(sink);
+            }),
+            End::At(time) => self.with_steps(|state, sink| state.advance(time, sink)),
+            End::Never => {}
+        }
+        self.look_again();
+        self.has_ended = true;
+        self.publish(world, outlets)
+    }
+
+    /// Hands over everything since the last cut.
+    pub fn cut(&mut self) -> Cut {
+        let here = self.here();
+        for result in self.said.take_results(digest, here) {
+            let decided_at = result.cause.clock.time();
+            self.rows.shift_results.append(&shift_results::Row {
+                result: &result,
+                decided_at,
+                sealed: false,
+            });
+            self.results.push(result);
+        }
+        for anomaly in self.said.take_rows() {
+            self.rows.anomalies.append(&anomaly);
+        }
+        self.said.forget_before(self.state.floor());
+        let mut rows = self.rows.take();
+        rows.punches.append(&mut self.drained);
+        self.near_floor.push_back(Vec::new());
+        if self.near_floor.len() > CUTS_REMEMBERED {
+            self.near_floor.pop_front();
+        }
+        Cut {
+            partition: self.partition,
+            frontier: PartitionFrontier::new(self.next, self.clock, self.late_until.min(self.next)),
+            rows,
+            recalls: std::mem::take(&mut self.recalls),
+            tally: std::mem::take(&mut self.tally),
+            anomalies: std::mem::take(&mut self.anomalies),
+            results: std::mem::take(&mut self.results),
+            has_ended: self.has_ended,
+        }
+    }
+
+    fn here(&self) -> Cause {
+        let clock = LogClock::at(self.state.clock());
+        Cause { log: self.settings.log, partition: self.partition, next: self.next, clock }
+    }
+
+    /// Takes a new snapshot in between two batches.
+    fn adopt(&mut self, world: &World) {
+        if self.reference_version == world.reference.version {
+            return;
+        }
+        self.reference_version = Arc::clone(&world.reference.version);
+        self.state.swap(Arc::clone(&world.roster));
+        let from = self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor());
+        self.with_steps(|state, sink| state.restate(from, sink));
+    }
+
+    /// Takes what can be decided of `raw`, keeps the rest for the next batch, and gives the spent memory back.
+    fn take_ready(
+        &mut self,
+        mut raw: RawBatch,
+        world: &World,
+        outlets: &Outlets,
+        is_end: bool,
+    ) -> Result<RawBatch, Box<Failure>> {
+        let begun = Instant::now();
+        self.decode(&raw);
+        let until = self.decide(&raw, is_end);
+        if until < raw.next() {
+            let mut tail = RawBatch::new();
+            raw.split_off(until, &mut tail);
+            self.held = Some(tail);
+            self.decode(&raw);
+        }
+        self.take_gaps(&raw);
+        let judged = catch_unwind(AssertUnwindSafe(|| self.buffers.locate(world)));
+        if judged.is_err() {
+            // Nothing was changed yet: find the record that breaks the pure stages by halving, and reject that one.
+            return self.take_halves(raw, world, outlets);
+        }
+        let letters = self.judge(&raw, world);
+        self.bury(&raw, &letters, outlets)?;
+        self.publish(world, outlets)?;
+        let records = raw.records() as u64;
+        self.tally.records += records;
+        if records > 0 {
+            let each = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX) / records;
+            self.tally.latency_ns.saturating_record_n(each.max(1), records);
+        }
+        Ok(raw)
+    }
+
+    fn decode(&mut self, raw: &RawBatch) {
+        let batch = &mut self.buffers.batch;
+        batch.clear(raw.partition(), raw.next());
+        for entry in raw.iter() {
+            let record =
+                RawRecord { offset: entry.offset, append_time: entry.append_time, value: entry.value };
+            let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(record, batch)));
+            if decoded.is_err() {
+                self.decoder = (self.settings.decoder)();
+                batch.rejects.push(internal(entry.offset, "decoding the record failed by a fault of muster"));
+            }
+        }
+    }
+
+    fn take_gaps(&mut self, raw: &RawBatch) {
+        for gap in raw.gaps() {
+            self.after_gap = true;
+            let missing = gap.until.get() - gap.from.get();
+            let reject = Reject {
+                offset: gap.from,
+                until: gap.until,
+                code: RejectCode::Gap,
+                message: format!("the log no longer holds these {missing} offsets"),
+                employee_id: None,
+                event_id: None,
+            };
+            self.append_reject(&reject, self.clock.time());
+        }
+    }
+
+    /// Decides which punches are believed, and until where the batch can be taken.
+    fn decide(&mut self, raw: &RawBatch, is_end: bool) -> NextOffset {
+        let Buffers { batch, clocks, .. } = &mut self.buffers;
+        if self.settings.clock == ClockMode::Append {
+            let mut clock = self.clock.time();
+            append_clocks(batch, &mut clock, clocks);
+            return raw.next();
+        }
+        let mut decided = Vec::new();
+        for punch in &batch.punches {
+            if !self.pushed_until.has_passed(punch.offset) {
+                self.believer.push(punch.occurred_at, &mut decided);
+                self.pushed_until = punch.offset.next();
+            }
+        }
+        self.decided.extend(decided);
+        if is_end {
+            let mut rest = Vec::new();
+            self.believer.finish(&mut rest);
+            self.decided.extend(rest);
+        }
+        clocks.clear();
+        clocks.extend(self.decided.iter().map(|decided| decided.clock));
+        match batch.punches.get(self.decided.len()) {
+            Some(undecided) => NextOffset::new(undecided.offset.get()).unwrap_or(NextOffset::START),
+            None => raw.next(),
+        }
+    }
+
+    /// Judges the located batch record by record; gives back what is to be buried: (record, code, message).
+    fn judge(&mut self, raw: &RawBatch, world: &World) -> Vec<(usize, RejectCode, String)> {
+        let batch = std::mem::replace(&mut self.buffers.batch, Batch::new(self.partition, self.next));
+        let verdicts = std::mem::take(&mut self.buffers.verdicts);
+        self.tally.unknown_fields += batch.unknown_fields;
+        let mut letters = Vec::new();
+        let (mut punch_at, mut reject_at) = (0, 0);
+        for (n, entry) in raw.iter().enumerate() {
+            self.next = entry.offset.next();
+            let reject = if batch.punches.get(punch_at).is_some_and(|punch| punch.offset == entry.offset) {
+                let clock = self.buffers.clocks[punch_at];
+                let belief = self.decided.pop_front().map_or(Belief::Believable, |decided| decided.belief);
+                self.move_clock(clock);
+                let reject = self.take_punch(&batch, punch_at, &verdicts, belief, world);
+                punch_at += 1;
+                reject
+            } else {
+                if let (ClockMode::Append, Some(at)) = (self.settings.clock, entry.append_time) {
+                    self.move_clock(at);
+                }
+                let reject = batch.rejects.get(reject_at).filter(|reject| reject.offset == entry.offset);
+                reject_at += 1;
+                Some(
+                    reject.cloned().unwrap_or_else(|| {
+                        internal(entry.offset, "the decoder gave neither punch nor reject")
+                    }),
+                )
+            };
+            self.look_again();
+            if let Some(reject) = reject {
+                self.append_reject(&reject, entry.append_time.unwrap_or(self.clock.time()));
+                if reject.code.has_letter() {
+                    letters.push((n, reject.code, reject.message));
+                }
+            }
+        }
+        self.next = raw.next();
+        self.buffers.batch = batch;
+        self.buffers.verdicts = verdicts;
+        letters
+    }
+
+    fn move_clock(&mut self, clock: EventTime) {
+        if self.after_gap && clock.us() > 0 {
+            // Nobody is concluded absent across offsets that the log no longer holds: its clock begins anew here.
+            self.state.resume(clock, Some(clock));
+            self.after_gap = false;
+        }
+        self.with_steps(|state, sink| state.advance(clock, sink));
+        self.clock.advance(clock);
+    }
+
+    /// Takes one punch; gives the reject if it turns out to be none.
+    fn take_punch(
+        &mut self,
+        batch: &Batch,
+        at: usize,
+        verdicts: &Verdicts,
+        belief: Belief,
+        world: &World,
+    ) -> Option<Reject> {
+        let (punch, verdict) = (&batch.punches[at], &verdicts.rows[at]);
+        let facts = Facts::of(batch, punch, verdict, self.settings.import_zone.as_ref());
+        if let Some(known) = self.state.lookup(facts.employee_id, facts.event_id) {
+            let content = content_hash(punch.kind, punch.occurred_at, punch.origin, facts.device_id);
+            return Some(repeat(batch, punch, known.offset, known.content == content));
+        }
+        let clocking = match self.settings.clock {
+            ClockMode::Append => Clocking::Append,
+            ClockMode::Record => Clocking::Record(belief),
+        };
+        let Ok(arrival) = catch_unwind(AssertUnwindSafe(|| self.state.arrive(&facts, clocking))) else {
+            return Some(internal(punch.offset, "judging the punch failed by a fault of muster"));
+        };
+        let judgement = punches::Judgement {
+            direction: arrival.direction,
+            shift_id: arrival.shift_id.as_deref(),
+            reasons: arrival.reasons,
+            business_date: arrival.business_date,
+            time_zone: &arrival.time_zone,
+        };
+        let reference = &world.reference;
+        let row = punches::Row::judged(
+            &self.settings.topic,
+            batch,
+            punch,
+            (verdicts, verdict),
+            reference,
+            &judgement,
+        );
+        if self.settings.keeps_evidence {
+            let declined = verdict.reasons.contains(Reason::LocationDeclined);
+            append_evidence(&mut self.rows, batch, punch, &row, declined);
+        }
+        if self.state.is_late(punch.occurred_at) {
+            self.tally.late += 1;
+            self.rows.late.append(&late::Row { punch: row, code: LATE_CODE });
+            return None;
+        }
+        let stored = row.stored();
+        self.rows.punches.append(&row);
+        self.tally.accepted += 1;
+        if stored.occurred_at < self.state.floor().plus_min(NEAR_FLOOR_DAYS * 24 * 60) {
+            match self.near_floor.back_mut() {
+                Some(last) => last.push(stored.clone()),
+                None => self.near_floor.push_back(vec![stored.clone()]),
+            }
+        }
+        self.with_steps(|state, sink| {
+            state.apply(&stored, sink);
+        });
+        None
+    }
+
+    fn append_reject(&mut self, reject: &Reject, rejected_at: EventTime) {
+        match reject.code {
+            RejectCode::Duplicate => self.tally.duplicates += 1,
+            RejectCode::Gap => {}
+            _ => self.tally.rejected += 1,
+        }
+        self.rows.rejects.append(&rejects::Row {
+            topic: &self.settings.topic,
+            partition: self.partition,
+            reject,
+            rejected_at,
+        });
+    }
+
+    /// Runs a change of state and compares what then holds with what was said. A fault of our own in judging a person
+    /// leaves that person's results as they were said; the punch is kept.
+    fn with_steps(&mut self, change: impl FnOnce(&mut PartitionState, &mut dyn FnMut(Step))) {
+        let mut steps = std::mem::take(&mut self.buffers.steps);
+        let state = &mut self.state;
+        let changed = catch_unwind(AssertUnwindSafe(|| change(state, &mut |step| steps.push(step))));
+        if changed.is_err() {
+            tracing::error!(partition = %self.partition, next = self.next.get(), "judging a person failed");
+        }
+        for step in steps.drain(..) {
+            match step {
+                Step::Judged(judged) => {
+                    let cause = Cause { clock: LogClock::at(judged.clock), ..self.here() };
+                    self.said.take(&judged, cause);
+                }
+                Step::Silence(note) => {
+                    let cause = Cause { clock: LogClock::at(note.clock), ..self.here() };
+                    self.said.take_note(&note, cause);
+                }
+                Step::Recall(recall) => self.recalls.push(recall),
+            }
+        }
+        self.buffers.steps = steps;
+    }
+
+    /// Judges people again about whom something was said from further on than this owner then stood.
+    fn look_again(&mut self) {
+        let here = self.here();
+        let from = self.state.floor();
+        for employee_id in self.said.take_passed(here) {
+            self.with_steps(|state, sink| state.rejudge(&employee_id, from, sink));
+        }
+    }
+
+    /// Makes fresh alerts durable.
+    fn publish(&mut self, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+        let fresh = self.said.take_fresh();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let oldest = self
+            .settings
+            .alert_age_max
+            .map(|age| (self.settings.wall)().plus_us(-i64::try_from(age.as_micros()).unwrap_or(i64::MAX)));
+        let is_fresh = |anomaly: &&Anomaly| oldest.is_none_or(|oldest| anomaly.detected_at >= oldest);
+        let bodies: Vec<_> = fresh
+            .iter()
+            .filter(is_fresh)
+            .map(|anomaly| {
+                let finding = &anomaly.finding;
+                let roster = &world.roster;
+                let shift = finding.shift_id.as_deref().and_then(|id| roster.shift(id));
+                let site = finding.site_id.as_deref().and_then(|id| roster.site(id));
+                let shift = shift.map(|index| roster.shift_at(index));
+                body(anomaly, self.generation, shift, site.map(|site| world.reference.site(site)))
+            })
+            .collect();
+        if !bodies.is_empty() {
+            let mut outlet = outlets.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            outlet.publish(self.partition, &bodies).map_err(Failure::from_outside)?;
+            self.tally.published += bodies.len() as u64;
+        }
+        self.anomalies.extend(fresh);
+        Ok(())
+    }
+
+    fn bury(
+        &self,
+        raw: &RawBatch,
+        letters: &[(usize, RejectCode, String)],
+        outlets: &Outlets,
+    ) -> Result<(), Box<Failure>> {
+        let letters: Vec<DeadLetter<'_>> = letters
+            .iter()
+            .filter_map(|(n, code, message)| {
+                let entry = raw.get(*n)?;
+                Some(DeadLetter::new(
+                    &self.settings.topic,
+                    self.partition,
+                    &entry,
+                    stage(*code),
+                    *code,
+                    message,
+                ))
+            })
+            .collect();
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let mut place = outlets.letters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        place.bury(&letters).map_err(|error| Box::new(Failure::from_outside(error)))
+    }
+
+    /// Takes a batch whose location failed, half by half, until the one record that breaks it stands alone.
+    fn take_halves(
+        &mut self,
+        mut raw: RawBatch,
+        world: &World,
+        outlets: &Outlets,
+    ) -> Result<RawBatch, Box<Failure>> {
+        if raw.records() == 1 {
+            let reject = raw
+                .get(0)
+                .map(|entry| internal(entry.offset, "locating the punch failed by a fault of muster"));
+            self.decided.pop_front();
+            if let Some(reject) = reject {
+                self.append_reject(&reject, self.clock.time());
+                self.bury(&raw, &[(0, reject.code, reject.message)], outlets)?;
+            }
+            self.next = raw.next();
+            self.tally.records += 1;
+            return Ok(raw);
+        }
+        let middle = raw
+            .get(raw.records() / 2)
+            .map_or(raw.next(), |entry| NextOffset::new(entry.offset.get()).unwrap_or(NextOffset::START));
+        let mut behind = RawBatch::new();
+        raw.split_off(middle, &mut behind);
+        // What was held stays behind both halves.
+        let held = self.held.take();
+        self.take_ready(raw, world, outlets, false)?;
+        let spent = self.take_ready(behind, world, outlets, false)?;
+        self.held = held;
+        Ok(spent)
+    }
+}
+
+impl Buffers {
+    fn new(partition: Partition) -> Self {
+        Self {
+            batch: Batch::new(partition, NextOffset::START),
+            due: DueBatch::default(),
+            scratch: Scratch::default(),
+            verdicts: Verdicts::default(),
+            clocks: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// The pure stages over the whole batch: expect, match.
+    fn locate(&mut self, world: &World) {
+        let Self { batch, due, scratch, verdicts, clocks, .. } = self;
+        expect(&world.roster, batch, &clocks[..batch.punches.len()], due);
+        world.sites.match_batch(&world.reference, batch, due, scratch, verdicts);
+    }
+}
+
+fn append_evidence(
+    rows: &mut RowBuilders,
+    batch: &Batch,
+    punch: &Punch,
+    row: &punches::Row<'_>,
+    is_declined: bool,
+) {
+    let fix = punch.fix.filter(|_| !is_declined);
+    let (wifi, beacons) = (batch.wifi(punch), batch.beacons(punch));
+    if fix.is_none() && wifi.is_empty() && beacons.is_empty() {
+        return;
+    }
+    // Access points tell where somebody was: only a place at a site justifies keeping them.
+    let is_at_a_site = row.place == model::Place::Inside;
+    rows.evidence.append(&punch_evidence::Row {
+        occurred_at: punch.occurred_at,
+        employee_id: row.employee_id,
+        business_date: row.business_date,
+        event_id: row.event_id,
+        fix: fix.map(|fix| punch_evidence::EvidenceFix {
+            point: model::datum::to_wgs84(fix.point, fix.datum),
+            accuracy_m: fix.accuracy_m,
+            mocked: fix.mocked,
+            platform: fix.platform,
+        }),
+        access_points: if is_at_a_site { wifi } else { &[] },
+        beacons: if is_at_a_site { beacons } else { &[] },
+        topic: row.topic,
+        partition: row.partition,
+        offset: punch.offset,
+    });
+}
+
+fn internal(offset: Offset, message: &str) -> Reject {
+    Reject {
+        offset,
+        until: offset.next(),
+        code: RejectCode::Internal,
+        message: message.to_owned(),
+        employee_id: None,
+        event_id: None,
+    }
+}
+
+fn repeat(batch: &Batch, punch: &Punch, first: Offset, is_same: bool) -> Reject {
+    let (code, what) = match is_same {
+        true => (RejectCode::Duplicate, "a repeat of"),
+        false => (RejectCode::DuplicateConflict, "other content under the identity of"),
+    };
+    Reject {
+        offset: punch.offset,
+        until: punch.offset.next(),
+        code,
+        message: format!("{what} offset {}", first.get()),
+        employee_id: Some(batch.text(punch.employee_id).to_owned()),
+        event_id: Some(batch.text(punch.event_id).to_owned()),
+    }
+}
+
+fn stage(code: RejectCode) -> &'static str {
+    if matches!(code, RejectCode::DuplicateConflict | RejectCode::Internal) { "judge" } else { "decode" }
+}

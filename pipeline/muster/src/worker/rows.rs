@@ -1,0 +1,86 @@
+//! Rows of one partition waiting for the next commit.
+//!
+//! In: rows as judged.  Out: `Rows`, record batches by table.  Owns: one builder a table.
+
+use std::fmt;
+
+use arrow::array::RecordBatch;
+use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results};
+
+/// Builders of the tables a worker writes.
+#[derive(Default)]
+pub struct RowBuilders {
+    /// `punches`
+    pub punches: punches::Builder,
+    /// `punch_evidence`
+    pub evidence: punch_evidence::Builder,
+    /// `rejects`
+    pub rejects: rejects::Builder,
+    /// `late`
+    pub late: late::Builder,
+    /// `shift_results`
+    pub shift_results: shift_results::Builder,
+    /// `anomalies`
+    pub anomalies: anomalies::Builder,
+}
+
+/// Rows of all tables, taken at one cut.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// `punches`
+    pub punches: Vec<RecordBatch>,
+    /// `punch_evidence`
+    pub evidence: Vec<RecordBatch>,
+    /// `rejects`
+    pub rejects: Vec<RecordBatch>,
+    /// `late`
+    pub late: Vec<RecordBatch>,
+    /// `shift_results`
+    pub shift_results: Vec<RecordBatch>,
+    /// `anomalies`
+    pub anomalies: Vec<RecordBatch>,
+}
+
+impl RowBuilders {
+    /// Rows not taken yet.
+    pub fn len(&self) -> usize {
+        self.punches.len() + self.evidence.len() + self.rejects.len() + self.late.len()
+    }
+
+    /// Takes all rows.
+    pub fn take(&mut self) -> Rows {
+        let some = |batch: RecordBatch| if batch.num_rows() == 0 { vec![] } else { vec![batch] };
+        Rows {
+            punches: some(self.punches.finish()),
+            evidence: some(self.evidence.finish()),
+            rejects: some(self.rejects.finish()),
+            late: some(self.late.finish()),
+            shift_results: some(self.shift_results.finish()),
+            anomalies: some(self.anomalies.finish()),
+        }
+    }
+}
+
+impl Rows {
+    /// Whether there is no row at all.
+    pub fn is_empty(&self) -> bool {
+        let Self { punches, evidence, rejects, late, shift_results, anomalies } = self;
+        [punches, evidence, rejects, late, shift_results, anomalies].into_iter().all(Vec::is_empty)
+    }
+
+    /// Adds another partition's rows.
+    pub fn extend(&mut self, other: Self) {
+        self.punches.extend(other.punches);
+        self.evidence.extend(other.evidence);
+        self.rejects.extend(other.rejects);
+        self.late.extend(other.late);
+        self.shift_results.extend(other.shift_results);
+        self.anomalies.extend(other.anomalies);
+    }
+}
+
+impl fmt::Debug for RowBuilders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowBuilders").field("rows", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,305 @@
+//! What holds now against what was said: new versions of anomalies, alerts and shift results, and nothing else.
+//!
+//! In: what a judgement of one person found, and the cause at which it holds.  Out: versions to write and to publish.
+//! Owns: said state of the table `anomalies`, of the alerts outlet and of `shift_results`, for one partition.
+//! Absent on purpose: I/O, and any rule: the digest of a value decides whether it is new.
+//! Invariants: I-5 through `frontier::said`; the table and the outlet are compared apart, since a crash can leave either
+//! ahead of the other.
+//! Why so: alerts go out within milliseconds, table rows with the next commit, so they cannot share one said state.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use alerts::{SaidAlert, SaidAnomaly, digest};
+use attendance::{Judged, SilenceNote};
+use frontier::said::{Decision, Said, SaidState};
+use model::anomaly::Finding;
+use model::position::Cause;
+use model::shift_result::ShiftOutcome;
+use model::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, EventTime, ShiftResult, ShiftStatus};
+
+/// What is remembered of a shift result that was said.
+#[derive(Clone, Debug)]
+struct SaidResult {
+    employee_id: Arc<str>,
+    planned_end: EventTime,
+}
+
+impl SaidResult {
+    fn of(outcome: &ShiftOutcome) -> Self {
+        Self { employee_id: outcome.employee_id.clone(), planned_end: outcome.planned_end }
+    }
+}
+
+/// The said state of one partition, and what has to be said since the last cut.
+#[derive(Default)]
+pub struct SaidBook {
+    table: SaidState<AnomalyId, SaidAnomaly>,
+    outlet: SaidState<AnomalyId, SaidAnomaly>,
+    results: SaidState<Arc<str>, SaidResult>,
+    of_person: HashMap<Arc<str>, Vec<AnomalyId>>,
+    rows: Vec<Anomaly>,
+    fresh: Vec<Anomaly>,
+    outcomes: HashMap<Arc<str>, (ShiftOutcome, Cause)>,
+}
+
+impl SaidBook {
+    /// Takes in what the outlet holds.
+    pub fn fold_alert(&mut self, (id, said): SaidAlert) {
+        self.index(&said.value.finding);
+        self.outlet.fold(id, said);
+    }
+
+    /// Takes in one row of `anomalies`.
+    pub fn fold_anomaly(&mut self, anomaly: Anomaly) {
+        self.index(&anomaly.finding);
+        let digest = digest(anomaly.state, &anomaly.finding);
+        let value = SaidAnomaly { state: anomaly.state, finding: anomaly.finding };
+        let said = Said { version: anomaly.version, digest, cause: anomaly.cause, value };
+        self.table.fold(said.value.finding.id, said);
+    }
+
+    /// Takes in one row of `shift_results`.
+    pub fn fold_result(&mut self, result: &ShiftResult) {
+        let outcome = &result.outcome;
+        let value = SaidResult::of(outcome);
+        let said = Said { version: result.version, digest: result.inputs, cause: result.cause, value };
+        self.results.fold(outcome.shift_id.clone(), said);
+    }
+
+    /// Ends folding at the owner's frontier.
+    pub fn start_at(&mut self, here: Cause) {
+        self.table.start_at(here);
+        self.outlet.start_at(here);
+        self.results.start_at(here);
+    }
+
+    /// People about whom something was said from further on than the owner stood, and who must be judged again at `here`.
+    pub fn take_passed(&mut self, here: Cause) -> Vec<Arc<str>> {
+        let mut people: Vec<Arc<str>> = Vec::new();
+        for book in [&mut self.table, &mut self.outlet] {
+            let passed = book.take_passed(here);
+            let person =
+                |id: &AnomalyId| book.get(id).and_then(|said| said.value.finding.employee_id.clone());
+            people.extend(passed.iter().filter_map(person));
+        }
+        let passed = self.results.take_passed(here);
+        people.extend(
+            passed
+                .iter()
+                .filter_map(|shift| self.results.get(shift))
+                .map(|said| said.value.employee_id.clone()),
+        );
+        people.sort();
+        people.dedup();
+        people
+    }
+
+    /// Compares what holds with what was said and keeps the difference.
+    pub fn take(&mut self, judged: &Judged, cause: Cause) {
+        for outcome in &judged.outcomes {
+            self.outcomes.insert(outcome.shift_id.clone(), (outcome.clone(), cause));
+        }
+        for finding in &judged.findings {
+            self.index(finding);
+            self.level(finding, AnomalyState::Firing, None, judged.clock, cause);
+        }
+        let Some(ids) = self.of_person.get(&judged.employee_id) else { return };
+        let holds = |id: &AnomalyId| judged.findings.iter().any(|finding| finding.id == *id);
+        let over: Vec<Finding> = ids
+            .iter()
+            .filter(|id| !holds(id))
+            .filter_map(|id| self.table.get(id).or_else(|| self.outlet.get(id)))
+            .map(|said| &said.value.finding)
+            .filter(|finding| judged.covers(finding))
+            .cloned()
+            .collect();
+        for finding in over {
+            let by = resolved_by(&finding, judged);
+            self.level(&finding, AnomalyState::Resolved, Some(by), judged.clock, cause);
+        }
+    }
+
+    /// Takes in that an org fell silent, or speaks again.
+    pub fn take_note(&mut self, note: &SilenceNote, cause: Cause) {
+        let by = (note.state == AnomalyState::Resolved).then_some("punch");
+        self.level(&note.finding, note.state, by, note.clock, cause);
+    }
+
+    /// New versions of anomalies for the alerts outlet, in the order they came about.
+    pub fn take_fresh(&mut self) -> Vec<Anomaly> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// New versions for the table `anomalies` since the last cut.
+    pub fn take_rows(&mut self) -> Vec<Anomaly> {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// New versions for `shift_results` since the last cut: for each shift judged since, its latest outcome where that
+    /// differs from what was said.
+    pub fn take_results(&mut self, digest: impl Fn(&ShiftOutcome) -> u64, here: Cause) -> Vec<ShiftResult> {
+        let mut judged: Vec<_> = std::mem::take(&mut self.outcomes).into_values().collect();
+        judged.sort_by(|(a, _), (b, _)| a.shift_id.cmp(&b.shift_id));
+        let mut rows = Vec::new();
+        for (outcome, cause) in judged {
+            let inputs = digest(&outcome);
+            let key = outcome.shift_id.clone();
+            if let Decision::Say { version } = self.results.decide(&key, inputs, here) {
+                let value = SaidResult::of(&outcome);
+                self.results.say(key, Said { version, digest: inputs, cause, value });
+                rows.push(ShiftResult { version, outcome, inputs, cause });
+            }
+        }
+        rows
+    }
+
+    /// Forgets what lies before `floor` and is over.
+    pub fn forget_before(&mut self, floor: EventTime) {
+        let keep = |said: &Said<SaidAnomaly>| {
+            said.value.state == AnomalyState::Firing || said.value.finding.last_at >= floor
+        };
+        self.table.retain(|_, said| keep(said));
+        self.outlet.retain(|_, said| keep(said));
+        self.results.retain(|_, said| said.value.planned_end >= floor);
+        let (table, outlet) = (&self.table, &self.outlet);
+        self.of_person.retain(|_, ids| {
+            ids.retain(|id| table.get(id).is_some() || outlet.get(id).is_some());
+            !ids.is_empty()
+        });
+    }
+
+    fn level(
+        &mut self,
+        finding: &Finding,
+        state: AnomalyState,
+        resolved_by: Option<&'static str>,
+        detected_at: EventTime,
+        cause: Cause,
+    ) {
+        let digest = digest(state, finding);
+        for (book, into) in [(&mut self.table, &mut self.rows), (&mut self.outlet, &mut self.fresh)] {
+            if state == AnomalyState::Resolved && book.get(&finding.id).is_none() {
+                continue;
+            }
+            if let Decision::Say { version } = book.decide(&finding.id, digest, cause) {
+                let value = SaidAnomaly { state, finding: finding.clone() };
+                book.say(finding.id, Said { version, digest, cause, value });
+                into.push(Anomaly {
+                    version,
+                    state,
+                    finding: finding.clone(),
+                    detected_at,
+                    resolved_by,
+                    cause,
+                });
+            }
+        }
+    }
+
+    fn index(&mut self, finding: &Finding) {
+        let Some(employee_id) = &finding.employee_id else { return };
+        let ids = self.of_person.entry(employee_id.clone()).or_default();
+        if !ids.contains(&finding.id) {
+            ids.push(finding.id);
+        }
+    }
+}
+
+/// What ended a finding: the strongest fact its shift now shows.
+fn resolved_by(finding: &Finding, judged: &Judged) -> &'static str {
+    let same_shift = |other: &Finding| other.shift_id.is_some() && other.shift_id == finding.shift_id;
+    let kinds =
+        |wanted: &[AnomalyKind]| judged.findings.iter().any(|f| same_shift(f) && wanted.contains(&f.kind));
+    let superseded = match finding.kind {
+        AnomalyKind::NoShow => kinds(&[AnomalyKind::Absent]),
+        AnomalyKind::Late => kinds(&[AnomalyKind::SeriousLate]),
+        AnomalyKind::SeriousLate => kinds(&[AnomalyKind::Late]),
+        AnomalyKind::Absent => kinds(&[AnomalyKind::MissingIn, AnomalyKind::MissingOut]),
+        _ => false,
+    };
+    if superseded {
+        return "superseded";
+    }
+    let outcome = judged.outcomes.iter().find(|outcome| Some(&outcome.shift_id) == finding.shift_id.as_ref());
+    match outcome {
+        Some(outcome) if outcome.status == ShiftStatus::Leave || !outcome.leave_ids.is_empty() => "leave",
+        Some(outcome) if !outcome.correction_ids.is_empty() => "correction",
+        Some(outcome) if outcome.first_in.is_some() || outcome.last_out.is_some() => "punch",
+        Some(_) | None => "reference",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use attendance::Scope;
+    use model::position::{LogClock, LogId, NextOffset, Partition};
+
+    fn cause(at: i64) -> Cause {
+        let clock = LogClock::at(EventTime::from_us(at));
+        Cause {
+            log: LogId::new("log").unwrap().mark(),
+            partition: Partition::new(0),
+            next: NextOffset::new(at).unwrap(),
+            clock,
+        }
+    }
+
+    fn finding(kind: AnomalyKind, minutes: i64) -> Finding {
+        Finding {
+            id: AnomalyId([kind as u8; 16]),
+            kind,
+            employee_id: Some("E1".into()),
+            site_id: None,
+            org: "hk".into(),
+            business_date: "2026-11-02".parse().unwrap(),
+            shift_id: Some("s".into()),
+            event_ids: vec![],
+            minutes: Some(minutes),
+            first_at: EventTime::from_us(1),
+            last_at: EventTime::from_us(1),
+        }
+    }
+
+    fn take(book: &mut SaidBook, findings: &[Finding], at: i64) -> Vec<(AnomalyKind, i64, AnomalyState)> {
+        let judged = Judged {
+            employee_id: "E1".into(),
+            person: None,
+            clock: EventTime::from_us(at),
+            scope: Scope { shift_ids: vec!["s".into()], dates: vec![] },
+            outcomes: vec![],
+            findings: findings.to_vec(),
+        };
+        book.take(&judged, cause(at));
+        book.take_fresh().iter().map(|a| (a.finding.kind, a.version, a.state)).collect()
+    }
+
+    #[test]
+    fn a_finding_fires_changes_and_resolves_once_each() {
+        use AnomalyState::{Firing, Resolved};
+        let mut book = SaidBook::default();
+        let late = |minutes| finding(AnomalyKind::Late, minutes);
+        assert_eq!(take(&mut book, &[late(5)], 1), [(AnomalyKind::Late, 1, Firing)]);
+        assert_eq!(take(&mut book, &[late(5)], 2), []);
+        assert_eq!(take(&mut book, &[late(4)], 3), [(AnomalyKind::Late, 2, Firing)]);
+        assert_eq!(take(&mut book, &[], 4), [(AnomalyKind::Late, 3, Resolved)]);
+        assert_eq!(take(&mut book, &[], 5), []);
+        assert_eq!(take(&mut book, &[late(4)], 6), [(AnomalyKind::Late, 4, Firing)]);
+        assert_eq!(book.take_rows().len(), 4, "the table gets the same versions");
+    }
+
+    #[test]
+    fn after_a_crash_the_table_catches_up_and_the_outlet_does_not_repeat() {
+        let mut before = SaidBook::default();
+        take(&mut before, &[finding(AnomalyKind::NoShow, 0)], 7);
+        let published = before.outlet.get(&finding(AnomalyKind::NoShow, 0).id).unwrap().clone();
+        let mut after = SaidBook::default();
+        after.fold_alert((published.value.finding.id, published));
+        after.start_at(cause(3));
+        assert_eq!(take(&mut after, &[], 5), [], "not passed yet: left alone");
+        assert_eq!(take(&mut after, &[finding(AnomalyKind::NoShow, 0)], 7), []);
+        assert_eq!(after.take_rows().iter().map(|a| a.version).collect::<Vec<_>>(), [1]);
+        assert_eq!(after.take_passed(cause(7)), ["E1".into()]);
+    }
+}

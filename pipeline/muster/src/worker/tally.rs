@@ -1,0 +1,64 @@
+//! What a worker counts: handed back once a batch, summed by whoever shows it.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use model::AnomalyKind;
+
+/// Counts of one partition or of a whole run.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// Records read.
+    pub records: u64,
+    /// Rows added to `punches`.
+    pub accepted: u64,
+    /// Records that are no punch.
+    pub rejected: u64,
+    /// Repeats.
+    pub duplicates: u64,
+    /// Punches older than memory, put into the inbox.
+    pub late: u64,
+    /// Versions of alerts published.
+    pub published: u64,
+    /// Fields that no version of the contract names.
+    pub unknown_fields: u64,
+    /// Distinct anomalies that fired, by kind.
+    pub fired: BTreeMap<AnomalyKind, u64>,
+    /// Nanoseconds a punch spent from its bytes to its row, a batch's mean counted once for each of its punches.
+    pub latency_ns: Histogram<u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            records: 0,
+            accepted: 0,
+            rejected: 0,
+            duplicates: 0,
+            late: 0,
+            published: 0,
+            unknown_fields: 0,
+            fired: BTreeMap::new(),
+            latency_ns: Histogram::new_with_bounds(1, 60_000_000_000, 3)
+                .expect("constant bounds are valid: 1 ns to 60 s at three digits"),
+        }
+    }
+}
+
+impl Tally {
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.records += other.records;
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+        self.duplicates += other.duplicates;
+        self.late += other.late;
+        self.published += other.published;
+        self.unknown_fields += other.unknown_fields;
+        for (kind, count) in &other.fired {
+            *self.fired.entry(*kind).or_default() += count;
+        }
+        // Both have the same bounds, so nothing can be out of range.
+        let _ = self.latency_ns.add(&other.latency_ns);
+    }
+}
