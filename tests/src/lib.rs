@@ -1,1 +1,3 @@
 //! Whole-pipeline tests, their simulated world and their oracles.
+
+pub mod program;

@@ -202,8 +202,10 @@ impl Judge {
         let held: Vec<Held<'_>> = binding
             .map(|(punch, bound)| Held { punch: *punch, direction: bound.direction.unwrap_or(Kind::In) })
             .collect();
-        let corrections = corrections_for(roster, index, moment.clock);
         let window = roster.window(index);
+        // Before its window opens nothing is said of a shift.
+        let is_open = window.opens <= moment.clock;
+        let corrections = if is_open { corrections_for(roster, index, moment.clock) } else { [None; 2] };
         let is_planned = roster.shift_at(index).plan == ShiftPlan::Planned;
         let is_corrected = is_planned && corrections.iter().any(Option::is_some);
         let is_reached = window.closes >= moment.since && window.opens <= moment.until;

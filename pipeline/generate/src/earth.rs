@@ -2,7 +2,7 @@
 //!
 //! In: points and fences.  Out: metres east and north, signed distances to a fence's edge, shifted coordinates.
 //! Absent on purpose: indexes, distances beyond a few kilometres, fences across the antimeridian (none is generated).
-//! Why so: within a few kilometres the law stays within a millimetre of the geodesic (`tests`, against geographiclib),
+//! Why so: within a kilometre the law stays within a millimetre of the geodesic (`tests`, against geographiclib),
 //! and no fix is ever sampled nearer than half a metre to where a decision turns.
 
 use std::f64::consts::PI;
@@ -35,15 +35,33 @@ fn metres_per_degree(lat: f64) -> (f64, f64) {
     (prime_vertical * cos * PI / 180.0, meridional * PI / 180.0)
 }
 
-/// Metres east and north from `from` to the degrees `(lon, lat)`.
-fn east_north(from: LonLat, (lon, lat): (f64, f64)) -> (f64, f64) {
-    let (per_lon, per_lat) = metres_per_degree((from.lat() + lat) / 2.0);
-    ((lon - from.lon()) * per_lon, (lat - from.lat()) * per_lat)
+/// Metres per degree around one point, to tell cheaply what is surely too far away to matter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rough {
+    at: LonLat,
+    per_lon: f64,
+    per_lat: f64,
+}
+
+impl Rough {
+    /// Around `at`.
+    pub(crate) fn around(at: LonLat) -> Self {
+        let (per_lon, per_lat) = metres_per_degree(at.lat());
+        Self { at, per_lon, per_lat }
+    }
+
+    /// Whether `to` is farther than `limit_m`, a kilometre or so; right to a few metres.
+    pub(crate) fn is_beyond(&self, to: LonLat, limit_m: f64) -> bool {
+        let east = (to.lon() - self.at.lon()) * self.per_lon;
+        let north = (to.lat() - self.at.lat()) * self.per_lat;
+        east * east + north * north > limit_m * limit_m
+    }
 }
 
 /// Metres between two points.
 pub(crate) fn metres(from: LonLat, to: LonLat) -> f64 {
-    let (east, north) = east_north(from, (to.lon(), to.lat()));
+    let (per_lon, per_lat) = metres_per_degree((from.lat() + to.lat()) / 2.0);
+    let (east, north) = ((to.lon() - from.lon()) * per_lon, (to.lat() - from.lat()) * per_lat);
     (east * east + north * north).sqrt()
 }
 
@@ -70,14 +88,19 @@ fn signed_metres_to_part(at: LonLat, rings: &[Ring]) -> f64 {
     let mut inside = false;
     let mut nearest = f64::MAX;
     for ring in rings {
-        let corners: Vec<(f64, f64)> = ring.0.iter().map(|corner| east_north(at, *corner)).collect();
-        for (i, a) in corners.iter().enumerate() {
-            let b = corners[(i + 1) % corners.len()];
-            nearest = nearest.min(metres_from_origin(*a, b));
+        let Some(last) = ring.0.last() else { continue };
+        // One scale for the whole ring keeps its edges straight in lon/lat, as the contract has them.
+        let (per_lon, per_lat) = metres_per_degree((at.lat() + last.1) / 2.0);
+        let local = |(lon, lat): (f64, f64)| ((lon - at.lon()) * per_lon, (lat - at.lat()) * per_lat);
+        let mut a = local(*last);
+        for corner in &ring.0 {
+            let b = local(*corner);
+            nearest = nearest.min(metres_from_origin(a, b));
             // Even-odd: count the edges that the ray due east of the origin crosses.
             if (a.1 > 0.0) != (b.1 > 0.0) && a.0 + (b.0 - a.0) * (a.1 / (a.1 - b.1)) > 0.0 {
                 inside = !inside;
             }
+            a = b;
         }
     }
     if inside { -nearest } else { nearest }

@@ -12,6 +12,25 @@ const FRAC_PI_2_REST: f64 = 6.123_233_995_736_766e-17;
 /// The part of ln 2 that its nearest double leaves out.
 const LN_2_REST: f64 = 2.319_046_813_846_299_6e-17;
 
+/// 1/1, 1/3, 1/5, …
+const ODD_PARTS: [f64; 12] = reciprocals([1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23]);
+/// 1/1, 1/2, 1/3, …
+const PARTS: [f64; 14] = reciprocals([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+/// 1/(2·3), 1/(4·5), …
+const SINE_PARTS: [f64; 9] = reciprocals([6, 20, 42, 72, 110, 156, 210, 272, 342]);
+/// 1/(1·2), 1/(3·4), …
+const COSINE_PARTS: [f64; 9] = reciprocals([2, 12, 30, 56, 90, 132, 182, 240, 306]);
+
+const fn reciprocals<const N: usize>(numbers: [u32; N]) -> [f64; N] {
+    let mut parts = [0.0; N];
+    let mut place = 0;
+    while place < N {
+        parts[place] = 1.0 / numbers[place] as f64;
+        place += 1;
+    }
+    parts
+}
+
 /// The natural logarithm of `x`; `x` is a normal number above 0.
 pub(crate) fn ln(x: f64) -> f64 {
     debug_assert!(x.is_normal() && x > 0.0);
@@ -25,7 +44,7 @@ pub(crate) fn ln(x: f64) -> f64 {
     // ln m = 2 (s + s³/3 + s⁵/5 + …) with s = (m − 1) / (m + 1), |s| ≤ 0.172.
     let s = (mantissa - 1.0) / (mantissa + 1.0);
     let square = s * s;
-    let series = (0..12).rev().fold(0.0, |sum, k| sum * square + 1.0 / f64::from(2 * k + 1));
+    let series = ODD_PARTS.iter().rev().fold(0.0, |sum, part| sum * square + part);
     exponent as f64 * LN_2 + 2.0 * s * series
 }
 
@@ -34,7 +53,7 @@ pub(crate) fn exp(x: f64) -> f64 {
     debug_assert!((-700.0..=700.0).contains(&x));
     let power = (x / LN_2).round();
     let rest = (x - power * LN_2) - power * LN_2_REST;
-    let series = (1..=14).rev().fold(1.0, |sum, k| 1.0 + sum * rest / f64::from(k));
+    let series = PARTS.iter().rev().fold(1.0, |sum, part| 1.0 + sum * rest * part);
     series * f64::from_bits(((1023 + power as i64) as u64) << 52)
 }
 
@@ -44,8 +63,8 @@ pub(crate) fn sin_cos(x: f64) -> (f64, f64) {
     let quarter = (x / FRAC_PI_2).round();
     let rest = (x - quarter * FRAC_PI_2) - quarter * FRAC_PI_2_REST;
     let square = rest * rest;
-    let sin = rest * (1..=9).rev().fold(1.0, |sum, k| 1.0 - sum * square / f64::from(2 * k * (2 * k + 1)));
-    let cos = (1..=9).rev().fold(1.0, |sum, k| 1.0 - sum * square / f64::from(2 * k * (2 * k - 1)));
+    let sin = rest * SINE_PARTS.iter().rev().fold(1.0, |sum, part| 1.0 - sum * square * part);
+    let cos = COSINE_PARTS.iter().rev().fold(1.0, |sum, part| 1.0 - sum * square * part);
     match (quarter as i64).rem_euclid(4) {
         0 => (sin, cos),
         1 => (cos, -sin),

@@ -9,11 +9,14 @@
 use model::policy::FenceRule;
 use model::{AccessPoint, BeaconId, Fix, LonLat, Place, Platform, Policy};
 
-use crate::earth;
+use crate::earth::{self, Rough};
+use crate::stores::EXTENT_MAX_M;
 use crate::world::World;
 
 /// A fix nearer than this to where a decision turns is never used, metres.
 pub(crate) const MARGIN_M: f64 = 0.5;
+/// No tolerance is larger, metres.
+const TOLERANCE_MAX_M: f64 = 50.0;
 /// Φ(x) = 0.95.
 const NINETEEN_OF_TWENTY: f64 = 1.644_853_626_951_472_2;
 
@@ -124,8 +127,14 @@ fn is_usable(fix: &Fix, policy: &Policy) -> bool {
 /// How every store around sees the fix, by id; `None` if it lies too close to where one's answer turns.
 fn around(world: &World, fix: &Fix, at: LonLat, policy: &Policy) -> Option<Vec<(u32, Seen)>> {
     let mut all = Vec::new();
+    // A store whose middle is farther away than this sees the fix outside, whatever its outline and tolerance are.
+    let (_, outside_from) = borders(policy.fence_rule, TOLERANCE_MAX_M, fix);
+    let (rough, reach_m) = (Rough::around(at), outside_from + EXTENT_MAX_M + 10.0);
     for index in world.grid.around(at) {
         let store = world.store(index);
+        if rough.is_beyond(store.centre, reach_m) {
+            continue;
+        }
         let d = earth::signed_metres(at, &store.fence);
         let tolerance_m = store.tolerance_m.unwrap_or(policy.tolerance_m);
         let (inside_until, outside_from) = borders(policy.fence_rule, tolerance_m, fix);

@@ -3,8 +3,6 @@
 //! In: a planned record.  Out: [`Record`].  Owns: nothing.
 //! Invariants: a record sent again has the same bytes, kept by drawing both from the stream of the first one.
 
-use std::fmt::Write as _;
-
 use model::{AnomalyKind, Bssid, Datum, EventTime, Origin, Place, Platform, Policy, RejectCode};
 use schemas::lines::LedgerLine;
 use schemas::punch::{AccessPointLine, BeaconLine, LocationLine, OccurredAt, PunchLine};
@@ -320,27 +318,32 @@ fn event_id(dice: &mut Dice) -> String {
 
 fn uuid(bits: u128) -> String {
     let mut text = String::with_capacity(36);
-    let part = |from: u32, digits: u32| (bits >> from) & ((1 << (4 * digits)) - 1);
-    write!(
-        text,
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        part(96, 8),
-        part(80, 4),
-        part(64, 4),
-        part(48, 4),
-        part(0, 12)
-    )
-    .expect("a text takes every character");
+    for (place, octet) in bits.to_be_bytes().into_iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        push_hex(&mut text, octet);
+    }
     text
+}
+
+fn push_hex(text: &mut String, octet: u8) {
+    for digit in [octet >> 4, octet & 0xf] {
+        text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+    }
 }
 
 /// The address in one of the spellings producers use.
 fn spelt(dice: &mut Dice, bssid: Bssid) -> String {
-    let text = bssid.to_string();
-    match dice.below(20) {
-        0 => text.to_uppercase(),
-        1 => text.replace(':', "-"),
-        2 => text.replace(':', ""),
-        _ => text,
+    let style = dice.below(20);
+    let mut text = String::with_capacity(17);
+    for (place, octet) in bssid.bits().to_be_bytes().into_iter().skip(2).enumerate() {
+        match (place, style) {
+            (0, _) | (_, 0) => {}
+            (_, 1) => text.push('-'),
+            _ => text.push(':'),
+        }
+        push_hex(&mut text, octet);
     }
+    if style == 2 { text.to_uppercase() } else { text }
 }

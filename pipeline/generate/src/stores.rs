@@ -14,6 +14,8 @@ use crate::exact::rounded;
 use crate::region::{AREAS_PER_CITY, Area};
 use crate::spec::Spec;
 
+/// No point of an outline is farther than this from the store's middle, metres.
+pub(crate) const EXTENT_MAX_M: f64 = 120.0;
 /// Stores that are no sisters keep this distance where there is room, in metres.
 const APART_M: f64 = 280.0;
 /// Most access points of one store.
@@ -235,8 +237,8 @@ pub(crate) struct Grid {
     cells: Vec<((i32, i32), u32)>,
 }
 
-/// Degrees of a cell's side: at least a kilometre below 60° of latitude, more than any outline and radius reach.
-const CELL_DEGREES: f64 = 0.02;
+/// Degrees of a cell's sides in longitude and latitude: each at least a kilometre below 60° of latitude.
+const CELL_DEGREES: (f64, f64) = (0.018, 0.009_1);
 
 impl Grid {
     /// The grid over all stores.
@@ -247,7 +249,7 @@ impl Grid {
         Self { cells }
     }
 
-    /// Every store whose middle is within a cell's side of `at`, and some more, in id order within each cell.
+    /// Every store whose middle is within a kilometre of `at`, and some more.
     pub(crate) fn around(&self, at: LonLat) -> impl Iterator<Item = u32> + '_ {
         let (x, y) = cell(at);
         (x - 1..=x + 1).flat_map(move |x| {
@@ -259,5 +261,5 @@ impl Grid {
 }
 
 fn cell(at: LonLat) -> (i32, i32) {
-    ((at.lon() / CELL_DEGREES).floor() as i32, (at.lat() / CELL_DEGREES).floor() as i32)
+    ((at.lon() / CELL_DEGREES.0).floor() as i32, (at.lat() / CELL_DEGREES.1).floor() as i32)
 }

@@ -333,7 +333,7 @@ fn the_grid_finds_every_store_in_reach() {
         let near: BTreeSet<u32> = world.grid.around(store.centre).collect();
         for (other, there) in world.stores().iter().enumerate() {
             let d = crate::earth::metres(store.centre, there.centre);
-            assert!(d > 1_500.0 || near.contains(&(other as u32)), "store {record} to {other}: {d} m");
+            assert!(d > 1_000.0 || near.contains(&(other as u32)), "store {record} to {other}: {d} m");
         }
     }
 }

@@ -1,0 +1,262 @@
+//! The state of a partition: memory, snapshots, silence, and where a log begins and ends.
+
+mod support;
+
+use std::sync::Arc;
+
+use attendance::*;
+use model::anomaly::Finding;
+use model::*;
+use support::*;
+
+fn outcomes(steps: &[Step]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for step in steps {
+        match step {
+            Step::Judged(judged) => {
+                lines.extend(judged.outcomes.iter().map(|o| format!("{} {}", o.shift_id, o.status.name())));
+                lines.extend(judged.findings.iter().map(|f| format!("! {}", f.kind.name())));
+            }
+            Step::Recall(recall) => lines.push(format!("recall {}", recall.employee_id)),
+            Step::Silence(note) => lines.push(format!("silence {}", note.state.name())),
+        }
+    }
+    lines
+}
+
+fn row(world: &World, event: &str, kind: Kind, at: &str) -> StoredPunch {
+    StoredPunch {
+        employee_id: EMPLOYEE.into(),
+        event_id: event.into(),
+        kind,
+        occurred_at: world.time(at),
+        received_at: world.time(at),
+        origin: Origin::Phone,
+        device_id: "".into(),
+        place: Place::Inside,
+        site_id: Some("A".into()),
+        reasons: Reasons::EMPTY,
+        business_date: world.date,
+        offset: Offset::new(0).unwrap(),
+    }
+}
+
+#[test]
+fn what_memory_does_not_reach_is_recalled_and_judged_the_same() {
+    let world = World::parse("shift s1 09:00-18:00; shift s2 81:00-90:00; leave l1 09:00-18:00 from 9d12:00");
+    let settings = Settings { state_days: 5, ..settings() };
+    let mut state = PartitionState::new(world.roster(), settings);
+    let mut steps = Vec::new();
+    state.advance(world.time("09:00"), &mut |step| steps.push(step));
+    let punch = row(&world, "e1", Kind::In, "09:00");
+    assert_eq!(state.apply(&punch, &mut |step| steps.push(step)), Applied::Folded);
+    state.advance(world.time("6d10:00"), &mut |step| steps.push(step));
+    assert!(state.is_late(world.time("09:00")) && !state.is_late(world.time("1d10:00")));
+    assert_eq!(state.lookup(EMPLOYEE, "e1"), None);
+    let late = row(&world, "e2", Kind::Out, "18:00");
+    assert_eq!(state.apply(&late, &mut |step| steps.push(step)), Applied::Late);
+
+    steps.clear();
+    state.advance(world.time("9d12:00"), &mut |step| steps.push(step));
+    let recalls: Vec<_> = steps.iter().filter_map(|step| if let Step::Recall(r) = step { Some(r) } else { None }).collect();
+    assert_eq!(recalls.len(), 1, "{:?}", outcomes(&steps));
+    let recall = recalls[0];
+    assert!(recall.read.contains(&punch.occurred_at) && recall.read.contains(&late.occurred_at));
+    let judged = state.recalled(recall, &[late.clone(), punch.clone()]);
+    assert_eq!(judged.scope.shift_ids, ["s1".into()]);
+    assert_eq!(world.outcome(&judged.outcomes[0]), "s1 leave in 09:00 out 18:00 worked 9:00 leave 540 due 0 worked_on_leave (l1)");
+
+    let recall = state.recall(&EMPLOYEE.into(), late.occurred_at);
+    assert_eq!(state.recalled(&recall, &[punch, late]).outcomes[0].status, ShiftStatus::Leave);
+}
+
+#[test]
+fn a_new_snapshot_is_judged_by_restating() {
+    let before = World::parse("shift s1 09:00-18:00; in 09:20; in 33:00");
+    let after = World::parse("shift s1 09:30-18:00; shift s2 33:00-40:00; in 09:20; in 33:00");
+    let mut life = Life::new(&before);
+    before.sent.iter().for_each(|sent| _ = life.send(sent));
+    assert_eq!(life.said.story, ["+no_show s1", "-no_show s1", "+late s1", "+missing_out s1", "+unscheduled day1"]);
+    life.state.swap(after.roster());
+    life.restate(before.time("-2d00:00"));
+    assert_eq!(
+        life.said.text(&after),
+        "s1 present in 09:20 worked ? due 510 -out open\ns2 present in +1d09:00 worked ? due 420 open\n! missing_out s1 [e1]"
+    );
+    // The new shift's instants are set too.
+    life.advance(before.time("90:00"));
+    assert_eq!(life.said.text(&after).lines().last(), Some("! missing_out s2 [e2]"));
+}
+
+#[test]
+fn a_lone_first_record_before_a_jump_is_no_beginning() {
+    let world = World::parse("shift s0 -60d09:00--60d18:00; shift s1 09:00-18:00");
+    let record = Settings { clock: ClockSource::Record, ..settings() };
+    for (source, absent) in [(record, false), (settings(), true)] {
+        let mut state = PartitionState::new(world.roster(), source);
+        let mut steps = Vec::new();
+        state.advance(world.time("-90d09:00"), &mut |step| steps.push(step));
+        state.advance(world.time("08:00"), &mut |step| steps.push(step));
+        assert_eq!(outcomes(&steps).contains(&"s0 absent".to_owned()), absent, "{:?}", outcomes(&steps));
+        state.advance(world.time("23:00"), &mut |step| steps.push(step));
+        assert!(outcomes(&steps).contains(&"s1 absent".to_owned()));
+    }
+}
+
+#[test]
+fn nothing_is_said_before_the_clock_is_set() {
+    let world = World::parse("shift s1 09:00-18:00");
+    let mut state = PartitionState::new(world.roster(), Settings { clock: ClockSource::Record, ..settings() });
+    let mut steps = Vec::new();
+    state.advance(EventTime::from_us(0), &mut |step| steps.push(step));
+    let suspect = StoredPunch { reasons: Reasons::EMPTY.with(Reason::ClockSuspect), ..row(&world, "e1", Kind::In, "09:00") };
+    state.apply(&suspect, &mut |step| steps.push(step));
+    state.end(&mut |step| steps.push(step));
+    assert_eq!(outcomes(&steps), ["! clock_suspect"]);
+    assert_eq!((state.since(), state.clock().us()), (None, 0));
+}
+
+#[test]
+fn ending_twice_in_a_row_of_runs_says_the_same() {
+    let world = World::parse("shift s1 09:00-18:00; shift s2 33:00-42:00; in 09:00; out 18:00");
+    let mut life = Life::new(&world);
+    world.sent.iter().for_each(|sent| _ = life.send(sent));
+    let clock = life.state.clock();
+    life.finish();
+    let said = life.said.clone();
+    assert_eq!(life.state.clock(), world.time("46:00"), "the run goes to the settling of the last window opened");
+    // The frontier kept the clock of the last record; who resumes there ends the same way.
+    let mut state = PartitionState::new(world.roster(), settings());
+    life.rows.iter().for_each(|row| state.fold(row));
+    state.resume(clock, Some(world.since));
+    life.state = state;
+    life.end();
+    assert_eq!(life.said, said);
+}
+
+#[test]
+fn people_of_other_partitions_have_no_timers_here() {
+    let world = World::parse("shift s1 09:00-18:00");
+    let partitions = 3;
+    let own = model::position::partition_of(EMPLOYEE.as_bytes(), partitions);
+    for number in 0..partitions {
+        let partition = Partition::new(number);
+        let mut state = PartitionState::new(world.roster(), Settings { partition, partitions, ..settings() });
+        let mut steps = Vec::new();
+        for at in ["08:00", "23:00"] {
+            state.advance(world.time(at), &mut |step| steps.push(step));
+        }
+        state.restate(world.time("00:00"), &mut |step| steps.push(step));
+        assert_eq!(steps.is_empty(), partition != own);
+    }
+}
+
+/// 30 people due at 09:00 and a log in append time.
+fn crowd() -> (World, PartitionState) {
+    let mut world = World::parse("shift s 09:00-18:00");
+    let (person, shift) = (world.reference.people[0].clone(), world.reference.shifts[0].clone());
+    (world.reference.people, world.reference.shifts) = (vec![], vec![]);
+    for at in 0..30_u32 {
+        let employee_id: Arc<str> = format!("P{at:02}").into();
+        let shift_id: Arc<str> = format!("s{at:02}").into();
+        world.reference.people.push(Person { employee_id, ..person.clone() });
+        world.reference.shifts.push(Shift { shift_id, person: PersonIndex(at), ..shift.clone() });
+    }
+    let mut state = PartitionState::new(world.roster(), settings());
+    state.advance(world.time("06:00"), &mut |_| panic!("nothing is due"));
+    (world, state)
+}
+
+fn story(steps: &[Step]) -> (usize, Vec<String>) {
+    let is_no_show = |finding: &&Finding| finding.kind == AnomalyKind::NoShow;
+    let no_shows = steps.iter().filter_map(|step| if let Step::Judged(judged) = step { Some(judged) } else { None });
+    let count = no_shows.flat_map(|judged| judged.findings.iter().filter(is_no_show)).count();
+    let notes = outcomes(steps).into_iter().filter(|line| line.starts_with("silence")).collect();
+    (count, notes)
+}
+
+#[test]
+fn no_shows_wait_while_the_log_is_silent_and_for_two_hours_at_most() {
+    let (world, mut state) = crowd();
+    let mut steps = Vec::new();
+    state.advance(world.time("11:14"), &mut |step| steps.push(step));
+    assert_eq!(story(&steps), (0, vec!["silence firing".to_owned()]));
+    let Some(Step::Silence(note)) = steps.first() else { panic!("{steps:?}") };
+    assert_eq!((&*note.finding.org, note.clock), ("hk/a", world.time("09:15")));
+    state.advance(world.time("11:15"), &mut |step| steps.push(step));
+    assert_eq!(story(&steps).0, 30);
+}
+
+#[test]
+fn a_log_that_speaks_again_lets_the_true_no_shows_go() {
+    let (world, mut state) = crowd();
+    let mut steps = Vec::new();
+    state.advance(world.time("09:40"), &mut |step| steps.push(step));
+    for at in 0..28 {
+        let employee_id = format!("P{at:02}").as_str().into();
+        let punch = StoredPunch { employee_id, ..row(&world, "e", Kind::In, "08:55") };
+        state.apply(&punch, &mut |step| steps.push(step));
+    }
+    state.advance(world.time("09:42"), &mut |step| steps.push(step));
+    let expected = ["silence firing", "silence resolved"].map(str::to_owned).to_vec();
+    assert_eq!(story(&steps), (2, expected));
+}
+
+#[test]
+fn a_restart_in_silence_goes_on_holding() {
+    let (world, mut state) = crowd();
+    state.advance(world.time("09:40"), &mut |_| {});
+    let mut again = PartitionState::new(world.roster(), settings());
+    again.resume(state.clock(), state.since());
+    let mut steps = Vec::new();
+    again.advance(world.time("11:14"), &mut |step| steps.push(step));
+    assert_eq!(story(&steps).0, 0, "{:?}", outcomes(&steps));
+    again.advance(world.time("11:15"), &mut |step| steps.push(step));
+    assert_eq!(story(&steps).0, 30);
+}
+
+#[test]
+fn few_people_or_a_replay_hold_nothing_back() {
+    let (world, _) = crowd();
+    for (people, clock, expected) in [(19, ClockSource::Append, 19), (30, ClockSource::Record, 30)] {
+        let mut world = world.clone();
+        world.reference.people.truncate(people);
+        world.reference.shifts.truncate(people);
+        let mut state = PartitionState::new(world.roster(), Settings { clock, ..settings() });
+        let mut steps = Vec::new();
+        for at in ["06:00", "09:15"] {
+            state.advance(world.time(at), &mut |step| steps.push(step));
+        }
+        assert_eq!(story(&steps), (expected, vec![]));
+    }
+}
+
+#[test]
+fn a_round_the_clock_chain_ends_the_same_in_any_order() {
+    for seed in 0..20 {
+        let mut random = Random::new(seed ^ 0xc4a1);
+        let mut script = "policy before=480 after=720\n".to_owned();
+        for day in 0..24 {
+            script += &format!("shift s{day:02} {day}d08:00-{day}d20:00\n");
+        }
+        for _ in 0..50 {
+            let kind = random.pick(&["in", "out", "auto"]);
+            script += &format!("{kind} {}d{:02}:{:02}\n", random.below(25), random.below(24), random.below(60));
+        }
+        let world = World::parse(&script);
+        let mut sent = world.sent.clone();
+        let mut live = |sent: &[Sent]| {
+            let mut life = Life::new(&world);
+            for sent in sent {
+                life.send(&Sent { arrives_at: sent.occurred_at.max(life.state.clock()), ..sent.clone() });
+            }
+            life.finish();
+            life.said.text(&world)
+        };
+        let one = live(&sent);
+        random.shuffle(&mut sent);
+        assert_eq!(live(&sent), one, "seed {seed}\n{script}");
+    }
+}
+
+use model::reference::{Person, Shift};

@@ -1,0 +1,56 @@
+//! A lake read back by SQL, for oracles.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int64Type};
+use lake::{Lake, LakeOptions};
+use query::{Options, Session};
+use tokio::runtime::Runtime;
+
+/// One state of a lake.
+pub struct LakeReader {
+    runtime: Runtime,
+    session: Session,
+}
+
+impl LakeReader {
+    /// The lake in `folder` as it is now.
+    pub fn open(folder: &Path) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let session = runtime.block_on(async {
+            let lake = Lake::open_existing(folder.to_str().unwrap(), LakeOptions::default()).await.unwrap();
+            Session::open(lake, Options::default()).await.unwrap()
+        });
+        Self { runtime, session }
+    }
+
+    /// The answer to one statement.
+    pub fn sql(&self, statement: &str) -> Vec<RecordBatch> {
+        match self.runtime.block_on(self.session.sql(statement)) {
+            Ok(answer) => answer.batches,
+            Err(error) => panic!("{}", error.explain(statement)),
+        }
+    }
+
+    /// How many rows a table has.
+    pub fn count(&self, table: &str) -> i64 {
+        let batches = self.sql(&format!("SELECT count(*) FROM {table}"));
+        batches[0].column(0).as_primitive::<Int64Type>().value(0)
+    }
+
+    /// The versions of every key of a table, in no order.
+    pub fn versions(&self, table: &str, key: &str) -> BTreeMap<String, Vec<i64>> {
+        let mut versions: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for batch in self.sql(&format!("SELECT {key}, version FROM {table}")) {
+            let keys = arrow::compute::cast(batch.column(0), &DataType::Utf8).unwrap();
+            let (keys, numbers) = (keys.as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
+            for row in 0..batch.num_rows() {
+                assert!(keys.is_valid(row));
+                versions.entry(keys.value(row).to_owned()).or_default().push(numbers.value(row));
+            }
+        }
+        versions
+    }
+}

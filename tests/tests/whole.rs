@@ -1,0 +1,394 @@
+//! The whole pipeline as a process that is killed again and again: nothing is lost, nothing is doubled, every statistic
+//! equals a recount.
+//!
+//! In: the office year (real where `$MUSTER_DATA` has it), a seed.  Out: promises P1–P4 and P8 of the design, checked by
+//! oracles that share no code with the rooms they judge.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use jiff::civil::Date;
+use model::EventTime;
+use model::position::{NextOffset, partition_of};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use source::embedded::Options;
+use source::{Append, EmbeddedLog, NewRecord, Polled, RawBatch, Source};
+use tests::lake_reader::LakeReader;
+use tests::office::{Office, What, hong_kong};
+use tests::program::Program;
+use tests::recount::{Month, recount};
+
+const PARTITIONS: u32 = 3;
+const KILLS: usize = 20;
+/// Of these, kills between the commit of one table and that of the next.
+const KILLS_BETWEEN: usize = 5;
+
+const LIMITS: &str = "\n[lake]\nurl = \"lake\"\ncommit_every_ms = 60\n\n[limits]\nbatch_records_max = 100\n";
+
+fn seed() -> u64 {
+    let seed = std::env::var("MUSTER_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_201_231);
+    println!("MUSTER_SEED={seed}");
+    seed
+}
+
+fn config(folder: &Path, more: &str) {
+    let reference = "[reference]\nsites = \"sites.geojson\"\npeople = \"people.ndjson\"\nshifts = \"shifts.ndjson\"\n";
+    std::fs::write(folder.join("muster.toml"), format!("{reference}{more}{LIMITS}")).unwrap();
+}
+
+#[test]
+fn a_year_on_the_embedded_log_survives_being_killed() {
+    let seed = seed();
+    let office = Office::new(seed, true);
+    let folder = tempfile::tempdir().unwrap();
+    office.write_reference(folder.path());
+    config(folder.path(), "\n[source]\ndir = \"log\"\nclock = \"record\"\npartitions = 3\n");
+    let origins = fill_log(&folder.path().join("log"), &office);
+    let command = ["run", "-c", "muster.toml", "--until", "2021-02-01T00:00:00+08:00", "--json"];
+    let between = run_with_kills(folder.path(), &command, seed);
+    println!("{between} kills between two table commits");
+    assert!(between >= KILLS_BETWEEN, "only {between} kills fell between two table commits");
+
+    let lake = LakeReader::open(&folder.path().join("lake"));
+    check_punches(&lake, &office);
+    check_offsets(&lake, &origins);
+    let log = EmbeddedLog::open(&folder.path().join("log"), Options::default(), Arc::new(|| EventTime::from_ms(0))).unwrap();
+    let mut letters = BTreeSet::new();
+    for (_, _, _, headers, _) in read_topic(&log, "punches.dlq") {
+        letters.insert((headers["dlq.partition"].parse().unwrap(), headers["dlq.offset"].parse().unwrap()));
+    }
+    let broken: BTreeSet<(u32, i64)> = broken_origins(&office, &origins);
+    assert_eq!(letters, broken, "every broken record, by origin, among the dead letters");
+    let mut versions = BTreeMap::new();
+    for (_, _, key, _, value) in read_topic(&log, "alerts") {
+        if !key.starts_with("_owner/") {
+            let body: serde_json::Value = serde_json::from_slice(&value).unwrap();
+            push_version(&mut versions, &body);
+        }
+    }
+    check_versions(&versions, "alerts topic");
+    check_versions(&lake.versions("anomalies", "anomaly_id"), "anomalies");
+    check_versions(&lake.versions("shift_results", "shift_id"), "shift_results");
+    check_months(&lake, &office, |employee_id| {
+        let own = partition_of(employee_id.as_bytes(), PARTITIONS);
+        let mine = office.records.iter().filter(|record| partition_of(record.key.as_bytes(), PARTITIONS) == own);
+        mine.filter(|record| record.what == What::Punch).map(local_date).next().unwrap()
+    });
+}
+
+#[test]
+fn a_year_from_a_file_survives_being_killed_and_adds_nothing_twice() {
+    let seed = seed();
+    let office = Office::new(seed ^ 1, false);
+    let folder = tempfile::tempdir().unwrap();
+    office.write_reference(folder.path());
+    config(folder.path(), "");
+    std::fs::write(folder.path().join("punches.ndjson"), office.ndjson()).unwrap();
+    let command = ["replay", "-c", "muster.toml", "punches.ndjson", "--json"];
+    let between = run_with_kills(folder.path(), &command, seed);
+    println!("{between} kills between two table commits");
+
+    let lake = LakeReader::open(&folder.path().join("lake"));
+    check_punches(&lake, &office);
+    let origins: Vec<(u32, i64)> = (0..office.records.len()).map(|line| (0, line as i64)).collect();
+    check_offsets(&lake, &origins);
+    let letters = std::fs::read_to_string(folder.path().join("lake/dead_letters.ndjson")).unwrap();
+    let mut found = BTreeSet::new();
+    for line in letters.lines() {
+        let letter: serde_json::Value = serde_json::from_str(line).unwrap();
+        let header = |name: &str| letter["headers"][name].as_str().unwrap().parse::<i64>().unwrap();
+        assert!(found.insert((header("dlq.partition") as u32, header("dlq.offset"))), "a letter twice in the file");
+    }
+    assert_eq!(found, broken_origins(&office, &origins));
+    let alerts = std::fs::read_to_string(folder.path().join("lake/alerts.ndjson")).unwrap();
+    let mut versions = BTreeMap::new();
+    for line in alerts.lines() {
+        push_version(&mut versions, &serde_json::from_str(line).unwrap());
+    }
+    check_versions(&versions, "alerts.ndjson");
+    check_versions(&lake.versions("anomalies", "anomaly_id"), "anomalies");
+    check_versions(&lake.versions("shift_results", "shift_id"), "shift_results");
+    let first = office.records.iter().find(|record| record.what == What::Punch).map(local_date).unwrap();
+    check_months(&lake, &office, |_| first);
+
+    // Again, and the second half of it as a file of its own: nothing is added.
+    let before = (lake.count("punches"), lake.count("shift_results"), lake.count("anomalies"), alerts.len());
+    let bytes = office.ndjson();
+    let middle = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(office.records.len() / 2).unwrap().0;
+    std::fs::write(folder.path().join("half.ndjson"), &bytes[middle + 1..]).unwrap();
+    for file in ["punches.ndjson", "half.ndjson"] {
+        let ran = Program::new().args(["replay", "-c", "muster.toml", file, "--json"]).current_dir(folder.path()).run();
+        assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
+        let summary: serde_json::Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+        assert_eq!(summary["accepted"], 0, "{file}: {summary}");
+    }
+    let lake = LakeReader::open(&folder.path().join("lake"));
+    let alerts = std::fs::read_to_string(folder.path().join("lake/alerts.ndjson")).unwrap();
+    let after = (lake.count("punches"), lake.count("shift_results"), lake.count("anomalies"), alerts.len());
+    assert_eq!(after, before, "punches, shift results, anomalies, bytes of alerts");
+}
+
+#[test]
+fn the_other_exports_replay_whole() {
+    let Some(data) = std::env::var_os("MUSTER_DATA").map(std::path::PathBuf::from) else {
+        println!("MUSTER_DATA is not set: the college's and the terminal's exports were not replayed");
+        return;
+    };
+    for (file, distinct) in [("attlog-college.dat", 5_567_u64), ("terminal-cn.csv", 3_391)] {
+        let folder = tempfile::tempdir().unwrap();
+        let zone = "[import]\ntime_zone = \"Asia/Hong_Kong\"\nstate = \"ignored\"\n\n[lake]\nurl = \"lake\"\n";
+        std::fs::write(folder.path().join("muster.toml"), zone).unwrap();
+        let path = data.join("punches").join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let records = lines.iter().filter(|line| !line.starts_with("登记号码")).count() as u64;
+        assert_eq!(records, distinct, "the file is another one");
+        let ran = Program::new()
+            .args(["replay", "-c", "muster.toml", path.to_str().unwrap(), "--json"])
+            .current_dir(folder.path())
+            .run();
+        assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
+        let summary: serde_json::Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+        println!("{file}: {summary}");
+        assert_eq!(summary["punches"], records);
+        assert_eq!(summary["rejected"], 0, "{}", ran.stderr);
+        let repeats = records - lines.iter().filter(|l| !l.starts_with("登记号码")).collect::<BTreeSet<_>>().len() as u64;
+        assert_eq!(summary["duplicates"], repeats);
+        assert_eq!(LakeReader::open(&folder.path().join("lake")).count("punches") as u64, records - repeats);
+    }
+}
+
+/// Appends the records to a new log; where each one landed.
+fn fill_log(dir: &Path, office: &Office) -> Vec<(u32, i64)> {
+    let options = Options { partitions: PARTITIONS, ..Options::default() };
+    let wall = Arc::new(|| EventTime::from(jiff::Timestamp::now()));
+    let log = EmbeddedLog::open(dir, options, wall).unwrap();
+    let mut appender = log.appender();
+    let mut origins = Vec::new();
+    for records in office.records.chunks(1_000) {
+        let new: Vec<NewRecord<'_>> = records
+            .iter()
+            .map(|record| NewRecord {
+                key: Some(record.key.as_bytes()),
+                value: record.value.as_deref(),
+                ..NewRecord::default()
+            })
+            .collect();
+        let landed = appender.append("punches", &new).unwrap();
+        origins.extend(landed.into_iter().map(|(partition, offset)| (partition.number(), offset.get())));
+    }
+    origins
+}
+
+/// Starts the command again and again, kills it at seeded random times, at least [`KILLS_BETWEEN`] times between two
+/// table commits, and at last lets it end. How many kills fell between two commits.
+fn run_with_kills(folder: &Path, command: &[&str], seed: u64) -> usize {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let lake = folder.join("lake");
+    let (mut kills, mut between, mut ended) = (0, 0, 0);
+    while kills < KILLS || between < KILLS_BETWEEN {
+        assert!(kills + ended < 20 * KILLS, "{kills} kills, {between} between two commits, {ended} runs came to their end");
+        let mut child = Program::new().args(command).current_dir(folder).spawn();
+        let aims_between = rng.random_bool(0.5);
+        let wait = Duration::from_millis(rng.random_range(150..1_600));
+        let begun = Instant::now();
+        let base = head(&lake, "punches");
+        let ended_early = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(matches!(status.code(), Some(0 | 1)), "the run failed: {status}");
+                break true;
+            }
+            // Aiming between: as soon as the punches are in, before what is said about them.
+            let aimed = aims_between && head(&lake, "punches") > base + 1 && is_between(&lake);
+            if aimed || (!aims_between && begun.elapsed() >= wait) || begun.elapsed() > Duration::from_secs(20) {
+                break false;
+            }
+            std::thread::yield_now();
+        };
+        if ended_early {
+            // Everything was taken: what is left to kill is the run that finds nothing more to do.
+            ended += 1;
+            if between >= KILLS_BETWEEN || ended > 3 * KILLS {
+                kills += 1;
+            }
+            continue;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        between += usize::from(is_between(&lake));
+    }
+    let ran = Program::new().args(command).current_dir(folder).run();
+    assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
+    between
+}
+
+/// Whether the last commit of punches has none of said state behind it, though it moved.
+fn is_between(lake: &Path) -> bool {
+    let time = |table: &str| newest(lake, table).map(|(_, time)| time);
+    match (time("punches"), time("shift_results"), time("anomalies")) {
+        (Some(punches), Some(results), Some(anomalies)) => punches > results && punches > anomalies,
+        _ => false,
+    }
+}
+
+fn newest(lake: &Path, table: &str) -> Option<(u64, std::time::SystemTime)> {
+    let entries = std::fs::read_dir(lake.join(table).join("_delta_log")).ok()?;
+    let version = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        let version = name.strip_suffix(".json")?.parse().ok()?;
+        Some((version, entry.metadata().ok()?.modified().ok()?))
+    };
+    entries.flatten().filter_map(version).max()
+}
+
+fn head(lake: &Path, table: &str) -> u64 {
+    newest(lake, table).map_or(0, |(version, _)| version)
+}
+
+/// P1: every distinct punch exactly once.
+fn check_punches(lake: &LakeReader, office: &Office) {
+    let due: BTreeSet<(String, String)> =
+        office.punches.iter().map(|punch| (punch.employee_id.clone(), punch.event_id.clone())).collect();
+    assert_eq!(due.len(), office.punches.len());
+    let mut found = BTreeSet::new();
+    for batch in lake.sql("SELECT employee_id, event_id FROM punches") {
+        let (employees, events) = (text(&batch, 0), text(&batch, 1));
+        for (employee_id, event_id) in employees.into_iter().zip(events) {
+            let punch = (employee_id.unwrap(), event_id.unwrap());
+            assert!(found.insert(punch.clone()), "{punch:?} is twice in the lake");
+        }
+    }
+    assert_eq!(found, due);
+}
+
+/// P2: every offset is in `punches`, `rejects` or `late`, and in exactly one of `punches` and `rejects`.
+fn check_offsets(lake: &LakeReader, origins: &[(u32, i64)]) {
+    let mut found: BTreeMap<(u32, i64), usize> = BTreeMap::new();
+    for table in ["punches", "rejects"] {
+        for batch in lake.sql(&format!("SELECT CAST(partition AS BIGINT), \"offset\" FROM {table}")) {
+            let (partitions, offsets) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_primitive::<Int64Type>());
+            for row in 0..batch.num_rows() {
+                *found.entry((partitions.value(row) as u32, offsets.value(row))).or_default() += 1;
+            }
+        }
+    }
+    let due: BTreeMap<(u32, i64), usize> = origins.iter().map(|origin| (*origin, 1)).collect();
+    assert_eq!(found, due, "offsets in punches and rejects");
+}
+
+fn broken_origins(office: &Office, origins: &[(u32, i64)]) -> BTreeSet<(u32, i64)> {
+    let broken = |(record, origin): (&tests::office::Record, &(u32, i64))| {
+        matches!(record.what, What::Broken(_)).then_some(*origin)
+    };
+    let found: BTreeSet<_> = office.records.iter().zip(origins).filter_map(broken).collect();
+    assert_eq!(found.len(), 30);
+    found
+}
+
+fn push_version(versions: &mut BTreeMap<String, Vec<i64>>, body: &serde_json::Value) {
+    let id = body["alert_id"].as_str().unwrap().to_owned();
+    versions.entry(id).or_default().push(body["version"].as_i64().unwrap());
+}
+
+/// P4: every (id, version) once, and without gap.
+fn check_versions(versions: &BTreeMap<String, Vec<i64>>, place: &str) {
+    assert!(!versions.is_empty(), "{place} is empty");
+    for (id, found) in versions {
+        let mut sorted = found.clone();
+        sorted.sort_unstable();
+        let due: Vec<i64> = (1..=found.len() as i64).collect();
+        assert_eq!(sorted, due, "{place}: versions of {id}");
+    }
+}
+
+/// P8: the month's statistics equal the recount.
+fn check_months(lake: &LakeReader, office: &Office, first: impl Fn(&str) -> Date) {
+    let columns = "employee_id, month, due_days, attended_days, late_count, late_min, serious_late_count, early_count, \
+                   early_min, missing_in, missing_out, absent_days, worked_s";
+    let mut found: BTreeMap<(String, String), Month> = BTreeMap::new();
+    for batch in lake.sql(&format!("SELECT {columns} FROM monthly_statistics")) {
+        let (people, months) = (text(&batch, 0), text(&batch, 1));
+        let number = |column: usize, row: usize| {
+            let column = arrow::compute::cast(batch.column(column), &DataType::Float64).unwrap();
+            column.as_primitive::<Float64Type>().value(row)
+        };
+        for row in 0..batch.num_rows() {
+            let count = |column: usize| number(column, row) as i64;
+            let month = Month {
+                due_days: count(2),
+                attended_days: number(3, row),
+                late_count: count(4),
+                late_min: count(5),
+                serious_late_count: count(6),
+                early_count: count(7),
+                early_min: count(8),
+                missing_in: count(9),
+                missing_out: count(10),
+                absent_days: number(11, row),
+                worked_s: count(12),
+            };
+            found.insert((people[row].clone().unwrap(), months[row].clone().unwrap()), month);
+        }
+    }
+    let last = *office.workdays().last().unwrap();
+    let mut due = BTreeMap::new();
+    for employee_id in office.homes.keys() {
+        let of_person = recount(office, first(employee_id), last);
+        due.extend(of_person.into_iter().filter(|((person, _), _)| person == employee_id));
+    }
+    let differing: Vec<_> = due.iter().filter(|(key, month)| found.get(*key) != Some(month)).collect();
+    for (key, month) in differing.iter().take(5) {
+        println!("{key:?}\n  recount {month:?}\n  lake    {:?}", found.get(*key));
+    }
+    assert!(differing.is_empty(), "{} of {} months differ", differing.len(), due.len());
+    assert_eq!(found.len(), due.len());
+}
+
+fn local_date(record: &tests::office::Record) -> Date {
+    let value: serde_json::Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
+    let at: jiff::Timestamp = value["occurred_at"].as_str().unwrap().parse().unwrap();
+    at.to_zoned(hong_kong()).date()
+}
+
+fn text(batch: &RecordBatch, column: usize) -> Vec<Option<String>> {
+    let column = arrow::compute::cast(batch.column(column), &DataType::Utf8).unwrap();
+    column.as_string::<i32>().iter().map(|value| value.map(str::to_owned)).collect()
+}
+
+type Headers = BTreeMap<String, String>;
+
+/// Every record of a topic: partition, offset, key, headers as text, value.
+fn read_topic(log: &EmbeddedLog, topic: &str) -> Vec<(u32, i64, String, Headers, Vec<u8>)> {
+    let mut source = log.source(topic).unwrap();
+    let mut batch = RawBatch::new();
+    let mut records = Vec::new();
+    let mut open = usize::MAX;
+    while open > 0 {
+        match source.poll(Duration::from_millis(50), &mut batch).unwrap() {
+            Polled::Assigned(partitions) => {
+                open = partitions.len();
+                source.start(&partitions.iter().map(|p| (*p, NextOffset::START)).collect::<Vec<_>>()).unwrap();
+            }
+            Polled::Batch => records.extend(batch.iter().map(|entry| {
+                let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let headers = entry.headers.iter();
+                let headers = headers.map(|(name, value)| (name.to_owned(), words(value.unwrap_or_default()))).collect();
+                let key = words(entry.key.unwrap_or_default());
+                let value = entry.value.unwrap_or_default().to_vec();
+                (batch.partition().number(), entry.offset.get(), key, headers, value)
+            })),
+            Polled::CaughtUp { partition, .. } => {
+                open -= 1;
+                source.pause(partition);
+            }
+            _ => {}
+        }
+    }
+    records
+}
