@@ -20,8 +20,16 @@ use serde_json::json;
 
 /// Broken records by kind, three of each.
 pub const BROKEN_KINDS: [&str; 10] = [
-    "not_json", "wrong_type", "missing_field", "bad_coordinates", "coordinates_nan", "year_9999", "year_1969",
-    "null_value", "not_utf8", "unknown_kind",
+    "not_json",
+    "wrong_type",
+    "missing_field",
+    "bad_coordinates",
+    "coordinates_nan",
+    "year_9999",
+    "year_1969",
+    "null_value",
+    "not_utf8",
+    "unknown_kind",
 ];
 
 /// One punch as the time clock told it.
@@ -209,7 +217,8 @@ fn made_up_punches(rng: &mut StdRng) -> Vec<OfficePunch> {
             }
             let mut at = |from_min: i64, until_min: i64, is_in: bool, rng: &mut StdRng| {
                 let second = rng.random_range(from_min * 60..until_min * 60);
-                let local = day.to_datetime(jiff::civil::Time::midnight()) + jiff::Span::new().seconds(second);
+                let local =
+                    day.to_datetime(jiff::civil::Time::midnight()) + jiff::Span::new().seconds(second);
                 let late_s = if rng.random_bool(0.03) { rng.random_range(0..100_000) } else { 0 };
                 let event_id = format!("made-{}", punches.len());
                 let punch = OfficePunch { employee_id: format!("p{person:0>5}"), event_id, local, is_in };

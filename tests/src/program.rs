@@ -132,7 +132,11 @@ impl Program {
         };
         command.args(&self.args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A terminal's width, colours or log settings of whoever runs the tests must not change what is printed.
-        command.env("NO_COLOR", "1").env("COLUMNS", "200").env_remove("RUST_LOG").env_remove("RUST_BACKTRACE");
+        command
+            .env("NO_COLOR", "1")
+            .env("COLUMNS", "200")
+            .env_remove("RUST_LOG")
+            .env_remove("RUST_BACKTRACE");
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
@@ -144,6 +148,12 @@ impl Ran {
     /// Both texts and the code, for the message of a failed assertion.
     pub fn told(&self) -> String {
         format!("exit code {:?}\nstdout:\n{}\nstderr:\n{}", self.code, self.stdout, self.stderr)
+    }
+
+    /// All it said on stderr in one line: the frames and line breaks of its reports undone.
+    pub fn said(&self) -> String {
+        let words = self.stderr.split_whitespace().filter(|word| !matches!(*word, "│" | "×" | "|"));
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// The last line of stdout.
@@ -161,7 +171,11 @@ pub fn path() -> PathBuf {
     let deps = test.parent().expect("the running test has a folder");
     let folder = if deps.ends_with("deps") { deps.parent().expect("deps has a parent") } else { deps };
     let program = folder.join(format!("muster{}", env::consts::EXE_SUFFIX));
-    assert!(program.is_file(), "no {}: build it first: cargo build --workspace --all-targets", program.display());
+    assert!(
+        program.is_file(),
+        "no {}: build it first: cargo build --workspace --all-targets",
+        program.display()
+    );
     program
 }
 

@@ -62,9 +62,9 @@ fn counted<'a>(punches: &[&'a OfficePunch], day: Date) -> Vec<&'a OfficePunch> {
     let mut all: Vec<&OfficePunch> = punches.to_vec();
     all.sort_by_key(|punch| (punch.local, punch.event_id.clone()));
     let repeats = |at: usize| {
-        all[..at].iter().any(|earlier| {
-            earlier.is_in == all[at].is_in && seconds(earlier.local, all[at].local) <= 60
-        })
+        all[..at]
+            .iter()
+            .any(|earlier| earlier.is_in == all[at].is_in && seconds(earlier.local, all[at].local) <= 60)
     };
     let inside = |punch: &OfficePunch| at(day, 6, 0) <= punch.local && punch.local <= at(day, 21, 0);
     (0..all.len()).filter(|n| inside(all[*n]) && !repeats(*n)).map(|n| all[n]).collect()
@@ -82,7 +82,8 @@ fn count_day(punches: &[&OfficePunch], day: Date, month: &mut Month) {
     let first_in = punches.iter().position(|punch| punch.is_in);
     let outs_after = (first_in.unwrap_or(0)..punches.len()).filter(|n| !punches[*n].is_in);
     // An out with a return before the planned end began a break: then nobody knows when the person left.
-    let returned = |n: usize| punches[n + 1..].iter().any(|later| later.is_in && later.local < at(day, 17, 0));
+    let returned =
+        |n: usize| punches[n + 1..].iter().any(|later| later.is_in && later.local < at(day, 17, 0));
     let last_out = outs_after.max().filter(|n| !returned(*n));
     match first_in {
         None => month.missing_in += 1,

@@ -37,7 +37,8 @@ fn seed() -> u64 {
 }
 
 fn config(folder: &Path, more: &str) {
-    let reference = "[reference]\nsites = \"sites.geojson\"\npeople = \"people.ndjson\"\nshifts = \"shifts.ndjson\"\n";
+    let reference =
+        "[reference]\nsites = \"sites.geojson\"\npeople = \"people.ndjson\"\nshifts = \"shifts.ndjson\"\n";
     std::fs::write(folder.join("muster.toml"), format!("{reference}{more}{LIMITS}")).unwrap();
 }
 
@@ -57,7 +58,9 @@ fn a_year_on_the_embedded_log_survives_being_killed() {
     let lake = LakeReader::open(&folder.path().join("lake"));
     check_punches(&lake, &office);
     check_offsets(&lake, &origins);
-    let log = EmbeddedLog::open(&folder.path().join("log"), Options::default(), Arc::new(|| EventTime::from_ms(0))).unwrap();
+    let log =
+        EmbeddedLog::open(&folder.path().join("log"), Options::default(), Arc::new(|| EventTime::from_ms(0)))
+            .unwrap();
     let mut letters = BTreeSet::new();
     for (_, _, _, headers, _) in read_topic(&log, "punches.dlq") {
         letters.insert((headers["dlq.partition"].parse().unwrap(), headers["dlq.offset"].parse().unwrap()));
@@ -76,7 +79,8 @@ fn a_year_on_the_embedded_log_survives_being_killed() {
     check_versions(&lake.versions("shift_results", "shift_id"), "shift_results");
     check_months(&lake, &office, |employee_id| {
         let own = partition_of(employee_id.as_bytes(), PARTITIONS);
-        let mine = office.records.iter().filter(|record| partition_of(record.key.as_bytes(), PARTITIONS) == own);
+        let mine =
+            office.records.iter().filter(|record| partition_of(record.key.as_bytes(), PARTITIONS) == own);
         mine.filter(|record| record.what == What::Punch).map(local_date).next().unwrap()
     });
 }
@@ -102,7 +106,10 @@ fn a_year_from_a_file_survives_being_killed_and_adds_nothing_twice() {
     for line in letters.lines() {
         let letter: serde_json::Value = serde_json::from_str(line).unwrap();
         let header = |name: &str| letter["headers"][name].as_str().unwrap().parse::<i64>().unwrap();
-        assert!(found.insert((header("dlq.partition") as u32, header("dlq.offset"))), "a letter twice in the file");
+        assert!(
+            found.insert((header("dlq.partition") as u32, header("dlq.offset"))),
+            "a letter twice in the file"
+        );
     }
     assert_eq!(found, broken_origins(&office, &origins));
     let alerts = std::fs::read_to_string(folder.path().join("lake/alerts.ndjson")).unwrap();
@@ -119,10 +126,14 @@ fn a_year_from_a_file_survives_being_killed_and_adds_nothing_twice() {
     // Again, and the second half of it as a file of its own: nothing is added.
     let before = (lake.count("punches"), lake.count("shift_results"), lake.count("anomalies"), alerts.len());
     let bytes = office.ndjson();
-    let middle = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(office.records.len() / 2).unwrap().0;
+    let middle =
+        bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(office.records.len() / 2).unwrap().0;
     std::fs::write(folder.path().join("half.ndjson"), &bytes[middle + 1..]).unwrap();
     for file in ["punches.ndjson", "half.ndjson"] {
-        let ran = Program::new().args(["replay", "-c", "muster.toml", file, "--json"]).current_dir(folder.path()).run();
+        let ran = Program::new()
+            .args(["replay", "-c", "muster.toml", file, "--json"])
+            .in_folder(folder.path())
+            .run();
         assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
         let summary: serde_json::Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
         assert_eq!(summary["accepted"], 0, "{file}: {summary}");
@@ -141,7 +152,8 @@ fn the_other_exports_replay_whole() {
     };
     for (file, distinct) in [("attlog-college.dat", 5_567_u64), ("terminal-cn.csv", 3_391)] {
         let folder = tempfile::tempdir().unwrap();
-        let zone = "[import]\ntime_zone = \"Asia/Hong_Kong\"\nstate = \"ignored\"\n\n[lake]\nurl = \"lake\"\n";
+        let zone =
+            "[import]\ntime_zone = \"Asia/Hong_Kong\"\nstate = \"ignored\"\n\n[lake]\nurl = \"lake\"\n";
         std::fs::write(folder.path().join("muster.toml"), zone).unwrap();
         let path = data.join("punches").join(file);
         let text = std::fs::read_to_string(&path).unwrap();
@@ -150,14 +162,15 @@ fn the_other_exports_replay_whole() {
         assert_eq!(records, distinct, "the file is another one");
         let ran = Program::new()
             .args(["replay", "-c", "muster.toml", path.to_str().unwrap(), "--json"])
-            .current_dir(folder.path())
+            .in_folder(folder.path())
             .run();
         assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
         let summary: serde_json::Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
         println!("{file}: {summary}");
         assert_eq!(summary["punches"], records);
         assert_eq!(summary["rejected"], 0, "{}", ran.stderr);
-        let repeats = records - lines.iter().filter(|l| !l.starts_with("登记号码")).collect::<BTreeSet<_>>().len() as u64;
+        let repeats = records
+            - lines.iter().filter(|l| !l.starts_with("登记号码")).collect::<BTreeSet<_>>().len() as u64;
         assert_eq!(summary["duplicates"], repeats);
         assert_eq!(LakeReader::open(&folder.path().join("lake")).count("punches") as u64, records - repeats);
     }
@@ -192,8 +205,11 @@ fn run_with_kills(folder: &Path, command: &[&str], seed: u64) -> usize {
     let lake = folder.join("lake");
     let (mut kills, mut between, mut ended) = (0, 0, 0);
     while kills < KILLS || between < KILLS_BETWEEN {
-        assert!(kills + ended < 20 * KILLS, "{kills} kills, {between} between two commits, {ended} runs came to their end");
-        let mut child = Program::new().args(command).current_dir(folder).spawn();
+        assert!(
+            kills + ended < 20 * KILLS,
+            "{kills} kills, {between} between two commits, {ended} runs came to their end"
+        );
+        let mut child = Program::new().args(command).in_folder(folder).spawn();
         let aims_between = rng.random_bool(0.5);
         let wait = Duration::from_millis(rng.random_range(150..1_600));
         let begun = Instant::now();
@@ -205,7 +221,10 @@ fn run_with_kills(folder: &Path, command: &[&str], seed: u64) -> usize {
             }
             // Aiming between: as soon as the punches are in, before what is said about them.
             let aimed = aims_between && head(&lake, "punches") > base + 1 && is_between(&lake);
-            if aimed || (!aims_between && begun.elapsed() >= wait) || begun.elapsed() > Duration::from_secs(20) {
+            if aimed
+                || (!aims_between && begun.elapsed() >= wait)
+                || begun.elapsed() > Duration::from_secs(20)
+            {
                 break false;
             }
             std::thread::yield_now();
@@ -223,7 +242,7 @@ fn run_with_kills(folder: &Path, command: &[&str], seed: u64) -> usize {
         kills += 1;
         between += usize::from(is_between(&lake));
     }
-    let ran = Program::new().args(command).current_dir(folder).run();
+    let ran = Program::new().args(command).in_folder(folder).run();
     assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
     between
 }
@@ -272,7 +291,8 @@ fn check_offsets(lake: &LakeReader, origins: &[(u32, i64)]) {
     let mut found: BTreeMap<(u32, i64), usize> = BTreeMap::new();
     for table in ["punches", "rejects"] {
         for batch in lake.sql(&format!("SELECT CAST(partition AS BIGINT), \"offset\" FROM {table}")) {
-            let (partitions, offsets) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_primitive::<Int64Type>());
+            let (partitions, offsets) =
+                (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_primitive::<Int64Type>());
             for row in 0..batch.num_rows() {
                 *found.entry((partitions.value(row) as u32, offsets.value(row))).or_default() += 1;
             }
@@ -373,12 +393,16 @@ fn read_topic(log: &EmbeddedLog, topic: &str) -> Vec<(u32, i64, String, Headers,
         match source.poll(Duration::from_millis(50), &mut batch).unwrap() {
             Polled::Assigned(partitions) => {
                 open = partitions.len();
-                source.start(&partitions.iter().map(|p| (*p, NextOffset::START)).collect::<Vec<_>>()).unwrap();
+                source
+                    .start(&partitions.iter().map(|p| (*p, NextOffset::START)).collect::<Vec<_>>())
+                    .unwrap();
             }
             Polled::Batch => records.extend(batch.iter().map(|entry| {
                 let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let headers = entry.headers.iter();
-                let headers = headers.map(|(name, value)| (name.to_owned(), words(value.unwrap_or_default()))).collect();
+                let headers = headers
+                    .map(|(name, value)| (name.to_owned(), words(value.unwrap_or_default())))
+                    .collect();
                 let key = words(entry.key.unwrap_or_default());
                 let value = entry.value.unwrap_or_default().to_vec();
                 (batch.partition().number(), entry.offset.get(), key, headers, value)

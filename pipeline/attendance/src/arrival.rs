@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use model::{
-    Batch, EventTime, Kind, Origin, PersonIndex, Place, Punch, Reason, Reasons, SiteIndex, Verdict,
-};
+use model::{Batch, EventTime, Kind, Origin, PersonIndex, Place, Punch, Reason, Reasons, SiteIndex, Verdict};
 
 use crate::believe::{Belief, SUSPECT_US};
 use crate::binding::Bound;
@@ -21,6 +19,8 @@ use crate::standing::{Seen, Standing, sort};
 
 /// Live, a punch may be this far ahead of its receipt (contract, section 4).
 const AHEAD_US_MAX: i64 = 10 * 60_000_000;
+
+const DAY_US: i64 = 86_400_000_000;
 
 /// How the log's clock is made, and what it makes of this record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,28 +108,24 @@ pub(crate) fn arrive(
     if is_suspect(book, facts, clocking) {
         reasons.insert(Reason::ClockSuspect);
     }
-    let loose_zone = zone(roster, person, None, facts);
-    let loose_date = local_date(facts.occurred_at, &loose_zone);
-    let bound = bind(judge, book, roster, person, facts, reasons, loose_date);
-    let counts = bound.standing != Standing::Never;
+    let bound = bind(judge, book, roster, person, facts, reasons);
     if bound.standing == Standing::Repunch {
         reasons.insert(Reason::Repunch);
     }
     let is_rostered = || person.is_some_and(|person| roster.is_rostered_near(person, facts.occurred_at));
-    if counts && bound.shift.is_none() && is_rostered() {
+    if bound.standing != Standing::Never && bound.shift.is_none() && is_rostered() {
         reasons.insert(Reason::Unscheduled);
     }
+    let time_zone = zone(roster, person, bound.shift, facts);
     let shift = bound.shift.map(|index| roster.shift_at(index));
     Arrival {
         direction: bound.direction,
         shift: bound.shift,
         shift_id: shift.map(|shift| shift.shift_id.clone()),
         reasons,
-        business_date: shift.map_or(loose_date, |shift| shift.business_date),
-        time_zone: match bound.shift {
-            Some(_) => zone(roster, person, bound.shift, facts),
-            None => loose_zone,
-        },
+        business_date: shift
+            .map_or_else(|| local_date(facts.occurred_at, &time_zone), |shift| shift.business_date),
+        time_zone,
     }
 }
 
@@ -153,10 +149,17 @@ fn bind(
     person: Option<PersonIndex>,
     facts: &Facts<'_>,
     reasons: Reasons,
-    loose_date: Date,
 ) -> Bound {
     let at = facts.occurred_at;
-    let span = roster.recall_span(person, at..at.plus_us(1));
+    let own_run = person.and_then(|person| roster.run_at(person, at));
+    // The day matters only where no shift holds the punch.
+    let business_date = match own_run {
+        Some(_) => Date::default(),
+        None => local_date(at, &zone(roster, person, None, facts)),
+    };
+    // The run of its shifts, and for a punch that no shift holds its day.
+    let (from, until) = roster.judged_span(person, at..at.plus_us(1));
+    let span = from.min(at.plus_us(-DAY_US))..until.max(at.plus_us(DAY_US));
     let mut seen: Vec<Seen<'_>> = book.seen(facts.employee_id, span).collect();
     let site_id = facts.site.map(|site| &roster.reference().site(site).site_id);
     seen.push(Seen {
@@ -168,13 +171,13 @@ fn bind(
         place: facts.place,
         site_id,
         reasons,
-        business_date: loose_date,
+        business_date,
         // Behind every stored punch of the same instant and id; there is none, since repeats are looked up first.
         offset: i64::MAX,
     });
     sort(&mut seen);
     let own = seen.iter().position(|seen| seen.offset == i64::MAX).unwrap_or(seen.len() - 1);
-    judge.bind_one(roster, person, &seen, own)
+    judge.bind_one(roster, person, &seen, own, own_run)
 }
 
 fn zone(

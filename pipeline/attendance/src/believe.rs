@@ -168,7 +168,8 @@ mod tests {
             let mut day = 1_000_i64;
             let days: Vec<i64> = (0..80)
                 .map(|_| {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     match state >> 60 {
                         0 => day + 400,
                         1 => {

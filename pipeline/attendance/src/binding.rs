@@ -1,7 +1,7 @@
 //! Which shift a punch belongs to, and in which direction it goes (contract, section 4, "Binding").
 //!
 //! In: one person's punches by instant, with their standing; the windows of one run.  Out: shift and direction of each.
-//! Invariants: I-A1 the result is a function of the set of punches and the snapshot; I-A3 only windows bind. Kept by
+//! Invariants: I-4 the result is a function of the set of punches and the snapshot; I-8 only windows bind. Kept by
 //! going through the set in the order of time from the run's first opening, never from the middle.
 //! Why so: "open" and "un-entered" are states along the day, so the set is walked like a day; where the contract's
 //! criteria name no shift (an out with none open, an in with all entered) the one punched last is meant, since the
@@ -20,7 +20,7 @@ use crate::standing::{Seen, Standing, repeats, standing};
 pub(crate) struct Bound {
     /// Whether it may hold anything.
     pub(crate) standing: Standing,
-    /// The first shift of the run it falls into.
+    /// The first shift of the run it falls into; none where no window holds it.
     pub(crate) run: Option<u32>,
     /// The shift it goes with.
     pub(crate) shift: Option<ShiftIndex>,
@@ -53,32 +53,36 @@ pub(crate) struct Binder {
 }
 
 impl Binder {
-    /// Fills `out` with one row per punch of the sorted `seen`.
+    /// Fills `out` with one row per punch of the sorted `seen`. Punches of runs that are not `wanted` keep their run and
+    /// get no shift.
     pub(crate) fn bind(
         &mut self,
         roster: &Roster,
         person: Option<PersonIndex>,
         seen: &[Seen<'_>],
+        wanted: impl Fn(u32) -> bool,
         out: &mut Vec<Bound>,
     ) {
         out.clear();
-        let mut runs: [Option<u32>; 2] = [None, None];
-        for at in 0..seen.len() {
-            let standing = standing(roster, person, seen, at);
-            let run = match (person, standing) {
-                (None, _) | (_, Standing::Never) => None,
-                (Some(person), _) => roster.run_at(person, seen[at].occurred_at),
-            };
-            let stated = Some(seen[at].kind).filter(|kind| *kind != Kind::Auto);
-            out.push(Bound { standing, run, shift: None, direction: stated });
-        }
+        out.extend(seen.iter().map(|punch| Bound {
+            standing: Standing::Never,
+            run:
+                person.filter(|_| punch.counts()).and_then(|person| roster.run_at(person, punch.occurred_at)),
+            shift: None,
+            direction: Some(punch.kind).filter(|kind| *kind != Kind::Auto),
+        }));
         for at in 0..out.len() {
-            let run = out[at].run;
-            if run.is_some() && run != runs[0] && run != runs[1] {
-                // Runs lie one behind the other in time; at a cut two can interleave, and no more than two.
-                runs = [run, runs[0]];
-                self.bind_run(roster, roster.run(ShiftIndex(run.unwrap_or(0))), seen, out);
-            }
+            let may_share = |earlier: usize| out[earlier].run == out[at].run;
+            out[at].standing = standing(roster, person, seen, at, may_share);
+        }
+        let mut done: [Option<u32>; 2] = [None, None];
+        for at in 0..out.len() {
+            let Some(run) = out[at].run.filter(|run| !done.contains(&Some(*run)) && wanted(*run)) else {
+                continue;
+            };
+            // Runs lie one behind the other in time; at a cut two can interleave, and no more than two.
+            done = [Some(run), done[0]];
+            self.bind_run(roster, roster.run(ShiftIndex(run)), seen, out);
         }
         alternate_unbound(seen, out);
     }
@@ -163,7 +167,7 @@ impl Binder {
     fn punched_last(&self) -> usize {
         // `max_by_key` takes the last of equals, and the earlier shift is wanted where none was punched.
         let last = self.holding.iter().rev().max_by_key(|place| self.candidates[**place].punched_last);
-        last.copied().expect("I-A3: a punch of a run lies in a window of that run")
+        last.copied().expect("I-8: a punch of a run lies in a window of that run")
     }
 }
 
@@ -185,7 +189,9 @@ impl Candidate {
 
 /// The latest earlier punch that the one at `at` repeats.
 fn repeated(seen: &[Seen<'_>], out: &[Bound], at: usize) -> Option<usize> {
-    (0..at).rev().find(|earlier| out[*earlier].run == out[at].run && repeats(seen[at].kind, seen[*earlier].kind))
+    (0..at)
+        .rev()
+        .find(|earlier| out[*earlier].run == out[at].run && repeats(seen[at].kind, seen[*earlier].kind))
 }
 
 /// A lone `auto` punch of a shift is an in if nearer the start than the end, else an out.
@@ -197,7 +203,8 @@ fn settle_lone(roster: &Roster, shift: ShiftIndex, seen: &[Seen<'_>], out: &mut 
         return;
     }
     let (at, plan) = (seen[lone].occurred_at, roster.shift_at(shift));
-    let (to_start, to_end) = (at.us_since(plan.start).saturating_abs(), at.us_since(plan.end).saturating_abs());
+    let (to_start, to_end) =
+        (at.us_since(plan.start).saturating_abs(), at.us_since(plan.end).saturating_abs());
     let direction = if to_start < to_end { Kind::In } else { Kind::Out };
     for bound in out.iter_mut().filter(|bound| bound.shift == Some(shift)) {
         bound.direction = Some(direction);
@@ -207,11 +214,11 @@ fn settle_lone(roster: &Roster, shift: ShiftIndex, seen: &[Seen<'_>], out: &mut 
 /// `auto` punches that no shift holds alternate through their day, beginning with an in.
 fn alternate_unbound(seen: &[Seen<'_>], out: &mut [Bound]) {
     for at in 0..out.len() {
-        if seen[at].kind != Kind::Auto || out[at].shift.is_some() || out[at].standing == Standing::Never {
+        if seen[at].kind != Kind::Auto || out[at].run.is_some() || out[at].standing == Standing::Never {
             continue;
         }
         let same_day = |earlier: &usize| {
-            out[*earlier].shift.is_none()
+            out[*earlier].run.is_none()
                 && out[*earlier].standing != Standing::Never
                 && seen[*earlier].business_date == seen[at].business_date
         };

@@ -2,10 +2,10 @@
 //!
 //! In: punches as stored ([`Book::fold`]), live as in recovery.  Out: a person's punches in a span, known identities, the
 //! latest believable time of a source.
-//! Owns: per punch 64 bytes and its event id, per person 40 bytes; sources of terminal and import records.
+//! Owns: per punch at most 72 bytes and its event id, per person 40 bytes; sources of terminal and import records.
 //! Absent on purpose: eviction by size (the floor is a function of the log's clock, so that what is known never depends
 //! on when memory was last swept), names and evidence.
-//! Invariants: I-A2 nothing but `fold` and `forget_before` changes it; a punch older than the floor is unknown even
+//! Invariants: I-13 nothing but `fold` and `forget_before` changes it; a punch older than the floor is unknown even
 //! while it is still in memory, kept by every reading method.
 //! Why so: memory is swept now and then, answers must not depend on it.
 
@@ -81,7 +81,10 @@ pub struct Book {
 
 impl std::fmt::Debug for Book {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Book").field("people", &self.people.len()).field("floor", &self.floor).finish_non_exhaustive()
+        f.debug_struct("Book")
+            .field("people", &self.people.len())
+            .field("floor", &self.floor)
+            .finish_non_exhaustive()
     }
 }
 
@@ -200,13 +203,18 @@ impl Book {
 
     /// Every person with punches in memory, sorted.
     pub fn employees(&self) -> Vec<Arc<str>> {
-        let mut employees: Vec<Arc<str>> = self.people.iter().map(|person| person.employee_id.clone()).collect();
+        let mut employees: Vec<Arc<str>> =
+            self.people.iter().map(|person| person.employee_id.clone()).collect();
         employees.sort();
         employees
     }
 
     /// A person's punches within `span`, by instant.
-    pub(crate) fn seen<'a>(&'a self, employee_id: &str, span: Range<EventTime>) -> impl Iterator<Item = Seen<'a>> {
+    pub(crate) fn seen<'a>(
+        &'a self,
+        employee_id: &str,
+        span: Range<EventTime>,
+    ) -> impl Iterator<Item = Seen<'a>> {
         let punches = self.punches(employee_id);
         let from = span.start.max(self.floor);
         let first = punches.partition_point(|kept| kept.occurred_at < from);

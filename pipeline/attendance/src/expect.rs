@@ -32,7 +32,13 @@ pub fn append_clocks(batch: &Batch, clock: &mut EventTime, out: &mut Vec<EventTi
     }));
 }
 
-fn due(roster: &Roster, person: Option<PersonIndex>, punch: &Punch, clock: EventTime, out: &mut DueBatch) -> Due {
+fn due(
+    roster: &Roster,
+    person: Option<PersonIndex>,
+    punch: &Punch,
+    clock: EventTime,
+    out: &mut DueBatch,
+) -> Due {
     let at = punch.occurred_at;
     let Some(person) = person else {
         return Due {
@@ -49,7 +55,8 @@ fn due(roster: &Roster, person: Option<PersonIndex>, punch: &Punch, clock: Event
     let sites = roster.permitted(person);
     let from = out.sites.len() as u32;
     out.sites.extend(sites);
-    let permitted = if sites.is_empty() { Permitted::All } else { Permitted::Sites(from..out.sites.len() as u32) };
+    let permitted =
+        if sites.is_empty() { Permitted::All } else { Permitted::Sites(from..out.sites.len() as u32) };
     let radius_m = roster.reference().policy(policy).field_radius_m;
     let mut fields = roster.leave_of(person).iter().take_while(|leave| leave.from <= at).filter(|leave| {
         &*leave.leave_type == "field" && at < leave.until && leave.is_in_force(clock) && leave.place.is_some()

@@ -50,24 +50,30 @@ struct Fact {
     first_at: EventTime,
     last_at: EventTime,
     event_ids: Vec<Arc<str>>,
+    /// The first site that one of its punches names.
+    site_id: Option<Arc<str>>,
 }
 
 impl Fact {
     fn at(kind: AnomalyKind, at: EventTime) -> Self {
-        Self { kind, minutes: None, first_at: at, last_at: at, event_ids: Vec::new() }
+        Self { kind, minutes: None, first_at: at, last_at: at, event_ids: Vec::new(), site_id: None }
     }
 }
 
 impl Subject<'_> {
-    fn finding(&self, fact: Fact, shift: Option<&ShiftOutcome>, site: Option<&Site>, day: Date) -> Finding {
+    /// The finding that the fact is. Its site is the shift's, else its punches', else the person's home.
+    fn finding(&self, fact: Fact, shift: Option<(&ShiftOutcome, &Site)>, day: Date) -> Finding {
         let (person, home) = self.roster.home(self.person);
-        let site = site.or(home);
+        let told = fact.site_id.as_deref().and_then(|id| self.roster.site(id));
+        let told = told.map(|at| self.roster.reference().site(at));
+        let site = shift.map(|(_, site)| site).or(told).or(home);
+        let shift = shift.map(|(shift, _)| shift);
         let org = site.map(|site| site.org.clone()).or_else(|| person.map(|person| person.org.clone()));
         let id = match shift {
             Some(shift) => anomaly_id(fact.kind, self.employee_id, &shift.shift_id),
             None => anomaly_id(fact.kind, self.employee_id, &day.to_string()),
         };
-        let Fact { kind, minutes, first_at, last_at, mut event_ids } = fact;
+        let Fact { kind, minutes, first_at, last_at, mut event_ids, site_id: _ } = fact;
         event_ids.sort();
         Finding {
             id,
@@ -93,14 +99,17 @@ impl Subject<'_> {
         let mut facts = Vec::new();
         shift.hours(self.roster, &mut facts);
         for (kind, applies) in PLACE_RULES {
-            facts.extend(collect(kind, shift.punches.iter().map(|(seen, _)| *seen).filter(|seen| applies(seen))));
+            facts.extend(collect(
+                kind,
+                shift.punches.iter().map(|(seen, _)| *seen).filter(|seen| applies(seen)),
+            ));
         }
         let strays = shift.punches.iter().filter(|(seen, bound)| {
             bound.standing == Standing::Binds && seen.place == Place::Inside && self.strays(seen, site)
         });
         facts.extend(collect(AnomalyKind::WrongStore, strays.map(|(seen, _)| *seen)));
         let day = shift.outcome.business_date;
-        out.extend(facts.into_iter().map(|fact| self.finding(fact, Some(shift.outcome), Some(site), day)));
+        out.extend(facts.into_iter().map(|fact| self.finding(fact, Some((shift.outcome, site)), day)));
     }
 
     /// Whether the punch was made at a permitted site that is not the shift's.
@@ -112,8 +121,6 @@ impl Subject<'_> {
 
     /// Everything wrong with the punches of one business date that no shift holds.
     pub(crate) fn of_day(&self, day: Date, punches: &[Seen<'_>], out: &mut Vec<Finding>) {
-        let first_site = punches.iter().find_map(|seen| seen.site_id);
-        let site = first_site.and_then(|id| self.roster.site(id)).map(|at| self.roster.reference().site(at));
         let believed = || punches.iter().filter(|seen| seen.counts()).copied();
         let mut facts = Vec::new();
         for (kind, applies) in PLACE_RULES {
@@ -125,7 +132,7 @@ impl Subject<'_> {
         facts.extend(collect(AnomalyKind::Unscheduled, believed().filter(is_rostered)));
         let suspect = punches.iter().filter(|seen| seen.reasons.contains(Reason::ClockSuspect)).copied();
         facts.extend(collect(AnomalyKind::ClockSuspect, suspect));
-        out.extend(facts.into_iter().map(|fact| self.finding(fact, None, site, day)));
+        out.extend(facts.into_iter().map(|fact| self.finding(fact, None, day)));
     }
 }
 
@@ -145,6 +152,7 @@ fn collect<'a>(kind: AnomalyKind, punches: impl Iterator<Item = Seen<'a>>) -> Op
         fact.first_at = fact.first_at.min(seen.occurred_at);
         fact.last_at = fact.last_at.max(seen.occurred_at);
         fact.event_ids.push(seen.event());
+        fact.site_id = fact.site_id.take().or_else(|| seen.site_id.cloned());
     }
     fact
 }

@@ -3,7 +3,7 @@
 //! In: the person's stored punches, a span of time, the log clock.  Out: [`Judged`].
 //! Owns: nothing; [`Judge`] is a set of buffers.
 //! Absent on purpose: what was said before, and memory: the caller gives the punches, from memory or from the lake.
-//! Invariants: I-A1 the result is a function of the set of punches, the snapshot and the [`Moment`].
+//! Invariants: I-4 the result is a function of the set of punches, the snapshot and the [`Moment`].
 //! Why so: a punch can change every shift whose window touches its own (through binding) and every punch of its day that
 //! no shift holds (through one finding a day), and nothing else: that is the [`Scope`].
 
@@ -117,7 +117,7 @@ pub fn judge(
     sort(&mut seen);
     let person = roster.person(employee_id);
     let subject = Subject { roster, employee_id, person };
-    Judge::default().judge(subject, &seen, span, moment)
+    Judge::default().judge(subject, seen, span, moment)
 }
 
 impl Roster {
@@ -157,32 +157,34 @@ impl Judge {
     pub(crate) fn judge(
         &mut self,
         subject: Subject<'_>,
-        seen: &[Seen<'_>],
+        mut seen: Vec<Seen<'_>>,
         span: Range<EventTime>,
         moment: Moment<'_>,
     ) -> Judged {
         let roster = subject.roster;
-        self.binder.bind(roster, subject.person, seen, &mut self.bound);
+        let (from, until) = roster.judged_span(subject.person, span.clone());
+        let shifts = shifts_judged(roster, subject.person, span);
+        let is_within = |seen: &Seen<'_>| from <= seen.occurred_at && seen.occurred_at < until;
+        let mut dates: Vec<Date> =
+            seen.iter().filter(|seen| is_within(seen)).map(|seen| seen.business_date).collect();
+        dates.sort();
+        dates.dedup();
+        seen.retain(|seen| is_within(seen) || dates.contains(&seen.business_date));
+        let wanted = |run: u32| shifts.binary_search(&ShiftIndex(run)).is_ok();
+        self.binder.bind(roster, subject.person, &seen, wanted, &mut self.bound);
         let mut judged = Judged {
             employee_id: subject.employee_id.clone(),
             person: subject.person,
             clock: moment.clock,
-            scope: Scope::default(),
+            scope: Scope { shift_ids: Vec::with_capacity(shifts.len()), dates },
             outcomes: Vec::new(),
             findings: Vec::new(),
         };
-        let (from, until) = roster.judged_span(subject.person, span.clone());
-        let shifts = shifts_judged(roster, subject.person, span);
         for index in shifts {
-            self.judge_shift(subject, index, seen, moment, &mut judged);
+            self.judge_shift(subject, index, &seen, moment, &mut judged);
         }
-        let dates = &mut judged.scope.dates;
-        let within = |seen: &&Seen<'_>| from <= seen.occurred_at && seen.occurred_at < until;
-        dates.extend(seen.iter().filter(within).map(|seen| seen.business_date));
-        dates.sort();
-        dates.dedup();
-        self.judge_days(subject, seen, &mut judged);
-        judged.findings.sort_by(|a, b| (a.first_at, a.kind, a.id).cmp(&(b.first_at, b.kind, b.id)));
+        self.judge_days(subject, &seen, &mut judged);
+        judged.findings.sort_by_key(|finding| (finding.first_at, finding.kind, finding.id));
         judged
     }
 
@@ -196,8 +198,12 @@ impl Judge {
     ) {
         let roster = subject.roster;
         out.scope.shift_ids.push(roster.shift_at(index).shift_id.clone());
-        let punches: Vec<(Seen<'_>, Bound)> =
-            seen.iter().copied().zip(self.bound.iter().copied()).filter(|(_, b)| b.shift == Some(index)).collect();
+        let punches: Vec<(Seen<'_>, Bound)> = seen
+            .iter()
+            .copied()
+            .zip(self.bound.iter().copied())
+            .filter(|(_, b)| b.shift == Some(index))
+            .collect();
         let binding = punches.iter().filter(|(_, bound)| bound.standing == Standing::Binds);
         let held: Vec<Held<'_>> = binding
             .map(|(punch, bound)| Held { punch: *punch, direction: bound.direction.unwrap_or(Kind::In) })
@@ -231,7 +237,7 @@ impl Judge {
     }
 
     fn judge_days(&self, subject: Subject<'_>, seen: &[Seen<'_>], out: &mut Judged) {
-        let unbound = || seen.iter().zip(&self.bound).filter(|(_, bound)| bound.shift.is_none());
+        let unbound = || seen.iter().zip(&self.bound).filter(|(_, bound)| bound.run.is_none());
         if unbound().next().is_none() {
             return;
         }
@@ -244,15 +250,16 @@ impl Judge {
         out.scope.dates = dates;
     }
 
-    /// What binding makes of one punch of the sorted `seen`.
+    /// What binding makes of the punch at `at` of the sorted `seen`, which falls into `run`.
     pub(crate) fn bind_one(
         &mut self,
         roster: &Roster,
         person: Option<PersonIndex>,
         seen: &[Seen<'_>],
         at: usize,
+        run: Option<u32>,
     ) -> Bound {
-        self.binder.bind(roster, person, seen, &mut self.bound);
+        self.binder.bind(roster, person, seen, |other| Some(other) == run, &mut self.bound);
         self.bound[at]
     }
 }

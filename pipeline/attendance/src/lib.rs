@@ -5,9 +5,9 @@
 //! Owns: the recent punches of one partition's people and the instants at which something can change ([`PartitionState`]).
 //! Absent on purpose: I/O, wall time, randomness, what was said before (the caller compares), and any order that depends
 //! on a hash map, so that the same log and reference give the same results in every run.
-//! Invariants: I-A1 what holds about a shift is a function of the person's *set* of punches, the snapshot and the clock,
-//! whatever the order of arrival (`tests/order.rs`); I-A2 state changes only from rows as stored, so that recovery and
-//! life give the same (`tests/restart.rs`); I-A3 a punch never binds by calendar date, only by an acceptance window.
+//! Invariants: I-4 what holds about a shift is a function of the person's *set* of punches, the snapshot and the clock,
+//! whatever the order of arrival (`tests/order.rs`); I-13 state changes only from rows as stored, so that recovery and
+//! life give the same (`tests/restart.rs`); I-8 a punch never binds by calendar date, only by an acceptance window.
 //! Why so: payroll argues about single cases; a pure function of few values can be asked again about any of them.
 
 mod arrival;

@@ -91,7 +91,8 @@ impl<'a> Case<'a> {
         self.judge_status(&mut outcome, came.at, left.at);
         self.count_work(&mut outcome, came.at, left.at);
         (outcome.first_in, outcome.in_event_id, outcome.in_site_id) = (came.at, came.event_id, came.site_id);
-        (outcome.last_out, outcome.out_event_id, outcome.out_site_id) = (left.at, left.event_id, left.site_id);
+        (outcome.last_out, outcome.out_event_id, outcome.out_site_id) =
+            (left.at, left.event_id, left.site_id);
         outcome
     }
 
@@ -249,11 +250,14 @@ impl<'a> Case<'a> {
     fn unpaid_breaks(&self, at_work: Span) -> (Vec<Span>, bool) {
         let mut punched: Vec<Span> = Vec::new();
         let mut away = None;
-        let during = |held: &&Held<'_>| at_work.0 <= held.punch.occurred_at && held.punch.occurred_at <= at_work.1;
+        let during =
+            |held: &&Held<'_>| at_work.0 <= held.punch.occurred_at && held.punch.occurred_at <= at_work.1;
         for held in self.held.iter().filter(during) {
             match held.direction {
                 Kind::Out | Kind::BreakOut => away = Some(held.punch.occurred_at),
-                _ => punched.extend(away.take().and_then(|from| clip((from, held.punch.occurred_at), at_work))),
+                _ => {
+                    punched.extend(away.take().and_then(|from| clip((from, held.punch.occurred_at), at_work)))
+                }
             }
         }
         let planned = &self.shift().breaks;

@@ -4,7 +4,7 @@
 //! holds, in the order in which it came about.
 //! Owns: [`Book`], [`Timers`], the log clock and where the log begins.
 //! Absent on purpose: I/O, the wall clock, and what was said before: the caller compares and says the difference.
-//! Invariants: I-A2 `fold` then `resume` equals having lived through the same rows; timers fire in the order of time,
+//! Invariants: I-13 `fold` then `resume` equals having lived through the same rows; timers fire in the order of time,
 //! each at its own instant and before the record at whose clock they are due, so that results never depend on how far the
 //! clock moves at once; both kept by `tests/`.
 //! Why so: a timer is judged as of its instant, not as of the record that made it visible, since two logs cut into
@@ -221,7 +221,11 @@ impl PartitionState {
         }
         let silence = &mut self.silence;
         let hears = self.settings.clock == ClockSource::Append;
-        self.timers.open(&self.roster, clock, |shift| if hears { silence.open(&self.roster, shift) });
+        self.timers.open(&self.roster, clock, |shift| {
+            if hears {
+                silence.open(&self.roster, shift)
+            }
+        });
         while let Some(instant) = self.timers.pop_due(clock) {
             self.set_clock(instant.at);
             self.fire(instant, sink);
@@ -350,7 +354,9 @@ impl PartitionState {
         let roster = self.roster.clone();
         let timer = Timer::NoShow(shift);
         // Leave may have come into force since the instant was set.
-        let Some(due_at) = no_show_at(&roster, shift, &DueTime::of(&roster, shift, self.clock)) else { return };
+        let Some(due_at) = no_show_at(&roster, shift, &DueTime::of(&roster, shift, self.clock)) else {
+            return;
+        };
         if due_at > self.clock {
             self.timers.push(Instant { at: due_at, timer });
             return;
@@ -404,7 +410,7 @@ impl PartitionState {
             until: self.until,
             holds: &self.silence.holds,
         };
-        let mut judged = self.judge.judge(subject, &seen, span, moment);
+        let mut judged = self.judge.judge(subject, seen, span, moment);
         drop_days_below(&mut judged, floor);
         if judged.scope != Scope::default() {
             sink(Step::Judged(judged));
@@ -414,7 +420,8 @@ impl PartitionState {
     /// The end of the last run of shifts that the span concerns and memory does not reach whole, if there is one.
     fn below_floor(&self, person: Option<PersonIndex>, span: &Range<EventTime>) -> Option<EventTime> {
         let floor = self.book.floor();
-        let windows = person.into_iter().flat_map(|p| self.roster.windows_in(p, span.start, span.end.plus_us(-1)));
+        let windows =
+            person.into_iter().flat_map(|p| self.roster.windows_in(p, span.start, span.end.plus_us(-1)));
         let spans = windows.map(|index| self.roster.run_span(self.roster.run(index)));
         spans.filter(|(opens, _)| *opens < floor).map(|(_, closes)| closes.plus_us(1)).max()
     }
@@ -434,7 +441,8 @@ impl PartitionState {
 fn drop_days_below(judged: &mut Judged, floor: EventTime) {
     let is_known = |day: &jiff::civil::Date| {
         // A day begins at most 14 hours ahead of UTC, and a shift's window before its day.
-        let midnight = day.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).map(|at| EventTime::from(at.timestamp()));
+        let midnight =
+            day.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).map(|at| EventTime::from(at.timestamp()));
         midnight.is_ok_and(|at| at.plus_us(-2 * DAY_US) >= floor)
     };
     if judged.scope.dates.iter().all(is_known) {

@@ -96,7 +96,8 @@ impl Roster {
         let sites = table(&hasher, reference.sites.iter().map(|site| &site.site_id));
         let shifts = table(&hasher, reference.shifts.iter().map(|shift| &shift.shift_id));
         let count = reference.people.len();
-        let windows: Vec<Window> = reference.shifts.iter().map(|shift| window_of(&reference, shift)).collect();
+        let windows: Vec<Window> =
+            reference.shifts.iter().map(|shift| window_of(&reference, shift)).collect();
         let starts = || reference.shifts.iter().map(|shift| shift.start);
         let before = starts().zip(&windows).map(|(start, window)| start.us_since(window.opens));
         let after = starts().zip(&windows).map(|(start, window)| window.closes.us_since(start));
@@ -108,7 +109,10 @@ impl Roster {
             sites,
             shifts,
             leave_from: borders(count, reference.leave.iter().map(|leave| leave.person)),
-            corrections_from: borders(count, reference.corrections.iter().map(|correction| correction.person)),
+            corrections_from: borders(
+                count,
+                reference.corrections.iter().map(|correction| correction.person),
+            ),
             runs: runs(&reference, &shifts_from, &windows),
             shifts_from,
             windows,
@@ -155,17 +159,17 @@ impl Roster {
 
     /// The site of that id.
     pub fn site(&self, site_id: &str) -> Option<SiteIndex> {
-        let found = self
-            .sites
-            .find(self.hasher.hash_one(site_id), |at| &*self.reference.sites[*at as usize].site_id == site_id);
+        let found = self.sites.find(self.hasher.hash_one(site_id), |at| {
+            &*self.reference.sites[*at as usize].site_id == site_id
+        });
         found.map(|at| SiteIndex(*at))
     }
 
     /// The shift instance of that id.
     pub fn shift(&self, shift_id: &str) -> Option<ShiftIndex> {
-        let found = self
-            .shifts
-            .find(self.hasher.hash_one(shift_id), |at| &*self.reference.shifts[*at as usize].shift_id == shift_id);
+        let found = self.shifts.find(self.hasher.hash_one(shift_id), |at| {
+            &*self.reference.shifts[*at as usize].shift_id == shift_id
+        });
         found.map(|at| ShiftIndex(*at))
     }
 
@@ -269,7 +273,9 @@ impl Roster {
         };
         let home = person.home_site.map(|site| self.reference.site(site));
         let find = |groups: &[Arc<str>]| match home {
-            Some(site) => book.find(&site.org, groups, site.policy.as_deref(), local_date(at, &site.time_zone)),
+            Some(site) => {
+                book.find(&site.org, groups, site.policy.as_deref(), local_date(at, &site.time_zone))
+            }
             None => book.find(&person.org, groups, None, local_date(at, &TimeZone::UTC)),
         };
         if person.groups.is_sorted() {
@@ -340,7 +346,10 @@ pub(crate) fn local_date(at: EventTime, zone: &TimeZone) -> Date {
     zone.to_datetime(at.timestamp()).date()
 }
 
-fn table<'a>(hasher: &FixedState, ids: impl ExactSizeIterator<Item = &'a Arc<str>> + Clone) -> HashTable<u32> {
+fn table<'a>(
+    hasher: &FixedState,
+    ids: impl ExactSizeIterator<Item = &'a Arc<str>> + Clone,
+) -> HashTable<u32> {
     let places: Vec<u64> = ids.map(|id| hasher.hash_one(&**id)).collect();
     let mut table = HashTable::with_capacity(places.len());
     for (place, hash) in places.iter().enumerate() {

@@ -115,7 +115,8 @@ impl Silence {
     ) -> bool {
         let own_start = roster.shift_at(shift).start;
         let recent = clock.plus_us(-DUE_WITHIN_US).min(own_start);
-        let from = self.silent.get(org).map_or(recent, |episode| episode.from.max(clock.plus_us(-2 * HELD_US_MAX)));
+        let from =
+            self.silent.get(org).map_or(recent, |episode| episode.from.max(clock.plus_us(-2 * HELD_US_MAX)));
         let Some(starts) = self.starts.get_mut(org) else { return false };
         while starts.front().is_some_and(|(start, _)| *start < clock.plus_us(-3 * HELD_US_MAX)) {
             starts.pop_front();

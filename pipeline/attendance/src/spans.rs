@@ -68,7 +68,9 @@ mod tests {
             let (mut one, mut two) = (spans(&a), spans(&b));
             join(&mut one);
             join(&mut two);
-            let holds = |pairs: &[(i64, i64)], at: i64| pairs.iter().any(|(from, until)| (*from..*until).contains(&at));
+            let holds = |pairs: &[(i64, i64)], at: i64| {
+                pairs.iter().any(|(from, until)| (*from..*until).contains(&at))
+            };
             let counted = (0..40).filter(|at| holds(&a, *at) && !holds(&b, *at)).count();
             assert_eq!(length_us(&subtract(&one, &two)), counted as i64, "{a:?} less {b:?}");
             assert_eq!(length_us(&one), (0..40).filter(|at| holds(&a, *at)).count() as i64);

@@ -75,11 +75,18 @@ pub(crate) fn sort(seen: &mut [Seen<'_>]) {
     });
 }
 
-/// The standing of the punch at `at` among the sorted `seen`.
+/// The standing of the punch at `at` among the sorted `seen`. `may_share` tells whether an earlier punch could bind
+/// where this one does: one just before a window opens must not take the punch just behind it away.
 ///
 /// A repeat is a punch with an earlier one of the same kind (or of any kind, for an `auto` one) within `debounce_s`,
 /// inclusive; what the earlier one itself repeats does not matter. The policy is that of the punch's instant.
-pub(crate) fn standing(roster: &Roster, person: Option<PersonIndex>, seen: &[Seen<'_>], at: usize) -> Standing {
+pub(crate) fn standing(
+    roster: &Roster,
+    person: Option<PersonIndex>,
+    seen: &[Seen<'_>],
+    at: usize,
+    may_share: impl Fn(usize) -> bool,
+) -> Standing {
     let punch = &seen[at];
     if !punch.counts() {
         return Standing::Never;
@@ -89,13 +96,13 @@ pub(crate) fn standing(roster: &Roster, person: Option<PersonIndex>, seen: &[See
     }
     // Most punches have no neighbour within any debounce: ask for the policy only when there is one.
     let mut debounce_us = None;
-    for earlier in seen[..at].iter().rev() {
+    for (place, earlier) in seen[..at].iter().enumerate().rev() {
         let apart_us = punch.occurred_at.us_since(earlier.occurred_at);
         let limit_us = *debounce_us.get_or_insert_with(|| debounce(roster, person, punch.occurred_at));
         if limit_us == 0 || apart_us > limit_us {
             break;
         }
-        if earlier.counts() && repeats(punch.kind, earlier.kind) {
+        if earlier.counts() && repeats(punch.kind, earlier.kind) && may_share(place) {
             return Standing::Repunch;
         }
     }

@@ -155,7 +155,9 @@ impl Timers {
         let reference = roster.reference();
         for place in roster.leave_places(person) {
             let row = &reference.leave[place as usize];
-            if let Some(at) = row.effective_at.filter(|at| row.status == RequestStatus::Approved && is_ahead(*at)) {
+            if let Some(at) =
+                row.effective_at.filter(|at| row.status == RequestStatus::Approved && is_ahead(*at))
+            {
                 self.push(Instant { at, timer: Timer::Leave(place) });
             }
         }

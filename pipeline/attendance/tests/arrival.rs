@@ -28,7 +28,10 @@ fn check(script: &str, expected: &str) {
 #[test]
 fn direction_shift_and_day_as_far_as_can_be_told() {
     check("shift s1 22:00-30:00; in 21:58; out 30:03", "in s1 0; out s1 0");
-    check("shift s1 09:00-18:00; auto 08:55; auto 12:00; auto 13:00; auto 18:00", "in s1 0; out s1 0; in s1 0; out s1 0");
+    check(
+        "shift s1 09:00-18:00; auto 08:55; auto 12:00; auto 13:00; auto 18:00",
+        "in s1 0; out s1 0; in s1 0; out s1 0",
+    );
     check("shift s1 09:00-18:00; auto 17:00", "out s1 0");
     check("auto 08:00; auto 09:00; auto 33:00", "in - 0; out - 0; in - 1");
     check("shift s1 09:00-18:00; break_out 12:00; break_in 12:30", "break_out s1 0; break_in s1 0");
@@ -46,14 +49,20 @@ fn reasons_that_need_history() {
 
 #[test]
 fn a_clock_is_suspect_ahead_of_receipt_or_far_behind_its_source() {
-    check("shift s1 09:00-18:00; in 09:10 arrives 09:00; in 09:10:01 arrives 09:00 id x; auto 23:59 arrives 09:00", "in s1 0; in - 0 clock_suspect; - - 0 clock_suspect");
+    check(
+        "shift s1 09:00-18:00; in 09:10 arrives 09:00; in 09:10:01 arrives 09:00 id x; auto 23:59 arrives 09:00",
+        "in s1 0; in - 0 clock_suspect; - - 0 clock_suspect",
+    );
     check("in 09:00 terminal device d; in -31d09:00 terminal device d", "in - 0; in - -31 clock_suspect");
     check("in 09:00 terminal device d; in -31d09:00:01 terminal device d", "in - 0; in - -31");
     check("in 09:00 terminal device d; in -31d09:00 terminal device f", "in - 0; in - -31");
     check("in 09:00 terminal; in -31d09:00 terminal", "in - 0; in - -31 clock_suspect");
     check("in 09:00 device d; in -31d09:00 device d", "in - 0; in - -31");
     // A suspect record is no measure for the next one.
-    check("in 40d09:00 terminal device d arrives 09:00; in 08:00 terminal device d", "in - 40 clock_suspect; in - 0");
+    check(
+        "in 40d09:00 terminal device d arrives 09:00; in 08:00 terminal device d",
+        "in - 40 clock_suspect; in - 0",
+    );
 }
 
 #[test]

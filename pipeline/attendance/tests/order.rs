@@ -1,4 +1,4 @@
-//! I-A1: what holds in the end is a function of the set of punches, and what is said on the way never depends on how far
+//! I-4: what holds in the end is a function of the set of punches, and what is said on the way never depends on how far
 //! the clock moves at once.
 
 mod support;

@@ -1,11 +1,15 @@
 //! The state of a partition: memory, snapshots, silence, and where a log begins and ends.
 
+// Helpers below are test code outside of test functions.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::sync::Arc;
 
 use attendance::*;
 use model::anomaly::Finding;
+use model::reference::{Person, Shift};
 use model::*;
 use support::*;
 
@@ -58,13 +62,17 @@ fn what_memory_does_not_reach_is_recalled_and_judged_the_same() {
 
     steps.clear();
     state.advance(world.time("9d12:00"), &mut |step| steps.push(step));
-    let recalls: Vec<_> = steps.iter().filter_map(|step| if let Step::Recall(r) = step { Some(r) } else { None }).collect();
+    let recalls: Vec<_> =
+        steps.iter().filter_map(|step| if let Step::Recall(r) = step { Some(r) } else { None }).collect();
     assert_eq!(recalls.len(), 1, "{:?}", outcomes(&steps));
     let recall = recalls[0];
     assert!(recall.read.contains(&punch.occurred_at) && recall.read.contains(&late.occurred_at));
     let judged = state.recalled(recall, &[late.clone(), punch.clone()]);
     assert_eq!(judged.scope.shift_ids, ["s1".into()]);
-    assert_eq!(world.outcome(&judged.outcomes[0]), "s1 leave in 09:00 out 18:00 worked 9:00 leave 540 due 0 worked_on_leave (l1)");
+    assert_eq!(
+        world.outcome(&judged.outcomes[0]),
+        "s1 leave in 09:00 out 18:00 worked 9:00 leave 540 due 0 worked_on_leave (l1)"
+    );
 
     let recall = state.recall(&EMPLOYEE.into(), late.occurred_at);
     assert_eq!(state.recalled(&recall, &[punch, late]).outcomes[0].status, ShiftStatus::Leave);
@@ -76,7 +84,10 @@ fn a_new_snapshot_is_judged_by_restating() {
     let after = World::parse("shift s1 09:30-18:00; shift s2 33:00-40:00; in 09:20; in 33:00");
     let mut life = Life::new(&before);
     before.sent.iter().for_each(|sent| _ = life.send(sent));
-    assert_eq!(life.said.story, ["+no_show s1", "-no_show s1", "+late s1", "+missing_out s1", "+unscheduled day1"]);
+    assert_eq!(
+        life.said.story,
+        ["+no_show s1", "-no_show s1", "+late s1", "+missing_out s1", "+unscheduled day1"]
+    );
     life.state.swap(after.roster());
     life.restate(before.time("-2d00:00"));
     assert_eq!(
@@ -106,10 +117,14 @@ fn a_lone_first_record_before_a_jump_is_no_beginning() {
 #[test]
 fn nothing_is_said_before_the_clock_is_set() {
     let world = World::parse("shift s1 09:00-18:00");
-    let mut state = PartitionState::new(world.roster(), Settings { clock: ClockSource::Record, ..settings() });
+    let mut state =
+        PartitionState::new(world.roster(), Settings { clock: ClockSource::Record, ..settings() });
     let mut steps = Vec::new();
     state.advance(EventTime::from_us(0), &mut |step| steps.push(step));
-    let suspect = StoredPunch { reasons: Reasons::EMPTY.with(Reason::ClockSuspect), ..row(&world, "e1", Kind::In, "09:00") };
+    let suspect = StoredPunch {
+        reasons: Reasons::EMPTY.with(Reason::ClockSuspect),
+        ..row(&world, "e1", Kind::In, "09:00")
+    };
     state.apply(&suspect, &mut |step| steps.push(step));
     state.end(&mut |step| steps.push(step));
     assert_eq!(outcomes(&steps), ["! clock_suspect"]);
@@ -124,7 +139,11 @@ fn ending_twice_in_a_row_of_runs_says_the_same() {
     let clock = life.state.clock();
     life.finish();
     let said = life.said.clone();
-    assert_eq!(life.state.clock(), world.time("46:00"), "the run goes to the settling of the last window opened");
+    assert_eq!(
+        life.state.clock(),
+        world.time("46:00"),
+        "the run goes to the settling of the last window opened"
+    );
     // The frontier kept the clock of the last record; who resumes there ends the same way.
     let mut state = PartitionState::new(world.roster(), settings());
     life.rows.iter().for_each(|row| state.fold(row));
@@ -138,7 +157,7 @@ fn ending_twice_in_a_row_of_runs_says_the_same() {
 fn people_of_other_partitions_have_no_timers_here() {
     let world = World::parse("shift s1 09:00-18:00");
     let partitions = 3;
-    let own = model::position::partition_of(EMPLOYEE.as_bytes(), partitions);
+    let own = position::partition_of(EMPLOYEE.as_bytes(), partitions);
     for number in 0..partitions {
         let partition = Partition::new(number);
         let mut state = PartitionState::new(world.roster(), Settings { partition, partitions, ..settings() });
@@ -169,7 +188,8 @@ fn crowd() -> (World, PartitionState) {
 
 fn story(steps: &[Step]) -> (usize, Vec<String>) {
     let is_no_show = |finding: &&Finding| finding.kind == AnomalyKind::NoShow;
-    let no_shows = steps.iter().filter_map(|step| if let Step::Judged(judged) = step { Some(judged) } else { None });
+    let no_shows =
+        steps.iter().filter_map(|step| if let Step::Judged(judged) = step { Some(judged) } else { None });
     let count = no_shows.flat_map(|judged| judged.findings.iter().filter(is_no_show)).count();
     let notes = outcomes(steps).into_iter().filter(|line| line.starts_with("silence")).collect();
     (count, notes)
@@ -241,11 +261,12 @@ fn a_round_the_clock_chain_ends_the_same_in_any_order() {
         }
         for _ in 0..50 {
             let kind = random.pick(&["in", "out", "auto"]);
-            script += &format!("{kind} {}d{:02}:{:02}\n", random.below(25), random.below(24), random.below(60));
+            script +=
+                &format!("{kind} {}d{:02}:{:02}\n", random.below(25), random.below(24), random.below(60));
         }
         let world = World::parse(&script);
         let mut sent = world.sent.clone();
-        let mut live = |sent: &[Sent]| {
+        let live = |sent: &[Sent]| {
             let mut life = Life::new(&world);
             for sent in sent {
                 life.send(&Sent { arrives_at: sent.occurred_at.max(life.state.clock()), ..sent.clone() });
@@ -258,5 +279,3 @@ fn a_round_the_clock_chain_ends_the_same_in_any_order() {
         assert_eq!(live(&sent), one, "seed {seed}\n{script}");
     }
 }
-
-use model::reference::{Person, Shift};

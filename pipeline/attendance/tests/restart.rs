@@ -1,4 +1,4 @@
-//! I-A2: a state folded from stored rows goes on exactly as the one that lived through them.
+//! I-13: a state folded from stored rows goes on exactly as the one that lived through them.
 
 mod support;
 

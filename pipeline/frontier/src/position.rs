@@ -13,11 +13,12 @@ pub struct PartitionFrontier {
     next: NextOffset,
     clock_ms: i64,
     late: NextOffset,
+    since_ms: i64,
 }
 
 impl PartitionFrontier {
     /// Nothing has been taken.
-    pub const START: Self = Self { next: NextOffset::START, clock_ms: 0, late: NextOffset::START };
+    pub const START: Self = Self { next: NextOffset::START, clock_ms: 0, late: NextOffset::START, since_ms: 0 };
 
     /// The frontier before offset `next`, at `clock` rounded down to the millisecond, with every row of the inbox `late`
     /// below offset `late` drained.
@@ -25,14 +26,39 @@ impl PartitionFrontier {
     /// Panics if `late` lies beyond `next`: a row that was not read cannot have been drained.
     pub fn new(next: NextOffset, clock: LogClock, late: NextOffset) -> Self {
         assert!(late <= next, "I-2: the inbox is drained until {} but read until {}", late.get(), next.get());
-        Self { next, clock_ms: clock.time().ms(), late }
+        Self { next, clock_ms: clock.time().ms(), late, since_ms: 0 }
     }
 
     /// The frontier that these three stored numbers say; `None` if they say none (a negative number, an inbox drained beyond
     /// what was read): then the store contradicts itself.
     pub fn from_stored(next: i64, clock_ms: i64, late: i64) -> Option<Self> {
         let (next, late) = (NextOffset::new(next)?, NextOffset::new(late)?);
-        (late <= next && clock_ms >= 0).then_some(Self { next, clock_ms, late })
+        (late <= next && clock_ms >= 0).then_some(Self { next, clock_ms, late, since_ms: 0 })
+    }
+
+    /// The same, of a log whose clock first stood at `since`, rounded down to the millisecond: nothing is concluded
+    /// from the absence of punches before. Kept, so that an owner in recovery concludes as the first one did.
+    #[must_use]
+    pub fn with_since(mut self, since: Option<EventTime>) -> Self {
+        self.since_ms = since.map_or(0, EventTime::ms);
+        self
+    }
+
+    /// The same, with `since` as stored: milliseconds since the epoch, 0 for a clock that never stood.
+    #[must_use]
+    pub const fn with_since_ms(mut self, since_ms: i64) -> Self {
+        self.since_ms = since_ms;
+        self
+    }
+
+    /// Where the log's clock first stood, if it ever did.
+    pub fn since(self) -> Option<EventTime> {
+        (self.since_ms > 0).then(|| EventTime::from_ms(self.since_ms))
+    }
+
+    /// Where the log's clock first stood, in milliseconds as stored; 0 for nowhere.
+    pub const fn since_ms(self) -> i64 {
+        self.since_ms
     }
 
     /// The first offset not yet taken.

@@ -13,6 +13,8 @@ pub enum Mark {
     Clock,
     /// In `punches`: every row of the inbox `late` below this offset has been drained.
     Late,
+    /// In `punches`: where the log clock first stood, in milliseconds.
+    Since,
     /// In every other table an owner writes: the generation of the partition's owner.
     Said,
     /// In the tables committed just before `punches`: the first offset whose rows may be missing there.
@@ -20,7 +22,7 @@ pub enum Mark {
 }
 
 impl Mark {
-    const ALL: [Self; 5] = [Self::Offset, Self::Clock, Self::Late, Self::Said, Self::Until];
+    const ALL: [Self; 6] = [Self::Offset, Self::Clock, Self::Late, Self::Since, Self::Said, Self::Until];
 
     /// Its last path segment.
     pub const fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Mark {
             Self::Offset => "offset",
             Self::Clock => "clock",
             Self::Late => "late",
+            Self::Since => "since",
             Self::Said => "said",
             Self::Until => "until",
         }

@@ -14,8 +14,8 @@
 //!
 //! The ledger names what *fires* under `clock = "record"` (the log's clock is the latest believable `occurred_at`),
 //! whether or not it resolves later. Its `shift_id` is the shift a punch goes with; a punch by an impossible clock or in
-//! no window has none. A partition whose only people never
-//! punch has no clock, and so concludes nothing about them: only chains of a few people are that small.
+//! no window has none. A partition whose only people never punch has no clock, and so concludes nothing about them:
+//! only chains of a few people are that small. A rejected record has no line, and so no `punch_rejected` either.
 
 mod chain;
 mod dice;

@@ -130,11 +130,11 @@ fn around(world: &World, fix: &Fix, at: LonLat, policy: &Policy) -> Option<Vec<(
     // A store whose middle is farther away than this sees the fix outside, whatever its outline and tolerance are.
     let (_, outside_from) = borders(policy.fence_rule, TOLERANCE_MAX_M, fix);
     let (rough, reach_m) = (Rough::around(at), outside_from + EXTENT_MAX_M + 10.0);
-    for index in world.grid.around(at) {
-        let store = world.store(index);
-        if rough.is_beyond(store.centre, reach_m) {
+    for (index, centre) in world.grid.around(at) {
+        if rough.is_beyond(centre, reach_m) {
             continue;
         }
+        let store = world.store(index);
         let d = earth::signed_metres(at, &store.fence);
         let tolerance_m = store.tolerance_m.unwrap_or(policy.tolerance_m);
         let (inside_until, outside_from) = borders(policy.fence_rule, tolerance_m, fix);

@@ -280,16 +280,19 @@ impl Maker<'_> {
                 bytes.truncate(kept);
                 return Some(bytes);
             }
-            Flaw::NotUtf8 => {
+            Flaw::NotUtf8 | Flaw::TooLarge => {
                 line.note = Some("?".to_owned());
                 let mut bytes = bytes(&line);
-                // The only question mark of the text becomes a byte that no UTF-8 text holds.
-                bytes.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
+                // The only question mark of the text becomes a byte that no UTF-8 text holds, or a megabyte.
+                let mark = bytes.iter().position(|byte| *byte == b'?')?;
+                let rest = bytes.split_off(mark + 1);
+                bytes.truncate(mark);
+                match flaw {
+                    Flaw::NotUtf8 => bytes.push(0xff),
+                    _ => bytes.resize(mark + (1 << 20), b'x'),
+                }
+                bytes.extend(rest);
                 return Some(bytes);
-            }
-            Flaw::TooLarge => {
-                line.note = Some("x".repeat(1 << 20));
-                return Some(bytes(&line));
             }
             Flaw::Year9999 => line.occurred_at = OccurredAt::Text("9999-12-31T23:59:59+08:00".to_owned()),
             Flaw::Year1969 => line.occurred_at = OccurredAt::Text("1969-12-31T23:59:59Z".to_owned()),

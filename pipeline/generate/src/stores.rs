@@ -5,6 +5,7 @@
 //! Invariants: an access point's address belongs to one store, kept by numbering them (`bssid_block`); parts of an
 //! outline lie apart, kept by `two_parts`.
 
+use hashbrown::HashMap;
 use model::reference::Fence;
 use model::{BeaconId, Bssid, BssidBlock, Datum, LonLat, Ring};
 
@@ -207,7 +208,7 @@ fn ring(dice: &mut Dice, middle: LonLat, size_m: f64) -> Ring {
 /// First octets of makers of access points; the last one is only ever a neighbour's.
 const MAKERS: [u64; 5] = [0xa4_5630, 0x00_1a1e, 0x88_1544, 0x70_3acb, 0x3c_846a];
 
-/// The address, or block of sixteen, of access point `number` (below 2^20): no two numbers share an address.
+/// The address, or block of sixteen, of access point `number` (below 2^20): no two numbers share a block.
 fn bssid_block(number: u32, is_block: bool, dice: &mut Dice) -> BssidBlock {
     // An odd factor permutes the 20 bits, so that neighbours' addresses do not look alike.
     let scattered = u64::from(number.wrapping_mul(0x9_e375) & 0xf_ffff);
@@ -231,10 +232,10 @@ fn beacon(store: u32, minor: u16) -> BeaconId {
 }
 
 /// Finds the stores around a point.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Grid {
-    /// (cell, store), sorted.
-    cells: Vec<((i32, i32), u32)>,
+    /// The stores of each cell and their middles. Only ever asked for one cell, so that its order does not matter.
+    cells: HashMap<(i32, i32), Vec<(u32, LonLat)>>,
 }
 
 /// Degrees of a cell's sides in longitude and latitude: each at least a kilometre below 60° of latitude.
@@ -243,20 +244,18 @@ const CELL_DEGREES: (f64, f64) = (0.018, 0.009_1);
 impl Grid {
     /// The grid over all stores.
     pub(crate) fn new(stores: &[Store]) -> Self {
-        let mut cells: Vec<_> =
-            stores.iter().enumerate().map(|(index, store)| (cell(store.centre), index as u32)).collect();
-        cells.sort_unstable();
+        let mut cells: HashMap<(i32, i32), Vec<(u32, LonLat)>> = HashMap::new();
+        for (index, store) in stores.iter().enumerate() {
+            cells.entry(cell(store.centre)).or_default().push((index as u32, store.centre));
+        }
         Self { cells }
     }
 
-    /// Every store whose middle is within a kilometre of `at`, and some more.
-    pub(crate) fn around(&self, at: LonLat) -> impl Iterator<Item = u32> + '_ {
+    /// Every store whose middle is within a kilometre of `at`, and some more; each with its middle.
+    pub(crate) fn around(&self, at: LonLat) -> impl Iterator<Item = (u32, LonLat)> + '_ {
         let (x, y) = cell(at);
-        (x - 1..=x + 1).flat_map(move |x| {
-            let from = self.cells.partition_point(|(cell, _)| *cell < (x, y - 1));
-            let until = from + self.cells[from..].partition_point(|(cell, _)| *cell <= (x, y + 1));
-            self.cells[from..until].iter().map(|(_, store)| *store)
-        })
+        let cells = (x - 1..=x + 1).flat_map(move |x| (y - 1..=y + 1).map(move |y| (x, y)));
+        cells.filter_map(|cell| self.cells.get(&cell)).flatten().copied()
     }
 }
 

@@ -330,7 +330,7 @@ fn the_grid_finds_every_store_in_reach() {
     let world = chain(&Spec { stores: 300, employees: 300, ..Spec::demo() }).unwrap();
     for record in 0..300 {
         let store: &Store = world.store(record);
-        let near: BTreeSet<u32> = world.grid.around(store.centre).collect();
+        let near: BTreeSet<u32> = world.grid.around(store.centre).map(|(near, _)| near).collect();
         for (other, there) in world.stores().iter().enumerate() {
             let d = crate::earth::metres(store.centre, there.centre);
             assert!(d > 1_000.0 || near.contains(&(other as u32)), "store {record} to {other}: {d} m");

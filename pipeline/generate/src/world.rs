@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use model::{BeaconId, Bssid, EventTime, Policy};
 use schemas::lines::LedgerLine;
 
@@ -37,8 +38,8 @@ pub struct World {
     people: Vec<Person>,
     /// Where each store's people begin, and the total.
     staff_starts: Vec<u32>,
-    /// (first address, last address, store), sorted.
-    radios: Vec<(u64, u64, u32)>,
+    /// What each block of sixteen addresses has listed: first and last address, store. No two stores share a block.
+    radios: HashMap<u64, (u64, u64, u32)>,
     beacons: BTreeMap<BeaconId, u32>,
     clocks_ahead: BTreeMap<(u32, u16), EventTime>,
 }
@@ -51,16 +52,16 @@ pub fn chain(spec: &Spec) -> Result<World, SpecError> {
     let stores = stores::stores(spec, &seed, &areas);
     let staff_starts = people::staff(spec, &seed);
     let people = people::people(spec, &seed, &stores, &staff_starts);
-    let mut radios: Vec<(u64, u64, u32)> = Vec::new();
+    let mut radios = HashMap::new();
     let mut beacons = BTreeMap::new();
     for (index, store) in stores.iter().enumerate() {
-        radios.extend(store.access_points.iter().map(|block| {
+        for block in &store.access_points {
             let first = block.first().bits();
-            (first, first + (1 << (48 - block.prefix_bits())) - 1, index as u32)
-        }));
+            let last = first + (1 << (48 - block.prefix_bits())) - 1;
+            radios.insert(first >> 4, (first, last, index as u32));
+        }
         beacons.extend(store.beacons.iter().map(|beacon| (*beacon, index as u32)));
     }
-    radios.sort_unstable();
     let mut world = World {
         roster: Roster::new(spec, zone),
         grid: Grid::new(&stores),
@@ -165,9 +166,8 @@ impl World {
 
     /// The store that lists the address.
     pub(crate) fn store_of_bssid(&self, bssid: Bssid) -> Option<u32> {
-        let behind = self.radios.partition_point(|(first, _, _)| *first <= bssid.bits());
-        let (_, last, store) = *self.radios.get(behind.checked_sub(1)?)?;
-        (bssid.bits() <= last).then_some(store)
+        let (first, last, store) = *self.radios.get(&(bssid.bits() >> 4))?;
+        (first <= bssid.bits() && bssid.bits() <= last).then_some(store)
     }
 
     /// The store that lists the beacon.

@@ -193,6 +193,7 @@ pub(crate) fn frontier_numbers<'a>(
         numbers.insert(claim.id(*partition, Mark::Offset), frontier.next().get());
         numbers.insert(claim.id(*partition, Mark::Clock), frontier.clock_ms());
         numbers.insert(claim.id(*partition, Mark::Late), frontier.late().get());
+        numbers.insert(claim.id(*partition, Mark::Since), frontier.since_ms());
     }
     numbers
 }
@@ -205,7 +206,7 @@ pub(crate) async fn stored_frontiers(
     head: u64,
 ) -> Result<Frontiers> {
     let id = |partition, mark| TxnId { log: log.log_id.clone(), partition, mark }.to_string();
-    let marks = [Mark::Offset, Mark::Clock, Mark::Late];
+    let marks = [Mark::Offset, Mark::Clock, Mark::Late, Mark::Since];
     let ids: Vec<String> =
         partitions.iter().flat_map(|partition| marks.map(|mark| id(*partition, mark))).collect();
     let stored = table.numbers(head, &ids).await?;
@@ -218,7 +219,7 @@ pub(crate) async fn stored_frontiers(
                 );
                 Error::corrupt(what)
             })?;
-        Ok((*partition, frontier))
+        Ok((*partition, frontier.with_since_ms(numbers[3])))
     };
     partitions.iter().map(read).collect()
 }

@@ -15,7 +15,7 @@
 //! Owns: the folder; in memory only what a [`Claim`] holds: versions seen, and the side rows it knows to be there.
 //! Absent on purpose: judging, clocks that rules see (file times are Delta's bookkeeping), and DataFusion.
 //! Invariants: I-2 rows of `punches` and the frontier land in one commit, kept by [`Lake::commit`]; I-3 nothing is committed
-//! twice or by a former owner, kept by `frontier`'s machine and `log::TableLog::append`; I-6 the tables stay readable by plain
+//! twice or by a former owner, kept by `frontier`'s machine and `log::TableLog::append`; I-10 the tables stay readable by plain
 //! Delta readers, kept by `tests::protocol`.
 //! Why so: an entry is put, if absent, at the version behind the one its owner has seen (`frontier`), not by delta-rs's commit
 //! loop: that one lists the whole log and reloads every file on each commit, and takes its own commit, whose answer was lost,

@@ -4,7 +4,7 @@
 //! Absent on purpose: listing on the way of a commit, and a loaded snapshot: an entry is put behind the version its owner has
 //! seen, at a cost that does not grow with the table (`tests::flat` counts the store's calls).
 //! Invariants: I-3 (see the crate): the machine of `frontier` decides, [`TableLog::append`] only asks and tells;
-//! I-6 tables are created at reader 1 / writer 2 with no feature, kept by [`TableLog::create`].
+//! I-10 tables are created at reader 1 / writer 2 with no feature, kept by [`TableLog::create`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -2,6 +2,9 @@
 //!
 //! In: an opened file and the configuration.  Out: a format, a decoder.  Owns: nothing.
 
+use std::error::Error;
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use schemas::decode::{AttLogStates, CsvColumns};
 use schemas::{Decoder, Format, ImportOptions};
@@ -19,10 +22,38 @@ pub fn parse_format(name: &str) -> Result<FileFormat, String> {
     FileFormat::from_name(name).ok_or_else(|| format!("one of {}", names.join(", ")))
 }
 
-/// A failure of a log or file, as a person reads it.
+/// A failure of a log or file, as a person reads it: a wrong name is wrong use, a full disk says what to do.
 pub fn failure(error: source::Error) -> Box<Failure> {
-    Box::new(Failure::from_outside(error))
+    use std::io::ErrorKind;
+    let remedy = match disk(&error) {
+        Some(ErrorKind::NotFound) => {
+            return Box::new(Failure::usage(error.to_string(), "name a file that is there"));
+        }
+        Some(ErrorKind::AlreadyExists | ErrorKind::NotADirectory) => {
+            "a file stands where a folder is needed: move it, or name another folder"
+        }
+        Some(ErrorKind::IsADirectory) => "a folder stands where a file is needed: move it, or name a file",
+        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+            "check its owner and permissions"
+        }
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) => FREE_SPACE,
+        _ if error.kind() == source::ErrorKind::DiskFull => FREE_SPACE,
+        _ => return Box::new(Failure::from_outside(error)),
+    };
+    Box::new(Failure::outside(error.to_string(), remedy))
 }
+
+/// What the file system said, if it was the file system.
+fn disk(error: &source::Error) -> Option<std::io::ErrorKind> {
+    type Shared = Arc<dyn Error + Send + Sync>;
+    let cause = Error::source(error)?;
+    let cause = cause.downcast_ref::<Shared>().map_or(cause, |shared| &**shared);
+    cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
+}
+
+/// What to do about a full disk.
+const FREE_SPACE: &str =
+    "free some space and run the same command again: it goes on where it stopped, nothing is lost or doubled";
 
 /// How records that do not say everything themselves are read.
 ///

@@ -155,12 +155,13 @@ async fn limits_end_a_statement_with_a_remedy() {
     let small = Options { answer_bytes_max: 1_000, ..Options::default() };
     let failed = Session::over(lake.clone(), small).await.unwrap().sql("SELECT * FROM punches").await.unwrap_err();
     assert_eq!((failed.kind(), failed.remedy().is_some()), (Kind::Limit, true), "{failed}");
-    let short = Options { duration_max: Some(Duration::ZERO), ..Options::default() };
-    let failed = Session::over(lake.clone(), short).await.unwrap().sql("SELECT 1").await.unwrap_err();
+    let short = Options { duration_max: Some(Duration::from_millis(30)), ..Options::default() };
+    let short = Session::over(lake.clone(), short).await.unwrap();
+    let failed = short.sql("SELECT count(*) FROM range(1, 10000000000) GROUP BY value % 7").await.unwrap_err();
     assert_eq!((failed.kind(), failed.remedy().is_some()), (Kind::Limit, true), "{failed}");
     let tight = Options { memory_bytes_max: 1 << 10, spill_bytes_max: 0, ..Options::default() };
-    let failed = Session::over(lake, tight).await.unwrap().sql("SELECT event_id, count(*) FROM punches GROUP BY 1");
-    let failed = failed.await.unwrap_err();
+    let tight = Session::over(lake, tight).await.unwrap();
+    let failed = tight.sql("SELECT event_id, count(*) FROM punches GROUP BY 1").await.unwrap_err();
     assert_eq!((failed.kind(), failed.remedy().is_some()), (Kind::Limit, true), "{failed}");
 }
 
@@ -175,9 +176,9 @@ async fn a_vanished_file_is_the_lakes_fault() {
 }
 
 const SHOWN: &str = "SELECT * FROM (VALUES \
-    (1, 'Mong Kok', 0.5, TIMESTAMP '2026-11-02T01:00:00Z', DATE '2026-11-02', make_array('a', 'b'), true), \
+    (1, 'Mong Kok', 0.5, CAST('2026-11-02T01:00:00Z' AS TIMESTAMPTZ), DATE '2026-11-02', make_array('a', 'b'), true), \
     (20, '旺角\n\"x\", y', NULL, NULL, NULL, make_array(), NULL), \
-    (300, '', -1.25, TIMESTAMP '2026-11-02T01:00:00.5Z', DATE '2026-11-03', NULL, false)) \
+    (300, '', -1.25, CAST('2026-11-02T09:00:00.5+08:00' AS TIMESTAMPTZ), DATE '2026-11-03', NULL, false)) \
     AS t(n, name, rate, at, day, list, flag) ORDER BY n";
 
 async fn shown(format: Format, layout: Layout) -> Vec<u8> {
@@ -188,21 +189,28 @@ async fn shown(format: Format, layout: Layout) -> Vec<u8> {
     out
 }
 
+/// Compares with the file `tests/shown/NAME`; `UPDATE_GOLDEN=1` writes it anew.
+fn check_shown(name: &str, found: Vec<u8>) -> String {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shown").join(name);
+    let found = String::from_utf8(found).unwrap();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, &found).unwrap();
+    }
+    assert_eq!(found, std::fs::read_to_string(&file).unwrap(), "{name}:\n{found}");
+    found
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_align_wide_characters_and_fold_at_the_screens_edge() {
-    let whole = String::from_utf8(shown(Format::Table, Layout::Whole).await).unwrap();
-    assert_eq!(whole, include_str!("shown/whole.txt"), "{whole}");
-    let folded = String::from_utf8(shown(Format::Table, Layout::Fold(50)).await).unwrap();
-    assert_eq!(folded, include_str!("shown/folded.txt"), "{folded}");
+    check_shown("whole.txt", shown(Format::Table, Layout::Whole).await);
+    let folded = check_shown("folded.txt", shown(Format::Table, Layout::Fold(50)).await);
     assert!(folded.lines().all(|line| console::measure_text_width(line) <= 50));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn csv_quotes_what_needs_it_and_json_writes_every_key() {
-    let csv = String::from_utf8(shown(Format::Csv, Layout::Whole).await).unwrap();
-    assert_eq!(csv, include_str!("shown/rows.csv"), "{csv}");
-    let json = String::from_utf8(shown(Format::Json, Layout::Whole).await).unwrap();
-    assert_eq!(json, include_str!("shown/rows.ndjson"), "{json}");
+    check_shown("rows.csv", shown(Format::Csv, Layout::Whole).await);
+    check_shown("rows.ndjson", shown(Format::Json, Layout::Whole).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -211,4 +219,26 @@ async fn parquet_comes_out_whole() {
     let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes::Bytes::from(bytes), 1024);
     let rows: usize = reader.unwrap().map(|batch| batch.unwrap().num_rows()).sum();
     assert_eq!(rows, 3);
+}
+
+/// The whole way: rows appended through `lake`, seen by a session, and seen again after the next commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_follows_the_lakes_commits() {
+    let scratch = tempfile::tempdir().unwrap();
+    let place = scratch.path().join("a lake, 旺角 100%");
+    let lake = lake::Lake::open(place.to_str().unwrap(), lake::LakeOptions::default()).await.unwrap();
+    let session = Session::open(lake.clone(), Options::default()).await.unwrap();
+    assert_eq!(csv(&session, "SELECT count(*) AS n FROM sites").await, "n\n0\n");
+    let mut rows = Rows::default();
+    for (version, month) in [("v1", "2026-10"), ("v2", "2026-11")] {
+        rows.add(&format!("sites site_id=a time_zone=UTC name={version} taken_at={month}-01T00:00:00Z"));
+    }
+    for (at, version) in ["v1", "v2"].into_iter().enumerate() {
+        let batch = rows.batch("sites", at);
+        lake.append_reference(vec![("sites", batch)], version).await.unwrap();
+        assert!(session.refresh().await.unwrap());
+        assert!(!session.refresh().await.unwrap(), "nothing new");
+        let newest = csv(&session, "SELECT s.name, n FROM latest_sites AS s, (SELECT count(*) AS n FROM sites)").await;
+        assert_eq!(newest, format!("name,n\n{version},{}\n", at + 1));
+    }
 }

@@ -1,7 +1,8 @@
 -- One row per org and month, each org with everything below it: hk holds hk/kln, and hk/kln holds hk/kln/mong-kok.
 --
 -- Rows of different depth overlap; add up rows of one depth only. A person's day counts once in each org, however many
--- of its sites it was spent at, so an org at the root shows the sum of its people's monthly_statistics.
+-- of its sites it was spent at, so the orgs at the root show the sum of their people's monthly_statistics. A site
+-- without an org is in no row.
 --
 --   org                     the org's path
 --   depth                   how many steps below nothing: 1 for hk, 2 for hk/kln

@@ -13,10 +13,12 @@
 //!     clock 10:00                   stop there; default: run until everything has settled
 //!     since 07:00                   where the log begins; default: two days before day 0
 
-// Each test binary uses a part of this.
-#![allow(dead_code)]
+// Each test binary uses a part of this; and these helpers are test code outside of test functions.
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+mod life;
+mod random;
+
 use std::sync::Arc;
 
 use attendance::*;
@@ -27,6 +29,9 @@ use model::policy::{Flex, LateFrom, Overtime};
 use model::reference::*;
 use model::shift_result::ShiftOutcome;
 use model::*;
+
+pub(crate) use life::*;
+pub(crate) use random::*;
 
 pub(crate) const EMPLOYEE: &str = "E1";
 
@@ -57,8 +62,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn parse(script: &str) -> Self {
-        let statements: Vec<Vec<&str>> =
-            script.split(['\n', ';']).map(|line| line.split_whitespace().collect()).filter(|w: &Vec<_>| !w.is_empty()).collect();
+        let statements: Vec<Vec<&str>> = script
+            .split(['\n', ';'])
+            .map(|line| line.split_whitespace().collect())
+            .filter(|w: &Vec<_>| !w.is_empty())
+            .collect();
         let setting = |name: &str| statements.iter().find(|words| words[0] == name).map(|words| words[1]);
         let zone_name = setting("zone").unwrap_or("Asia/Hong_Kong");
         let mut world = Self {
@@ -100,7 +108,8 @@ impl World {
             Some(rest) => (TimeZone::UTC, rest),
             None => (self.zone.clone(), text),
         };
-        let (days, clock) = text.split_once('d').map_or((0, text), |(days, clock)| (days.parse().unwrap(), clock));
+        let (days, clock) =
+            text.split_once('d').map_or((0, text), |(days, clock)| (days.parse().unwrap(), clock));
         let parts: Vec<i64> = clock.split(':').map(|part| part.parse().unwrap()).collect();
         let hours = parts[0] + 24 * days;
         let date = self.date + jiff::Span::new().days(hours.div_euclid(24));
@@ -154,41 +163,45 @@ impl World {
                 };
                 self.reference.corrections.push(row);
             }
-            kind => {
-                let kind = Kind::from_name(kind).unwrap_or_else(|| panic!("no statement: {words:?}"));
-                let occurred_at = self.time(words[1]);
-                let mut reasons = Reasons::EMPTY;
-                for (word, reason) in [("mocked", Reason::Mocked), ("contradicts", Reason::ContradictionWifiGps)] {
-                    if has(word) {
-                        reasons.insert(reason);
-                    }
-                }
-                if has("suspect") {
-                    reasons.insert(Reason::ClockSuspect);
-                }
-                let place = if has("outside") {
-                    Place::Outside
-                } else if has("none") {
-                    Place::NoEvidence
-                } else {
-                    Place::Inside
-                };
-                let site = (place == Place::Inside).then(|| self.site(after("at").unwrap_or("A")));
-                let origins = [("terminal", Origin::Terminal), ("correction", Origin::Correction)];
-                let origin = origins.iter().find(|(word, _)| has(word)).map_or(Origin::Phone, |(_, origin)| *origin);
-                self.sent.push(Sent {
-                    event_id: after("id").map_or_else(|| format!("e{}", self.sent.len() + 1), str::to_owned),
-                    kind,
-                    occurred_at,
-                    arrives_at: after("arrives").map_or(occurred_at, |at| self.time(at)),
-                    place,
-                    site,
-                    reasons,
-                    origin,
-                    device_id: after("device").unwrap_or("").to_owned(),
-                });
+            _ => self.punch(words),
+        }
+    }
+
+    fn punch(&mut self, words: &[&str]) {
+        let after = |word: &str| words.iter().position(|w| *w == word).map(|at| words[at + 1]);
+        let has = |word: &str| words.contains(&word);
+        let kind = Kind::from_name(words[0]).unwrap_or_else(|| panic!("no statement: {words:?}"));
+        let occurred_at = self.time(words[1]);
+        let mut reasons = Reasons::EMPTY;
+        for (word, reason) in [("mocked", Reason::Mocked), ("contradicts", Reason::ContradictionWifiGps)] {
+            if has(word) {
+                reasons.insert(reason);
             }
         }
+        if has("suspect") {
+            reasons.insert(Reason::ClockSuspect);
+        }
+        let place = if has("outside") {
+            Place::Outside
+        } else if has("none") {
+            Place::NoEvidence
+        } else {
+            Place::Inside
+        };
+        let site = (place == Place::Inside).then(|| self.site(after("at").unwrap_or("A")));
+        let origins = [("terminal", Origin::Terminal), ("correction", Origin::Correction)];
+        let origin = origins.iter().find(|(word, _)| has(word)).map_or(Origin::Phone, |(_, origin)| *origin);
+        self.sent.push(Sent {
+            event_id: after("id").map_or_else(|| format!("e{}", self.sent.len() + 1), str::to_owned),
+            kind,
+            occurred_at,
+            arrives_at: after("arrives").map_or(occurred_at, |at| self.time(at)),
+            place,
+            site,
+            reasons,
+            origin,
+            device_id: after("device").unwrap_or("").to_owned(),
+        });
     }
 
     fn shift(&mut self, words: &[&str]) {
@@ -285,103 +298,13 @@ impl World {
             None => format!("day{}", (finding.business_date - self.date).get_days()),
         };
         let minutes = finding.minutes.map(|minutes| format!(" {minutes}")).unwrap_or_default();
-        let events = if finding.event_ids.is_empty() { String::new() } else { format!(" [{}]", finding.event_ids.join(",")) };
+        let events = if finding.event_ids.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", finding.event_ids.join(","))
+        };
         format!("! {} {instance}{minutes}{events}", finding.kind.name())
     }
-}
-
-/// Numbers from a seed, for worlds made at random.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// A number below `limit`.
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        // xorshift64*, whose high bits are good.
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
-    }
-
-    pub(crate) fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-
-    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-        from[self.below(from.len() as u64) as usize]
-    }
-
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for at in (1..items.len()).rev() {
-            items.swap(at, self.below(at as u64 + 1) as usize);
-        }
-    }
-}
-
-/// A few days in the language: shifts of every kind, overlapping windows, leave, corrections, punches around them.
-pub(crate) fn random_script(random: &mut Random) -> String {
-    let zone = random.pick(&["Asia/Hong_Kong", "Europe/London", "America/New_York"]);
-    let date = random.pick(&["2026-11-02", "2026-03-27", "2026-10-23", "2026-10-30", "2026-03-06"]);
-    let mut script = format!("zone {zone}\ndate {date}\n");
-    let flex = random.pick(&["none", "none", "forgive", "slide"]);
-    let overtime = random.pick(&["off", "punched", "approved", "both"]);
-    script += &format!(
-        "policy before={} after={} grace_in={} grace_out={} flex={flex} flex_min=20 overtime={overtime} settle={} as_absent={}\n",
-        random.below(300),
-        random.below(600),
-        random.below(3) * 5,
-        random.below(3) * 5,
-        random.below(2) * 1440,
-        random.below(2) * 180,
-    );
-    let clock = |minute: u64| format!("{:02}:{:02}", minute / 60, minute % 60);
-    let mut instants = Vec::new();
-    for day in 0..4 {
-        for segment in 0..random.below(3) {
-            let start = day * 1440 + segment * 300 + random.below(20) * 30;
-            let end = start + 60 + random.below(18) * 30;
-            let at = random.pick(&["A", "B"]);
-            script += &format!("shift s{day}{segment} {}-{} at {at}", clock(start), clock(end));
-            if end - start > 240 && random.one_in(2) {
-                let from = start + 90;
-                let name = random.pick(&["break", "break", "paid"]);
-                script += &format!(" {name} {}-{}", clock(from), clock(from + 30 + random.below(2) * 30));
-            }
-            script += random.pick(&["", "", "", "", "", " free", " cancelled"]);
-            script += "\n";
-            instants.extend([start, end, start + 100, end - 30]);
-        }
-    }
-    instants.push(600);
-    let near = |random: &mut Random| {
-        let base = instants[random.below(instants.len() as u64) as usize];
-        (base + random.below(80)).saturating_sub(40)
-    };
-    for at in 0..random.below(4) {
-        let from = near(random);
-        let until = from + 30 + random.below(20) * 30;
-        let kind = random.pick(&["annual", "annual", "sick", "overtime", "field"]);
-        script += &format!("leave l{at} {}-{} type {kind}", clock(from), clock(until));
-        if random.one_in(2) {
-            script += &format!(" from {}", clock(near(random)));
-        }
-        script += "\n";
-    }
-    for at in 0..random.below(3) {
-        let kind = random.pick(&["in", "out"]);
-        script += &format!("correct c{at} {kind} {} from {}\n", clock(near(random)), clock(near(random)));
-    }
-    for _ in 0..random.below(14) {
-        let kind = random.pick(&["in", "in", "out", "out", "auto", "auto", "break_out", "break_in"]);
-        let place = random.pick(&["", "", "", "at B", "at C", "outside", "none", "mocked", "contradicts"]);
-        let second = random.below(60);
-        script += &format!("{kind} {}:{second:02} {place}\n", clock(near(random)));
-    }
-    script
 }
 
 fn site(id: &str, zone: &str) -> Site {
@@ -424,159 +347,4 @@ fn set(policy: &mut Policy, pair: &str) {
         "overtime_min" => policy.overtime_min_min = number(),
         _ => panic!("no policy key {key}"),
     }
-}
-
-/// What was last said about every key, kept as a caller keeps it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Said {
-    pub(crate) outcomes: BTreeMap<Arc<str>, ShiftOutcome>,
-    pub(crate) findings: BTreeMap<AnomalyId, Finding>,
-    /// Every finding as it fired and was resolved, in order: `+late s1`, `-no_show s1`.
-    pub(crate) story: Vec<String>,
-}
-
-impl Said {
-    pub(crate) fn take(&mut self, world: &World, judged: &Judged) {
-        for outcome in &judged.outcomes {
-            self.outcomes.insert(outcome.shift_id.clone(), outcome.clone());
-        }
-        let name = |finding: &Finding| {
-            let line = world.finding(finding);
-            line.split(' ').skip(1).take(2).collect::<Vec<_>>().join(" ")
-        };
-        let over = |finding: &Finding| judged.covers(finding) && !judged.findings.iter().any(|f| f.id == finding.id);
-        let mut gone: Vec<AnomalyId> = self.findings.values().filter(|f| over(f)).map(|f| f.id).collect();
-        gone.sort_by_key(|id| (self.findings[id].kind, *id));
-        for id in gone {
-            let finding = self.findings.remove(&id).unwrap();
-            self.story.push(format!("-{}", name(&finding)));
-        }
-        for finding in &judged.findings {
-            assert!(judged.covers(finding), "a judgement speaks for its own findings: {finding:?}");
-            if self.findings.insert(finding.id, finding.clone()).is_none() {
-                self.story.push(format!("+{}", name(finding)));
-            }
-        }
-    }
-
-    pub(crate) fn text(&self, world: &World) -> String {
-        let mut outcomes: Vec<_> = self.outcomes.values().collect();
-        outcomes.sort_by_key(|outcome| (outcome.planned_start, outcome.shift_id.clone()));
-        let mut findings: Vec<_> = self.findings.values().collect();
-        findings.sort_by_key(|finding| (finding.first_at, finding.kind, finding.id));
-        let lines = outcomes.into_iter().map(|o| world.outcome(o)).chain(findings.into_iter().map(|f| world.finding(f)));
-        lines.collect::<Vec<_>>().join("\n")
-    }
-}
-
-pub(crate) fn settings() -> Settings {
-    Settings { partition: Partition::new(0), partitions: 1, clock: ClockSource::Append, state_days: 40 }
-}
-
-/// Lives through the punches in the given order; each arrives at the later of its own time and the clock.
-pub(crate) struct Life<'a> {
-    pub(crate) world: &'a World,
-    pub(crate) state: PartitionState,
-    pub(crate) said: Said,
-    pub(crate) rows: Vec<StoredPunch>,
-}
-
-impl<'a> Life<'a> {
-    pub(crate) fn new(world: &'a World) -> Self {
-        let mut life = Self {
-            world,
-            state: PartitionState::new(world.roster(), settings()),
-            said: Said::default(),
-            rows: Vec::new(),
-        };
-        life.advance(world.since);
-        life
-    }
-
-    pub(crate) fn advance(&mut self, clock: EventTime) {
-        let Self { world, state, said, .. } = self;
-        state.advance(clock, &mut |step| take(world, said, step));
-    }
-
-    pub(crate) fn send(&mut self, sent: &Sent) -> Arrival {
-        self.advance(sent.arrives_at);
-        let zone = None;
-        let facts = Facts {
-            employee_id: EMPLOYEE,
-            event_id: &sent.event_id,
-            kind: sent.kind,
-            occurred_at: sent.occurred_at,
-            received_at: sent.arrives_at,
-            origin: sent.origin,
-            device_id: &sent.device_id,
-            time_zone: "",
-            place: sent.place,
-            site: sent.site,
-            import_zone: zone,
-        };
-        let arrival = self.state.arrive(&facts, Clocking::Append);
-        let row = StoredPunch {
-            employee_id: EMPLOYEE.into(),
-            event_id: sent.event_id.as_str().into(),
-            kind: sent.kind,
-            occurred_at: sent.occurred_at,
-            received_at: sent.arrives_at,
-            origin: sent.origin,
-            device_id: sent.device_id.as_str().into(),
-            place: sent.place,
-            site_id: sent.site.map(|site| self.world.reference.site(site).site_id.clone()),
-            reasons: sent.reasons.union(arrival.reasons),
-            business_date: arrival.business_date,
-            offset: Offset::new(self.rows.len() as i64).unwrap(),
-        };
-        let Self { world, state, said, .. } = self;
-        assert_eq!(state.apply(&row, &mut |step| take(world, said, step)), Applied::Folded);
-        self.rows.push(row);
-        arrival
-    }
-
-    pub(crate) fn restate(&mut self, from: EventTime) {
-        let Self { world, state, said, .. } = self;
-        state.restate(from, &mut |step| take(world, said, step));
-    }
-
-    /// Runs to the clock of the script, or to the end of the input. Returns where the log ends.
-    pub(crate) fn finish(&mut self) -> EventTime {
-        if let Some(clock) = self.world.clock {
-            self.advance(clock);
-            return Moment::NO_END;
-        }
-        if self.rows.is_empty() {
-            // A log without a punch still reaches its shifts.
-            let starts = self.world.reference.shifts.iter().map(|shift| shift.start);
-            starts.max().into_iter().for_each(|start| self.advance(start));
-        }
-        let until = self.state.clock();
-        self.end();
-        until
-    }
-
-    pub(crate) fn end(&mut self) {
-        let Self { world, state, said, .. } = self;
-        state.end(&mut |step| take(world, said, step));
-    }
-}
-
-fn take(world: &World, said: &mut Said, step: Step) {
-    match step {
-        Step::Judged(judged) => said.take(world, &judged),
-        Step::Recall(recall) => panic!("everything is in memory here: {recall:?}"),
-        Step::Silence(_) => {}
-    }
-}
-
-/// Everything the pure function says of the whole span at one clock.
-pub(crate) fn judged_at(world: &World, rows: &[StoredPunch], clock: EventTime, until: EventTime) -> Said {
-    let roster = world.roster();
-    let moment = Moment { clock, since: world.since, until, holds: Holds::none() };
-    let span = world.time("-40d00:00")..world.time("60d00:00");
-    let mut said = Said::default();
-    said.take(world, &judge(&roster, &EMPLOYEE.into(), rows, span, moment));
-    said.story.clear();
-    said
 }

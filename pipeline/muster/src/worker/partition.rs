@@ -31,7 +31,7 @@ use frontier::PartitionFrontier;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use matcher::Scratch;
-use model::position::{Cause, Generation, LogClock, LogMark, NextOffset};
+use model::position::{Cause, Generation, LogClock, LogMark, NextOffset, partition_of};
 use model::{
     Anomaly, Batch, DueBatch, EventTime, Offset, Partition, Punch, Reason, Reject, RejectCode, ShiftResult,
     StoredPunch, Verdicts,
@@ -312,7 +312,8 @@ impl PartitionWork {
         }
         Cut {
             partition: self.partition,
-            frontier: PartitionFrontier::new(self.next, self.clock, self.late_until.min(self.next)),
+            frontier: PartitionFrontier::new(self.next, self.clock, self.late_until.min(self.next))
+                .with_since(self.state.since()),
             rows,
             recalls: std::mem::take(&mut self.recalls),
             tally: std::mem::take(&mut self.tally),
@@ -576,6 +577,11 @@ impl PartitionWork {
                     self.said.take(&judged, cause);
                 }
                 Step::Silence(note) => {
+                    // Every partition hears the silence of its own people; one of them says it for the org.
+                    let speaker = partition_of(note.finding.org.as_bytes(), self.settings.partitions);
+                    if speaker != self.partition {
+                        continue;
+                    }
                     let cause = Cause { clock: LogClock::at(note.clock), ..self.here() };
                     self.said.take_note(&note, cause);
                 }

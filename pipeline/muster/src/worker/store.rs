@@ -144,7 +144,7 @@ impl Store {
                 punches: Vec::new(),
                 shift_results: Vec::new(),
                 anomalies: Vec::new(),
-                since: None,
+                since: claim.frontiers()[partition].since(),
             })
             .collect();
         let place = |partition: Partition| partitions.iter().position(|p| *p == partition);

@@ -1,4 +1,5 @@
 //! A small lake made by hand: rows written as `column=value` words, stored as Parquet files by month.
+#![allow(dead_code, reason = "each test program uses the part it needs")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -6,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::json::ReaderBuilder;
 use object_store::local::LocalFileSystem;
 use parquet::arrow::ArrowWriter;
@@ -53,6 +54,11 @@ impl Rows {
         self.rows.entry(table.to_owned()).or_default().push(row);
     }
 
+    /// One row of `table` as `lake` takes it, the month with it.
+    pub(crate) fn batch(&self, table: &str, row: usize) -> RecordBatch {
+        all_columns(table, &[&self.rows[table][row]])
+    }
+
     /// Writes the rows below `folder`, at most `rows_per_file` to a file, and lists the files.
     pub(crate) fn store(&self, folder: &Path, rows_per_file: usize) -> LakeTables {
         let tables = self.rows.iter().map(|(name, rows)| {
@@ -73,6 +79,12 @@ impl Rows {
         });
         lake_of(tables.collect())
     }
+}
+
+fn all_columns(table: &str, rows: &[&Map<String, Value>]) -> RecordBatch {
+    let mut decoder = ReaderBuilder::new(schema_of(table)).with_batch_size(rows.len()).build_decoder().unwrap();
+    decoder.serialize(rows).unwrap();
+    decoder.flush().unwrap().unwrap()
 }
 
 /// A lake on the local disk.
@@ -98,14 +110,11 @@ pub(crate) fn schema_of(table: &str) -> SchemaRef {
     (known.schema)()
 }
 
+/// The rows as a file holds them: without the month.
 fn batch_of(table: &str, rows: &[&Map<String, Value>]) -> RecordBatch {
-    let schema = schema_of(table);
-    let stored: Vec<_> =
-        schema.fields().iter().filter(|field| field.name() != MONTH_COLUMN).cloned().collect();
-    let stored = Arc::new(Schema::new(stored));
-    let mut decoder = ReaderBuilder::new(Arc::clone(&stored)).with_batch_size(rows.len()).build_decoder().unwrap();
-    decoder.serialize(rows).unwrap();
-    decoder.flush().unwrap().unwrap()
+    let mut batch = all_columns(table, rows);
+    batch.remove_column(batch.schema().index_of(MONTH_COLUMN).unwrap());
+    batch
 }
 
 fn value(field: &Field, text: &str) -> Value {

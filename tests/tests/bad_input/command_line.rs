@@ -1,0 +1,95 @@
+//! Wrong use of the command line: exit code 2 and a hint, never a stack of causes; readers that leave early.
+
+use std::io::{BufRead, BufReader};
+
+use super::shop::{CONFIG, Shop, check, lines, punch};
+
+#[test]
+fn files_that_are_not_there_are_wrong_use() {
+    let shop = Shop::new();
+    shop.put("p.ndjson", lines([punch("a").to_string()]));
+    for (line, told) in [
+        ("match -c muster.toml nosuch.ndjson", "nosuch.ndjson"),
+        ("match -c muster.toml log", "log"),
+        ("match -c nosuch.toml p.ndjson", "nosuch.toml"),
+        ("replay -c muster.toml p.ndjson nosuch.ndjson", "nosuch.ndjson: no such file"),
+        ("replay -c nosuch.toml p.ndjson", "nosuch.toml"),
+        ("check -c nosuch.toml", "nosuch.toml"),
+        ("run -c nosuch.toml", "nosuch.toml"),
+        ("sql --lake nosuch SELECT", "nosuch"),
+        ("sql -c nosuch.toml SELECT", "nosuch.toml"),
+    ] {
+        let ran = shop.muster(line);
+        check(&ran, 2, &[told, "help: "]);
+        assert!(!shop.path("lake").exists(), "{line} made a lake");
+    }
+    // A folder of that name instead of a file.
+    std::fs::create_dir(shop.path("folder")).unwrap();
+    let ran = shop.muster("match -c muster.toml folder");
+    assert!(matches!(ran.code, Some(2 | 3)) && ran.said().contains("folder"), "{}", ran.told());
+    check(&shop.muster("replay -c muster.toml folder"), 2, &["folder", "help: "]);
+}
+
+#[test]
+fn options_and_commands_that_there_are_not_are_wrong_use() {
+    let shop = Shop::new();
+    shop.put("p.ndjson", "");
+    for (line, told) in [
+        ("", "Usage"),
+        ("frobnicate", "unrecognized subcommand 'frobnicate'"),
+        ("replay --nope p.ndjson", "unexpected argument '--nope'"),
+        ("replay -c muster.toml", "<PUNCHES>"),
+        ("replay -c muster.toml --format xml p.ndjson", "ndjson, csv, attlog, cn-terminal"),
+        (
+            "replay -c muster.toml --until yesterday p.ndjson",
+            "invalid value 'yesterday' for '--until <TIME>'",
+        ),
+        ("match p.ndjson", "--config <FILE>"),
+        ("match -c muster.toml --threads 0 p.ndjson", "--threads"),
+        ("sql -c muster.toml --format xml SELECT", "table, csv, json, parquet"),
+    ] {
+        check(&shop.muster(line), 2, &[told]);
+    }
+    shop.put("empty.toml", "");
+    check(&shop.muster("match -c empty.toml p.ndjson"), 2, &["no sites", "[reference]"]);
+}
+
+#[test]
+fn wrong_sql_shows_the_place() {
+    let shop = Shop::new();
+    shop.put("p.ndjson", lines([punch("a").to_string()]));
+    check(&shop.muster("replay -c muster.toml p.ndjson"), 0, &[]);
+    for (statement, told) in [
+        ("SELEC 1", "SELEC"),
+        ("SELECT nosuch FROM punches", "there is no column nosuch"),
+        ("SELECT * FROM nosuch", "there is no table or view nosuch"),
+        ("SELECT 1 +", "Expected: an expression"),
+        ("DELETE FROM punches", "refused"),
+        ("INSERT INTO punches SELECT * FROM punches", "refused"),
+        ("DROP TABLE punches", "refused"),
+        ("COPY punches TO 'x.csv'", "refused"),
+        ("SELECT event_id + INTERVAL '1' DAY FROM punches", "event_id"),
+        ("SELECT 1/0", "Divide by zero"),
+    ] {
+        let ran = shop.program("sql -c muster.toml").arg(statement).run();
+        check(&ran, 2, &[told]);
+        assert!(ran.stdout.is_empty(), "{}", ran.told());
+    }
+    assert!(!shop.path("x.csv").exists());
+    assert_eq!(shop.count("lake", "punches"), 1);
+}
+
+#[test]
+fn a_reader_that_leaves_early_meets_no_panic() {
+    let shop = Shop::new();
+    shop.put("muster.toml", CONFIG);
+    shop.put("p.ndjson", lines((0..30_000).map(|n| punch(&format!("e{n}")).to_string())));
+    let mut child = shop.program("match -c muster.toml p.ndjson").spawn();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.starts_with("{\"event_id\":\"e0\""), "{first}");
+    let left = child.wait_with_output().unwrap();
+    let said = String::from_utf8(left.stderr).unwrap();
+    assert!(!said.contains("panicked"), "{said}");
+    assert!(left.status.code().is_some_and(|code| code != 101), "{:?}", left.status);
+}
