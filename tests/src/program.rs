@@ -47,7 +47,7 @@ pub struct Ran {
 
 impl Program {
     /// The program, without arguments, in the test's own folder.
-    #[allow(clippy::new_without_default)]
+    #[expect(clippy::new_without_default, reason = "a run without arguments is no default anybody wants")]
     pub fn new() -> Self {
         Self { args: Vec::new(), folder: None, file_bytes_max: None, limit: LIMIT }
     }

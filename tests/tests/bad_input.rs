@@ -4,6 +4,9 @@
 //! wrong, where, and how to mend it; and that everything good beside the bad is taken.
 //! Absent on purpose: the decoders' own tables (`schemas`) and the readers' (`reference`): here it counts that what they
 //! find reaches the person who typed the command.
+//! Why so: exit codes and messages are the program's, not a room's: only a process shows both.
+
+#![allow(clippy::unwrap_used, reason = "a test's helper fails as its test does")]
 
 #[path = "bad_input/command_line.rs"]
 mod command_line;

@@ -105,6 +105,8 @@ pub struct PartitionState {
     clock: EventTime,
     since: Option<EventTime>,
     until: EventTime,
+    /// Nothing is judged as of an earlier clock: where other logs of the same lake have come to already.
+    judged_from: EventTime,
     advanced: u64,
     first_received: Option<EventTime>,
 }
@@ -130,6 +132,7 @@ impl PartitionState {
             clock: EventTime::from_us(0),
             since: None,
             until: Moment::NO_END,
+            judged_from: EventTime::from_us(0),
             advanced: 0,
             first_received: None,
         }
@@ -169,6 +172,17 @@ impl PartitionState {
     /// Where the log's clock stands.
     pub fn clock(&self) -> EventTime {
         self.clock
+    }
+
+    /// Judges as of `clock` wherever the log's own clock stands earlier: another log of the same people (an earlier file)
+    /// has come so far, and what is known of its days must not be taken back because this file begins before them.
+    pub fn judge_no_earlier_than(&mut self, clock: EventTime) {
+        self.judged_from = self.judged_from.max(clock);
+    }
+
+    /// The clock as of which people are judged: the log's, or where other logs have come to.
+    pub fn judged_clock(&self) -> EventTime {
+        self.clock.max(self.judged_from)
     }
 
     /// Where the log's clock first stood.
@@ -302,7 +316,7 @@ impl PartitionState {
 
     fn moment(&self) -> Moment<'_> {
         Moment {
-            clock: self.clock,
+            clock: self.judged_clock(),
             since: self.since.unwrap_or(EventTime::from_us(i64::MAX)),
             until: self.until,
             holds: &self.silence.holds,
@@ -405,7 +419,7 @@ impl PartitionState {
         let seen: Vec<Seen<'_>> = self.book.seen(employee_id, read).collect();
         let subject = Subject { roster: &roster, employee_id, person };
         let moment = Moment {
-            clock: self.clock,
+            clock: self.clock.max(self.judged_from),
             since: self.since.unwrap_or(EventTime::from_us(i64::MAX)),
             until: self.until,
             holds: &self.silence.holds,
@@ -433,7 +447,7 @@ impl PartitionState {
         span: Range<EventTime>,
     ) -> Recall {
         let read = self.roster.recall_span(person, span.clone());
-        Recall { employee_id: employee_id.clone(), span, read, clock: self.clock }
+        Recall { employee_id: employee_id.clone(), span, read, clock: self.judged_clock() }
     }
 }
 

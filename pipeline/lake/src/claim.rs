@@ -28,12 +28,26 @@ pub(crate) const DERIVED_TABLES: [&str; 2] = [shift_results::NAME, anomalies::NA
 /// How often a claim begins anew when others claim the same partitions meanwhile.
 const CLAIM_ROUNDS_MAX: u32 = 16;
 
+/// How far a partition had been judged when its said state was last committed. Behind the frontier, an owner may have died
+/// between the commit of `punches` and that of said state: what was judged there is to be judged again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaidUntil {
+    /// The position.
+    pub next: NextOffset,
+    /// The log clock, in milliseconds; 0 where nothing was ever said.
+    pub clock_ms: i64,
+    /// How far the inbox had been drained.
+    pub late: NextOffset,
+}
+
 /// Partitions of one log that this owner has claimed, and what it has seen of the tables since.
 #[derive(Debug)]
 pub struct Claim {
     pub(crate) log: LogIdentity,
     pub(crate) generation: Generation,
     pub(crate) frontiers: Frontiers,
+    /// Per partition, how far said state had been committed when the claim was made.
+    pub(crate) said_until: BTreeMap<Partition, SaidUntil>,
     /// Per table, the version up to which this owner has seen its log.
     pub(crate) seen: HashMap<&'static str, u64>,
     /// Per side table, the rows at or beyond the frontier that it is known to hold.
@@ -55,6 +69,12 @@ impl Claim {
     /// How far each partition still held has been taken, as committed.
     pub const fn frontiers(&self) -> &Frontiers {
         &self.frontiers
+    }
+
+    /// How far `partition` had been judged when its said state was last committed before this claim.
+    pub fn said_until(&self, partition: Partition) -> SaidUntil {
+        let nothing = SaidUntil { next: NextOffset::START, clock_ms: 0, late: NextOffset::START };
+        self.said_until.get(&partition).copied().unwrap_or(nothing)
     }
 
     /// The partitions still held.
@@ -110,6 +130,7 @@ impl Lake {
             generation: Generation(0),
             frontiers,
             seen: HashMap::new(),
+            said_until: BTreeMap::new(),
             present: HashMap::new(),
             unfinished: None,
         };
@@ -134,12 +155,22 @@ impl Lake {
         let head = table.head_or_create().await?;
         let held = claim.held();
         let ids = |mark| -> Vec<TxnId> { held.iter().map(|partition| claim.id(*partition, mark)).collect() };
-        let (said, until) = (ids(Mark::Said), ids(Mark::Until));
-        let texts: Vec<String> = said.iter().chain(&until).map(ToString::to_string).collect();
+        let said = ids(Mark::Said);
+        let marks = [Mark::Said, Mark::Until, Mark::Offset, Mark::Clock, Mark::Late];
+        let texts: Vec<String> = marks.into_iter().flat_map(ids).map(|id| id.to_string()).collect();
         let stored = table.numbers(head, &texts).await?;
         let number = |id: &TxnId| stored.get(&id.to_string()).copied();
         if said.iter().filter_map(number).any(|generation| generation > claim.generation.0) {
             return Ok(false);
+        }
+        let mut judged = BTreeMap::new();
+        if DERIVED_TABLES.contains(&name) {
+            for partition in &held {
+                let stored = |mark| number(&claim.id(*partition, mark)).unwrap_or(0);
+                let position = |mark| NextOffset::new(stored(mark)).unwrap_or(NextOffset::START);
+                let (next, late) = (position(Mark::Offset), position(Mark::Late));
+                judged.insert(*partition, SaidUntil { next, clock_ms: stored(Mark::Clock), late });
+            }
         }
         let numbers: BTreeMap<TxnId, i64> = said.into_iter().map(|id| (id, claim.generation.0)).collect();
         // Rows beyond the frontier are there only if an owner died between the side tables' commits and that of `punches`.
@@ -161,6 +192,13 @@ impl Lake {
                 "found rows of an unfinished commit beyond the frontier"
             );
             claim.present.insert(name, rows);
+        }
+        // The table that lags decides.
+        for (partition, until) in judged {
+            let known = claim.said_until.entry(partition).or_insert(until);
+            known.next = known.next.min(until.next);
+            known.clock_ms = known.clock_ms.min(until.clock_ms);
+            known.late = known.late.min(until.late);
         }
         claim.saw(name, version);
         Ok(true)

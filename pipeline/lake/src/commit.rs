@@ -161,13 +161,15 @@ impl Lake {
         Ok(step)
     }
 
-    /// Commits new versions of said state, `shift_results` first. Rows are fenced by their column `cause_partition`: a former
+    /// Commits new versions of said state, `shift_results` first, and that everything up to the committed frontier of the
+    /// partitions `judged` has been said by now. Rows are fenced by their column `cause_partition`: a former
     /// owner's are refused. After an `Err` the same call must be repeated, or the claim dropped, as with [`Lake::commit`].
     pub async fn commit_derived(
         &self,
         claim: &mut Claim,
         shift_results: Vec<RecordBatch>,
         anomalies: Vec<RecordBatch>,
+        judged: &[Partition],
     ) -> Result<CommitOutcome> {
         if let Some(CommitOutcome::Lost(lost)) = self.settle(claim, &Frontiers::new()).await? {
             return Ok(CommitOutcome::Lost(lost));
@@ -177,10 +179,11 @@ impl Lake {
         let mut done = Vec::new();
         for (table, batches) in [(shift_results::NAME, shift_results), (anomalies::NAME, anomalies)] {
             let is_in = said.iter().any(|(known, rows)| *known == table && *rows == batches);
+            // Both tables are told how far was judged, even where one has no row of it.
             let step = if is_in {
                 Ok(Step::Done(0, BTreeSet::new()))
             } else {
-                self.commit_said(claim, table, &batches).await
+                self.commit_said(claim, table, &batches, judged).await
             };
             match step {
                 Ok(Step::Done(_, more)) => {
@@ -202,6 +205,7 @@ impl Lake {
         claim: &mut Claim,
         table: &'static str,
         batches: &[RecordBatch],
+        judged: &[Partition],
     ) -> Result<Step> {
         let causes = cause_partitions(batches)?;
         let strangers: BTreeSet<_> =
@@ -209,10 +213,18 @@ impl Lake {
         if !strangers.is_empty() {
             return Ok(Step::Lost(strangers));
         }
-        let Some(files) = self.write(table, batches).await? else {
+        let files = self.write(table, batches).await?.unwrap_or_default();
+        let said: BTreeSet<Partition> = causes.into_iter().chain(judged.iter().copied()).collect();
+        let mut numbers = said_numbers(claim, said.iter().copied());
+        for partition in said.iter().filter(|partition| judged.contains(partition)) {
+            let Some(frontier) = claim.frontiers.get(partition) else { continue };
+            numbers.insert(claim.id(*partition, Mark::Offset), frontier.next().get());
+            numbers.insert(claim.id(*partition, Mark::Clock), frontier.clock_ms());
+            numbers.insert(claim.id(*partition, Mark::Late), frontier.late().get());
+        }
+        if files.is_empty() && numbers.is_empty() {
             return Ok(Step::Done(claim.seen_of(table), BTreeSet::new()));
-        };
-        let numbers = said_numbers(claim, causes.into_iter());
+        }
         self.append(claim, table, batches.to_vec(), files, &numbers, &Frontiers::new()).await
     }
 

@@ -39,7 +39,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
-pub use claim::Claim;
+pub use claim::{Claim, SaidUntil};
 pub use commit::{Commit, CommitOutcome};
 pub use error::{Action, Error, ErrorKind, Result};
 pub use fold::Fold;

@@ -15,7 +15,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use schemas::tables;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Names};
 use crate::files::{LakeTable, LakeTables};
 use crate::ground_distance::ground_distance;
 use crate::scan::TableScan;
@@ -66,12 +66,17 @@ pub struct Relation {
 pub(crate) struct Catalog {
     context: SessionContext,
     relations: Vec<Relation>,
+    names: Names,
     lake: LakeTables,
 }
 
 impl Catalog {
     /// Names everything in `lake`; tables of the contract that it lacks are empty.
-    pub(crate) async fn build(lake: LakeTables, options: &Options, runtime: Arc<RuntimeEnv>) -> Result<Self, Error> {
+    pub(crate) async fn build(
+        lake: LakeTables,
+        options: &Options,
+        runtime: Arc<RuntimeEnv>,
+    ) -> Result<Self, Error> {
         runtime.register_object_store(&lake.url, Arc::clone(&lake.store));
         let context = SessionContext::new_with_config_rt(config(options), runtime);
         context.register_udf(wall_time());
@@ -91,7 +96,11 @@ impl Catalog {
         for view in views::ALL {
             relations.push(add_view(&context, view).await?);
         }
-        Ok(Self { context, relations, lake })
+        let names = Names {
+            relations: relations.iter().map(|relation| relation.name.clone()).collect(),
+            functions: functions(&context),
+        };
+        Ok(Self { context, relations, names, lake })
     }
 
     pub(crate) fn context(&self) -> &SessionContext {
@@ -102,24 +111,24 @@ impl Catalog {
         &self.relations
     }
 
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.relations.iter().map(|relation| relation.name.clone()).collect()
-    }
-
-    /// The names of all functions, sorted.
-    pub(crate) fn functions(&self) -> Vec<String> {
-        let state = self.context.state();
-        let mut names: Vec<String> = state.scalar_functions().keys().cloned().collect();
-        names.extend(state.aggregate_functions().keys().cloned());
-        names.extend(state.window_functions().keys().cloned());
-        names.sort();
-        names.dedup();
-        names
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
     }
 
     pub(crate) fn lake(&self) -> &LakeTables {
         &self.lake
     }
+}
+
+/// The names of all functions, sorted.
+fn functions(context: &SessionContext) -> Vec<String> {
+    let state = context.state();
+    let mut names: Vec<String> = state.scalar_functions().keys().cloned().collect();
+    names.extend(state.aggregate_functions().keys().cloned());
+    names.extend(state.window_functions().keys().cloned());
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// The lake's tables with the contract's columns first and any newer ones behind them, and those it lacks, empty.

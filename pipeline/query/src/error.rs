@@ -6,6 +6,7 @@
 //! wrapping, and joined with what only this crate knows (which tables there are, which columns come near).
 
 use std::fmt;
+use std::io;
 
 use datafusion::common::{DataFusionError, SchemaError};
 
@@ -59,6 +60,7 @@ pub struct Error {
     message: String,
     place: Option<Place>,
     remedy: Option<String>,
+    is_closed_pipe: bool,
 }
 
 impl std::error::Error for Error {}
@@ -78,7 +80,7 @@ impl fmt::Display for Error {
 
 impl Error {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), place: None, remedy: None }
+        Self { kind, message: message.into(), place: None, remedy: None, is_closed_pipe: false }
     }
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
@@ -92,8 +94,16 @@ impl Error {
     }
 
     /// A failed write of an answer.
-    pub(crate) fn output(cause: impl fmt::Display) -> Self {
-        Self::new(Kind::Output, format!("write the answer: {cause}"))
+    pub(crate) fn output(cause: impl std::error::Error + 'static) -> Self {
+        let chain = std::iter::successors(Some(&cause as &(dyn std::error::Error + 'static)), |e| e.source());
+        let is_closed = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+        let is_closed_pipe = chain.filter_map(|e| e.downcast_ref()).any(is_closed);
+        Self { is_closed_pipe, ..Self::new(Kind::Output, format!("write the answer: {cause}")) }
+    }
+
+    /// Whether the answer could not be written because its reader has gone, as `head` does: it has seen enough.
+    pub fn is_closed_pipe(&self) -> bool {
+        self.is_closed_pipe
     }
 
     /// What kind of trouble it is.
@@ -143,15 +153,19 @@ impl Error {
 
     /// A name that no table or view has.
     pub(crate) fn no_relation(name: &str, known: &[&str]) -> Self {
-        Self::new(Kind::Statement, format!("there is no table or view {name}"))
-            .with_remedy(near_or_list(name, known, "tables and views"))
+        Self::new(Kind::Statement, format!("there is no table or view {name}")).with_remedy(near_or_list(
+            name,
+            known,
+            "tables and views",
+        ))
     }
 
-    /// The engine's error about `statement`, in our words. `tables` are the names a statement may call.
-    pub(crate) fn of_engine(error: &DataFusionError, statement: &str, tables: &[String]) -> Self {
+    /// The engine's error about `statement`, in our words.
+    pub(crate) fn of_engine(error: &DataFusionError, statement: &str, names: &Names) -> Self {
         let root = error.find_root();
         let spanned = error.diagnostic().and_then(|diagnostic| diagnostic.span);
-        let place = spanned.map(|span| Place { line: span.start.line as usize, column: span.start.column as usize });
+        let place =
+            spanned.map(|span| Place { line: span.start.line as usize, column: span.start.column as usize });
         let message = plain_message(root);
         let of_kind = |kind| Self::new(kind, message.clone()).with_place(place);
         match root {
@@ -177,7 +191,7 @@ impl Error {
                 "ask for fewer rows or columns (a month, a site), or raise the memory or spill limit of the session",
             ),
             DataFusionError::Plan(_) | DataFusionError::Configuration(_) | DataFusionError::NotImplemented(_) => {
-                plan_error(&message, statement, tables).with_place(place)
+                plan_error(&message, statement, names).with_place(place)
             }
             DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) | DataFusionError::ParquetError(_) => {
                 of_kind(Kind::Lake).with_remedy(
@@ -190,20 +204,37 @@ impl Error {
     }
 }
 
+/// What a statement may call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) relations: Vec<String>,
+    pub(crate) functions: Vec<String>,
+}
+
 /// Errors that the planner gives as text alone.
-fn plan_error(message: &str, statement: &str, tables: &[String]) -> Error {
-    if let Some(change) = ["DDL not supported: ", "DML not supported: ", "Statement not supported: "]
+fn plan_error(message: &str, statement: &str, names: &Names) -> Error {
+    if let Some(change) = ["DDL not supported: ", "DML not supported: ", "statement not supported: "]
         .into_iter()
         .find_map(|prefix| message.strip_prefix(prefix))
     {
-        return Error::new(Kind::Refused, format!("{change} is refused: the lake is only read here"))
-            .with_remedy("use SELECT, WITH, VALUES, EXPLAIN, SHOW or DESCRIBE");
+        return Error::new(
+            Kind::Refused,
+            format!("{} is refused, the lake is only read here", spaced(change)),
+        )
+        .with_remedy("use SELECT, WITH, VALUES, EXPLAIN, SHOW or DESCRIBE");
     }
     let missing = message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
     if let Some(name) = missing {
         let bare = name.rsplit('.').next().unwrap_or(name);
-        let names: Vec<&str> = tables.iter().map(String::as_str).collect();
-        return Error::no_relation(bare, &names).with_place(find_word(statement, bare));
+        let relations: Vec<&str> = names.relations.iter().map(String::as_str).collect();
+        return Error::no_relation(bare, &relations).with_place(find_word(statement, bare));
+    }
+    let unknown = message.strip_prefix("invalid function '").and_then(|rest| rest.split('\'').next());
+    if let Some(name) = unknown {
+        let functions: Vec<&str> = names.functions.iter().map(String::as_str).collect();
+        return Error::new(Kind::Statement, format!("there is no function {name}"))
+            .with_place(find_word(statement, name))
+            .with_remedy(near_or_list(name, &functions, "functions"));
     }
     Error::new(Kind::Statement, message)
 }
@@ -216,7 +247,30 @@ fn plain_message(root: &DataFusionError) -> String {
     };
     let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or_default();
     let text = text.strip_prefix("sql parser error: ").unwrap_or(text);
-    text.trim().trim_end_matches('.').to_owned()
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // "Divide by zero" reads on in a sentence; "SQL" and "CSV" keep their capitals.
+    let mut letters = text.chars();
+    let text = match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(text.chars().skip(1)).collect()
+        }
+        _ => text,
+    };
+    text.trim_end_matches('.').to_owned()
+}
+
+/// `CreateExternalTable` as `CREATE EXTERNAL TABLE`.
+fn spaced(name: &str) -> String {
+    let mut words = String::new();
+    let mut before = ' ';
+    for letter in name.chars() {
+        if letter.is_uppercase() && before.is_lowercase() {
+            words.push(' ');
+        }
+        words.extend(letter.to_uppercase());
+        before = letter;
+    }
+    words
 }
 
 /// Splits the parser's `… at Line: 1, Column: 8` into the message and the place.
@@ -250,9 +304,12 @@ const LISTED_NAMES_MAX: usize = 40;
 
 fn near_or_list(name: &str, known: &[&str], what: &str) -> String {
     let nearest = known.iter().map(|other| (edit_distance(name, other), *other)).min();
-    if let Some((distance, other)) = nearest
-        && distance <= name.chars().count().max(3) / 3
-    {
+    let longer = known
+        .iter()
+        .filter(|other| name.len() > 2 && other.starts_with(name))
+        .min_by_key(|other| other.len());
+    let near = nearest.filter(|(distance, _)| *distance <= name.chars().count().max(3) / 3);
+    if let Some(other) = near.map(|(_, other)| other).or(longer.copied()) {
         return format!("did you mean {other}?");
     }
     let mut names = known.to_vec();
@@ -292,9 +349,13 @@ mod tests {
 
     #[test]
     fn distances_count_letters_and_swaps() {
-        for (a, b, distance) in
-            [("", "", 0), ("a", "", 1), ("late_min", "late_mins", 1), ("lmate", "lamte", 1), ("site", "SITE", 0)]
-        {
+        for (a, b, distance) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("late_min", "late_mins", 1),
+            ("lmate", "lamte", 1),
+            ("site", "SITE", 0),
+        ] {
             assert_eq!(edit_distance(a, b), distance, "{a} {b}");
         }
     }

@@ -80,7 +80,8 @@ impl LakeTables {
 
     /// What tells this state of the lake from another: the version of every table.
     pub(crate) fn versions(&self) -> Vec<(&str, i64)> {
-        let mut versions: Vec<_> = self.tables.iter().map(|table| (table.name.as_str(), table.version)).collect();
+        let mut versions: Vec<_> =
+            self.tables.iter().map(|table| (table.name.as_str(), table.version)).collect();
         versions.sort_unstable();
         versions
     }

@@ -27,7 +27,11 @@ pub(crate) async fn tables_of(lake: &Lake, known: Option<&LakeTables>) -> Result
     let newest = try_join_all(newest).await.map_err(of_lake)?;
     let mut host = lake.root().clone();
     host.set_path("/");
-    Ok(LakeTables { url: host, store: Arc::clone(lake.store()), tables: newest.into_iter().flatten().collect() })
+    Ok(LakeTables {
+        url: host,
+        store: Arc::clone(lake.store()),
+        tables: newest.into_iter().flatten().collect(),
+    })
 }
 
 fn table_of(name: &str, snapshot: TableSnapshot) -> LakeTable {

@@ -54,8 +54,8 @@ impl ScalarUDFImpl for GroundDistance {
 
 fn metres_between(lon1: f64, lat1: f64, lon2: f64, lat2: f64) -> f64 {
     let half_sine = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
-    let a = half_sine(lat2 - lat1)
-        + lat1.to_radians().cos() * lat2.to_radians().cos() * half_sine(lon2 - lon1);
+    let a =
+        half_sine(lat2 - lat1) + lat1.to_radians().cos() * lat2.to_radians().cos() * half_sine(lon2 - lon1);
     2.0 * EARTH_RADIUS_M * a.min(1.0).sqrt().asin()
 }
 

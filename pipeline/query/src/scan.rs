@@ -48,8 +48,11 @@ impl TableScan {
         Self { table, store, layout }
     }
 
+    /// Whether `filter` asks for the month alone. A constant asks for nothing: it stays in the plan, where the optimizer
+    /// cuts away what a false one leaves without rows.
     fn is_partition_filter(&self, filter: &Expr) -> bool {
         self.table.partition_field().is_some()
+            && !filter.column_refs().is_empty()
             && expr_applicable_for_cols(&[MONTH_COLUMN], filter)
             && !filter.is_volatile()
     }
@@ -59,7 +62,8 @@ impl TableScan {
         let mut keep = vec![true; self.table.files.len()];
         if let (Some(field), false) = (self.table.partition_field(), filters.is_empty()) {
             let schema = Arc::new(Schema::new(vec![field.clone()]));
-            let months: StringArray = self.table.files.iter().map(|file| file.business_month.as_deref()).collect();
+            let months: StringArray =
+                self.table.files.iter().map(|file| file.business_month.as_deref()).collect();
             let months: ArrayRef = arrow::compute::cast(&months, field.data_type())?;
             let batch = RecordBatch::try_new(Arc::clone(&schema), vec![months])?;
             let names = DFSchema::try_from(schema)?;
@@ -117,9 +121,9 @@ impl TableProvider for TableScan {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let files: Vec<PartitionedFile> = files.into_iter().map(|file| self.partitioned(file)).collect::<Result<_>>()?;
-        let statistics =
-            files.iter().filter_map(|file| file.statistics.as_deref());
+        let files: Vec<PartitionedFile> =
+            files.into_iter().map(|file| self.partitioned(file)).collect::<Result<_>>()?;
+        let statistics = files.iter().filter_map(|file| file.statistics.as_deref());
         let statistics = Statistics::try_merge_iter(statistics, self.layout.table_schema())?;
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let source = Arc::new(ParquetSource::new(self.layout.clone()));
@@ -134,10 +138,11 @@ impl TableProvider for TableScan {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let of = |filter: &&Expr| match self.is_partition_filter(filter) {
-            true => TableProviderFilterPushDown::Exact,
+        let of = |filter: &&Expr| match (self.is_partition_filter(filter), filter.column_refs().is_empty()) {
+            (true, _) => TableProviderFilterPushDown::Exact,
+            (false, true) => TableProviderFilterPushDown::Unsupported,
             // Parquet pruning skips row groups and pages; the filter itself stays in the plan.
-            false => TableProviderFilterPushDown::Inexact,
+            (false, false) => TableProviderFilterPushDown::Inexact,
         };
         Ok(filters.iter().map(of).collect())
     }

@@ -176,7 +176,8 @@ impl Session {
 
 /// Plans `statement`, refuses it unless it only reads, and starts it.
 async fn begin(catalog: &Catalog, statement: &str) -> Result<SendableRecordBatchStream, DataFusionError> {
-    let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let read_only =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     catalog.context().sql_with_options(statement, read_only).await?.execute_stream().await
 }
 
@@ -217,14 +218,16 @@ impl Rows {
         self.began.elapsed()
     }
 
-    async fn in_time<T>(&mut self, work: impl Future<Output = Result<T, DataFusionError>>) -> Result<T, Error> {
+    async fn in_time<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, DataFusionError>>,
+    ) -> Result<T, Error> {
         let done = match self.deadline {
             Some(deadline) => tokio::time::timeout_at(deadline, work).await.map_err(|_| self.too_long()),
             None => Ok(work.await),
         };
-        let done = done.and_then(|done| {
-            done.map_err(|e| Error::of_engine(&e, &self.statement, &self.catalog.names()))
-        });
+        let done = done
+            .and_then(|done| done.map_err(|e| Error::of_engine(&e, &self.statement, self.catalog.names())));
         if let Err(e) = &done {
             self.log(e.message());
         }
@@ -254,7 +257,10 @@ impl Drop for Rows {
 
 impl std::fmt::Debug for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rows").field("statement", &self.statement).field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("Rows")
+            .field("statement", &self.statement)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
     }
 }
 

@@ -91,7 +91,11 @@ mod tests {
 
     fn check(text: &str, complete: &[&str], rest: &str, is_open: bool) {
         let found = split(text);
-        assert_eq!((found.complete.as_slice(), found.rest, found.is_open), (complete, rest, is_open), "{text}");
+        assert_eq!(
+            (found.complete.as_slice(), found.rest, found.is_open),
+            (complete, rest, is_open),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Sessions over files: what a scan reads, what a statement sees, which limits hold.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 mod common;
 
 use std::sync::Arc;
@@ -46,10 +48,15 @@ async fn a_scan_reads_the_snapshots_files_and_no_others() {
     let all = session(lake.clone()).await;
     assert_eq!(csv(&all, "SELECT count(event_id) FROM punches").await, "count(punches.event_id)\n90\n");
     // The files are still there; the snapshot no longer names the first four.
-    let punches = LakeTable { version: 2, files: lake.tables[0].files[4..].to_vec(), ..LakeTable::clone(&lake.tables[0]) };
+    let punches = LakeTable {
+        version: 2,
+        files: lake.tables[0].files[4..].to_vec(),
+        ..LakeTable::clone(&lake.tables[0])
+    };
     lake.tables = vec![Arc::new(punches)];
     let fewer = session(lake).await;
-    let answer = csv(&fewer, "SELECT business_month, count(event_id) AS n FROM punches GROUP BY 1 ORDER BY 1").await;
+    let answer =
+        csv(&fewer, "SELECT business_month, count(event_id) AS n FROM punches GROUP BY 1 ORDER BY 1").await;
     assert_eq!(answer, "business_month,n\n2026-11,20\n2026-12,30\n");
 }
 
@@ -57,13 +64,16 @@ async fn a_scan_reads_the_snapshots_files_and_no_others() {
 async fn months_and_statistics_spare_the_files() {
     let scratch = tempfile::tempdir().unwrap();
     let session = session(lake(scratch.path())).await;
-    let one_month = plan(&session, "SELECT event_id FROM punches WHERE business_month = '2026-11' AND \"offset\" > 5").await;
+    let one_month =
+        plan(&session, "SELECT event_id FROM punches WHERE business_month = '2026-11' AND \"offset\" > 5")
+            .await;
     assert_eq!(one_month.matches(".parquet").count(), 3, "{one_month}");
     assert!(one_month.contains("file_groups={2 groups"), "both cores read: {one_month}");
     assert!(!one_month.contains("2026-12"), "{one_month}");
     assert!(one_month.contains("projection=[event_id]"), "{one_month}");
     assert!(one_month.contains("offset_max"), "row groups are pruned by statistics: {one_month}");
-    let several = plan(&session, "SELECT event_id FROM punches WHERE business_month IN ('2026-10', '2026-12')").await;
+    let several =
+        plan(&session, "SELECT event_id FROM punches WHERE business_month IN ('2026-10', '2026-12')").await;
     assert_eq!(several.matches(".parquet").count(), 6, "{several}");
     let none = plan(&session, "SELECT event_id FROM punches WHERE business_month < '2026'").await;
     assert_eq!(none.matches(".parquet").count(), 0, "{none}");
@@ -82,7 +92,11 @@ async fn a_file_without_a_row_count_or_with_fewer_columns_reads_all_the_same() {
         *rows = None;
     }
     let mut fields = lake.tables[0].schema.fields().to_vec();
-    fields.push(Arc::new(arrow::datatypes::Field::new("from_a_later_version", arrow::datatypes::DataType::Utf8, true)));
+    fields.push(Arc::new(arrow::datatypes::Field::new(
+        "from_a_later_version",
+        arrow::datatypes::DataType::Utf8,
+        true,
+    )));
     let schema = Arc::new(arrow::datatypes::Schema::new(fields));
     lake.tables = vec![Arc::new(LakeTable { name: "punches".into(), version: 3, schema, files })];
     let session = session(lake).await;
@@ -98,7 +112,11 @@ async fn a_statement_keeps_the_state_it_began_with() {
     let session = session(whole.clone()).await;
     let mut rows = session.stream("SELECT event_id FROM punches").await.unwrap();
     let first = rows.next().await.unwrap().unwrap().num_rows();
-    let part = LakeTable { version: 2, files: whole.tables[0].files[..1].to_vec(), ..LakeTable::clone(&whole.tables[0]) };
+    let part = LakeTable {
+        version: 2,
+        files: whole.tables[0].files[..1].to_vec(),
+        ..LakeTable::clone(&whole.tables[0])
+    };
     let part = LakeTables { tables: vec![Arc::new(part)], ..whole };
     assert!(session.replace(part.clone()).await.unwrap());
     assert!(!session.replace(part).await.unwrap(), "the same versions are the same state");
@@ -120,6 +138,8 @@ async fn every_relation_answers_over_an_empty_lake() {
         assert_eq!(answer.rows(), 0, "{}", relation.name);
         assert_eq!(answer.schema.fields().len(), relation.schema.fields().len(), "{}", relation.name);
     }
+    let listed = session.sql("SHOW TABLES").await.unwrap();
+    assert!(listed.rows() > schemas::tables::ALL.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -141,7 +161,8 @@ async fn every_column_of_every_view_is_explained() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attendance_days_has_the_columns_of_the_contract() {
     let session = session(common::lake_of(Vec::new())).await;
-    let relation = session.relations().into_iter().find(|relation| relation.name == "attendance_days").unwrap();
+    let relation =
+        session.relations().into_iter().find(|relation| relation.name == "attendance_days").unwrap();
     let columns: Vec<String> = relation.schema.fields().iter().map(|field| field.name().clone()).collect();
     let contract = "employee_id site_id org business_date day_kind due_min worked_s late_min late_count early_min \
                     early_count missing_in missing_out absent leave_min overtime_min";
@@ -153,11 +174,13 @@ async fn limits_end_a_statement_with_a_remedy() {
     let scratch = tempfile::tempdir().unwrap();
     let lake = lake(scratch.path());
     let small = Options { answer_bytes_max: 1_000, ..Options::default() };
-    let failed = Session::over(lake.clone(), small).await.unwrap().sql("SELECT * FROM punches").await.unwrap_err();
+    let failed =
+        Session::over(lake.clone(), small).await.unwrap().sql("SELECT * FROM punches").await.unwrap_err();
     assert_eq!((failed.kind(), failed.remedy().is_some()), (Kind::Limit, true), "{failed}");
     let short = Options { duration_max: Some(Duration::from_millis(30)), ..Options::default() };
     let short = Session::over(lake.clone(), short).await.unwrap();
-    let failed = short.sql("SELECT count(*) FROM range(1, 10000000000) GROUP BY value % 7").await.unwrap_err();
+    let failed =
+        short.sql("SELECT count(*) FROM range(1, 10000000000) GROUP BY value % 7").await.unwrap_err();
     assert_eq!((failed.kind(), failed.remedy().is_some()), (Kind::Limit, true), "{failed}");
     let tight = Options { memory_bytes_max: 1 << 10, spill_bytes_max: 0, ..Options::default() };
     let tight = Session::over(lake, tight).await.unwrap();
@@ -216,7 +239,8 @@ async fn csv_quotes_what_needs_it_and_json_writes_every_key() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parquet_comes_out_whole() {
     let bytes = shown(Format::Parquet, Layout::Whole).await;
-    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes::Bytes::from(bytes), 1024);
+    let reader =
+        parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes::Bytes::from(bytes), 1024);
     let rows: usize = reader.unwrap().map(|batch| batch.unwrap().num_rows()).sum();
     assert_eq!(rows, 3);
 }
@@ -238,7 +262,23 @@ async fn a_session_follows_the_lakes_commits() {
         lake.append_reference(vec![("sites", batch)], version).await.unwrap();
         assert!(session.refresh().await.unwrap());
         assert!(!session.refresh().await.unwrap(), "nothing new");
-        let newest = csv(&session, "SELECT s.name, n FROM latest_sites AS s, (SELECT count(*) AS n FROM sites)").await;
+        let newest =
+            csv(&session, "SELECT s.name, n FROM latest_sites AS s, (SELECT count(*) AS n FROM sites)").await;
         assert_eq!(newest, format!("name,n\n{version},{}\n", at + 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statistic_of_one_scope_is_not_paid_for_by_the_others() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut rows = Rows::default();
+    rows.add("shift_results shift_id=s1 employee_id=e1 site_id=a org=hk/kln business_date=2026-11-02");
+    rows.add("punches event_id=p1 employee_id=e1 business_date=2026-11-02");
+    let session = session(rows.store(scratch.path(), 10)).await;
+    for view in
+        ["monthly_statistics", "monthly_statistics_by_site", "monthly_statistics_by_org", "attendance_days"]
+    {
+        let plan = plan(&session, &format!("SELECT * FROM {view}")).await;
+        assert_eq!(plan.matches("SortExec: expr=[shift_id").count(), 1, "{view}: {plan}");
     }
 }

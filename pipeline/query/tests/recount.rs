@@ -1,6 +1,8 @@
 //! P8: every statistic equals a brute-force recount. Random shift results and punches are counted twice: by the views, and
 //! by the slow loops below, which share nothing with them but the meaning of the columns.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +24,22 @@ const SITES: [(&str, &str, &str); 7] = [
 
 /// 2026-10-20 and the days after it: the month changes, and London's and New York's clocks go back.
 const DAYS: [&str; 16] = [
-    "2026-10-20", "2026-10-21", "2026-10-23", "2026-10-24", "2026-10-25", "2026-10-26", "2026-10-30", "2026-10-31",
-    "2026-11-01", "2026-11-02", "2026-11-03", "2026-11-04", "2026-11-05", "2026-11-06", "2026-11-29", "2026-11-30",
+    "2026-10-20",
+    "2026-10-21",
+    "2026-10-23",
+    "2026-10-24",
+    "2026-10-25",
+    "2026-10-26",
+    "2026-10-30",
+    "2026-10-31",
+    "2026-11-01",
+    "2026-11-02",
+    "2026-11-03",
+    "2026-11-04",
+    "2026-11-05",
+    "2026-11-06",
+    "2026-11-29",
+    "2026-11-30",
 ];
 
 #[derive(Clone, Debug)]
@@ -60,7 +76,8 @@ fn pick<T: Copy>(random: &mut ChaCha8Rng, from: &[T]) -> T {
 }
 
 fn some_result(random: &mut ChaCha8Rng, shift_id: &str, version: i64, employee: &str) -> Result {
-    let status = pick(random, &["present", "present", "late", "serious_late", "absent", "leave", "cancelled"]);
+    let status =
+        pick(random, &["present", "present", "late", "serious_late", "absent", "leave", "cancelled"]);
     let late = matches!(status, "late" | "serious_late") || (status == "absent" && random.random_bool(0.2));
     let some_min = |random: &mut ChaCha8Rng, chance: f64| {
         if random.random_bool(chance) { random.random_range(1..200) } else { 0 }
@@ -82,7 +99,9 @@ fn some_result(random: &mut ChaCha8Rng, shift_id: &str, version: i64, employee: 
         missing_out: random.random_bool(0.2),
         leave_min: some_min(random, 0.2),
         overtime_min: some_min(random, 0.3),
-        corrections: (0..random.random_range(0..3)).map(|_| format!("c{}", random.random_range(0..40))).collect(),
+        corrections: (0..random.random_range(0..3))
+            .map(|_| format!("c{}", random.random_range(0..40)))
+            .collect(),
         first_in_s: random.random_bool(0.9).then(|| 1_792_450_000 + random.random_range(0..3_600_000)),
     }
 }
@@ -112,11 +131,24 @@ struct Sums {
 impl Sums {
     fn add_day(&mut self, shifts: &[&Result]) {
         let planned: Vec<_> = shifts.iter().filter(|shift| shift.status != "cancelled").collect();
-        let due: Vec<_> = planned.iter().filter(|shift| shift.due_min > 0 || shift.status == "absent").collect();
+        let due: Vec<_> =
+            planned.iter().filter(|shift| shift.due_min > 0 || shift.status == "absent").collect();
         let attended = due.iter().filter(|shift| shift.status != "absent").count();
-        let due_halves = if due.is_empty() { 0 } else if due.len() == planned.len() { 2 } else { 1 };
+        let due_halves = if due.is_empty() {
+            0
+        } else if due.len() == planned.len() {
+            2
+        } else {
+            1
+        };
         self.due_halves += due_halves;
-        self.attended_halves += if attended == 0 { 0 } else if attended == due.len() { due_halves } else { 1 };
+        self.attended_halves += if attended == 0 {
+            0
+        } else if attended == due.len() {
+            due_halves
+        } else {
+            1
+        };
         for shift in shifts {
             self.people.insert(shift.employee.clone());
             self.due_min += if shift.status == "cancelled" { 0 } else { shift.due_min };
@@ -238,7 +270,8 @@ impl World {
             })));
         }
         for (site, org, zone) in SITES {
-            let row = json!({"site_id": site, "org": org, "time_zone": zone, "taken_at": "2026-10-01T00:00:00Z"});
+            let row =
+                json!({"site_id": site, "org": org, "time_zone": zone, "taken_at": "2026-10-01T00:00:00Z"});
             rows.push("sites", object(row));
         }
         rows
@@ -247,7 +280,9 @@ impl World {
     /// Field punches in `month` that are bound to a shift for which `belongs` holds.
     fn field_bound(&self, belongs: impl Fn(&Result) -> bool, month: &str) -> i64 {
         let holds = |id: &String| {
-            self.holding.iter().any(|result| result.shift_id == *id && result.date.starts_with(month) && belongs(result))
+            self.holding
+                .iter()
+                .any(|result| result.shift_id == *id && result.date.starts_with(month) && belongs(result))
         };
         let is_field = |punch: &&Punch| punch.origin == "field" && punch.shift_id.as_ref().is_some_and(holds);
         self.punches.iter().filter(is_field).count() as i64
@@ -309,7 +344,9 @@ impl World {
                 "employee_id": employee, "site_id": SITES[*site].0, "org": SITES[*site].1, "business_date": date,
                 "day_kind": kind, "worked_s": known.then_some(sums.worked_s), "absent": of_month["absent_days"],
             }));
-            for column in ["due_min", "late_min", "late_count", "early_min", "early_count", "missing_in", "missing_out"] {
+            for column in
+                ["due_min", "late_min", "late_count", "early_min", "early_count", "missing_in", "missing_out"]
+            {
                 row.insert(column.to_owned(), of_month[column].clone());
             }
             row.insert("leave_min".to_owned(), of_month["leave_min"].clone());
@@ -325,7 +362,8 @@ impl World {
             let Some(first_in) = result.first_in_s else { continue };
             let at = jiff::Timestamp::from_second(first_in).unwrap().in_tz(SITES[result.site].2).unwrap();
             let bucket = format!("{:02}:{:02}", at.hour(), at.minute() / 15 * 15);
-            let (arrivals, late, late_min) = buckets.entry((result.site, &result.date[..7], bucket)).or_default();
+            let (arrivals, late, late_min) =
+                buckets.entry((result.site, &result.date[..7], bucket)).or_default();
             *arrivals += 1;
             *late += i64::from(result.late_min > 0);
             *late_min += result.late_min;
@@ -387,7 +425,7 @@ async fn hold_against_recount(seed: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_statistic_equals_a_recount() {
-    for seed in 0..4 {
+    for seed in 0..3 {
         hold_against_recount(seed).await;
     }
 }

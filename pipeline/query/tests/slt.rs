@@ -4,6 +4,8 @@
 //! A file is made of blocks with an empty line between: `lake` and rows, each `table column=value …`; or `query`, a
 //! statement, `----`, and the answer as CSV, or `error: …`. Lines that begin with `#` are comments.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 mod common;
 
 use std::path::{Path, PathBuf};
@@ -16,8 +18,11 @@ const ROWS_PER_FILE: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_are_as_written() {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| is_slt(path)).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| is_slt(path))
+        .collect();
     files.sort();
     assert!(!files.is_empty(), "no files in {}", folder().display());
     let mut wrong = Vec::new();
@@ -47,7 +52,12 @@ async fn answered(written: &str) -> String {
     let mut rows = common::Rows::default();
     let blocks: Vec<&str> = written.trim_end().split("\n\n").collect();
     for block in blocks.iter().filter(|block| kind(block) == Some("lake")) {
-        block.lines().skip_while(|line| *line != "lake").skip(1).filter(|line| is_said(line)).for_each(|line| rows.add(line));
+        block
+            .lines()
+            .skip_while(|line| *line != "lake")
+            .skip(1)
+            .filter(|line| is_said(line))
+            .for_each(|line| rows.add(line));
     }
     let session = Session::over(rows.store(scratch.path(), ROWS_PER_FILE), Options::default()).await.unwrap();
     let mut found = Vec::new();

@@ -173,7 +173,7 @@ async fn only_the_latest_version_of_what_was_said_is_folded() {
             builder.append(&shift_results::Row { result: row, decided_at: START, sealed: false });
         }
         let outcome =
-            world.lake.commit_derived(&mut claim, vec![builder.finish()], Vec::new()).await.unwrap();
+            world.lake.commit_derived(&mut claim, vec![builder.finish()], Vec::new(), &[]).await.unwrap();
         assert!(is_done(&outcome));
     }
     let folded = |rows: Vec<ShiftResult>| {

@@ -154,7 +154,7 @@ async fn everything_may_move_between_threads() {
     let owner = tokio::spawn(async move {
         let mut claim = lake.claim(&log(), &[Partition::new(0)]).await?;
         lake.commit(&mut claim, commit_of(0, 0, 20)).await?;
-        lake.commit_derived(&mut claim, Vec::new(), Vec::new()).await?;
+        lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[]).await?;
         lake.maintain().await?;
         lake.late_rows(&log(), Partition::new(0), super::support::next(0)).await?;
         lake.append_reference(Vec::new(), "v1").await?;

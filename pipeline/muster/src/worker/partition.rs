@@ -16,7 +16,7 @@
 
 mod inbox;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -84,6 +84,9 @@ const LATE_CODE: &str = "older_than_memory";
 /// Punches this near to the memory floor are kept a while, so that draining the inbox sees them before the lake has them.
 const NEAR_FLOOR_DAYS: i64 = 12;
 
+/// What a shift's timers may still have to say this long after its window opened: the window, its settling, and a day.
+const HEAL_DAYS: i64 = 5;
+
 /// For how many cuts: one may be in flight when the inbox is read, the next one is being gathered.
 const CUTS_REMEMBERED: usize = 3;
 
@@ -121,6 +124,10 @@ pub struct PartitionWork {
     settings: PartitionSettings,
     partition: Partition,
     generation: Generation,
+    /// Where the clock stood when said state was last committed before this owner.
+    said_until: EventTime,
+    /// People with punches committed behind that, and the earliest of these.
+    unsaid: BTreeMap<Arc<str>, EventTime>,
     next: NextOffset,
     clock: LogClock,
     late_until: NextOffset,
@@ -172,8 +179,27 @@ impl PartitionWork {
             state_days: settings.state_days,
         };
         let mut state = PartitionState::new(Arc::clone(&world.roster), state_settings);
+        let mut unsaid: BTreeMap<Arc<str>, EventTime> = BTreeMap::new();
+        let mut leave_unsaid = |employee_id: &Arc<str>, occurred_at: EventTime| {
+            let from = unsaid.entry(employee_id.clone()).or_insert(occurred_at);
+            *from = (*from).min(occurred_at);
+        };
         for punch in &owned.punches {
             state.fold(punch);
+            if !owned.said_until.next.has_passed(punch.offset) {
+                leave_unsaid(&punch.employee_id, punch.occurred_at);
+            }
+        }
+        owned.unsaid.iter().for_each(|(employee_id, at)| leave_unsaid(employee_id, *at));
+        let said_by_others = owned
+            .shift_results
+            .iter()
+            .map(|result| result.cause)
+            .chain(owned.anomalies.iter().map(|anomaly| anomaly.cause))
+            .filter(|cause| cause.log != settings.log)
+            .map(|cause| cause.clock.time());
+        if let Some(latest) = said_by_others.max() {
+            state.judge_no_earlier_than(latest);
         }
         state.resume(clock.time(), owned.since);
         let mut said = SaidBook::default();
@@ -185,6 +211,8 @@ impl PartitionWork {
             settings: settings.clone(),
             partition,
             generation: owned.generation,
+            said_until: EventTime::from_ms(owned.said_until.clock_ms),
+            unsaid,
             next,
             clock,
             late_until: owned.frontier.late(),
@@ -225,9 +253,14 @@ impl PartitionWork {
     /// What the alerts outlet says.
     pub fn restate(&mut self, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
         if self.clock.is_set() {
-            let from = self.state.clock().plus_min(-self.settings.restate_days * 24 * 60);
-            let from = from.max(self.state.floor());
+            let recent = self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor());
+            let from = recent.min(self.said_until.plus_min(-HEAL_DAYS * 24 * 60));
             self.with_steps(|state, sink| state.restate(from, sink));
+            for (employee_id, earliest) in std::mem::take(&mut self.unsaid) {
+                if earliest < from {
+                    self.with_steps(|state, sink| state.rejudge(&employee_id, earliest, sink));
+                }
+            }
         }
         self.publish(world, outlets)
     }
@@ -290,8 +323,7 @@ impl PartitionWork {
 
     /// Hands over everything since the last cut.
     pub fn cut(&mut self) -> Cut {
-        let here = self.here();
-        for result in self.said.take_results(digest, here) {
+        for result in self.said.take_results(digest) {
             let decided_at = result.cause.clock.time();
             self.rows.shift_results.append(&shift_results::Row {
                 result: &result,
@@ -324,7 +356,7 @@ impl PartitionWork {
     }
 
     fn here(&self) -> Cause {
-        let clock = LogClock::at(self.state.clock());
+        let clock = LogClock::at(self.state.judged_clock());
         Cause { log: self.settings.log, partition: self.partition, next: self.next, clock }
     }
 

@@ -138,14 +138,14 @@ impl SaidBook {
 
     /// New versions for `shift_results` since the last cut: for each shift judged since, its latest outcome where that
     /// differs from what was said.
-    pub fn take_results(&mut self, digest: impl Fn(&ShiftOutcome) -> u64, here: Cause) -> Vec<ShiftResult> {
+    pub fn take_results(&mut self, digest: impl Fn(&ShiftOutcome) -> u64) -> Vec<ShiftResult> {
         let mut judged: Vec<_> = std::mem::take(&mut self.outcomes).into_values().collect();
         judged.sort_by(|(a, _), (b, _)| a.shift_id.cmp(&b.shift_id));
         let mut rows = Vec::new();
         for (outcome, cause) in judged {
             let inputs = digest(&outcome);
             let key = outcome.shift_id.clone();
-            if let Decision::Say { version } = self.results.decide(&key, inputs, here) {
+            if let Decision::Say { version } = self.results.decide(&key, inputs, cause) {
                 let value = SaidResult::of(&outcome);
                 self.results.say(key, Said { version, digest: inputs, cause, value });
                 rows.push(ShiftResult { version, outcome, inputs, cause });

@@ -13,7 +13,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use attendance::Recall;
 use frontier::PartitionFrontier;
-use lake::{Action, Claim, Commit, CommitOutcome, Lake, LogIdentity};
+use lake::{Action, Claim, Commit, CommitOutcome, Lake, LogIdentity, SaidUntil};
 use model::position::{Generation, NextOffset};
 use model::{Anomaly, EventTime, Partition, ShiftResult, StoredPunch};
 use schemas::tables::{late, punches};
@@ -38,8 +38,12 @@ pub struct Owned {
     pub partition: Partition,
     /// How far it has been taken.
     pub frontier: PartitionFrontier,
+    /// How far its said state had been committed.
+    pub said_until: SaidUntil,
     /// The claim's generation.
     pub generation: Generation,
+    /// People with inbox rows drained behind what was said, and the earliest instant of these.
+    pub unsaid: Vec<(Arc<str>, EventTime)>,
     /// The punches in memory.
     pub punches: Vec<StoredPunch>,
     /// What was last said of shifts.
@@ -129,7 +133,10 @@ impl Store {
         let clock = |partition: &Partition| claim.frontiers()[partition].clock();
         // Without a clock nobody knows which days will come: then all that was ever stored is memory.
         let is_new = partitions.iter().any(|partition| !clock(partition).is_set());
-        let oldest = partitions.iter().map(|partition| clock(partition).time()).min();
+        // Said state may lag behind the frontier: what was judged since is judged again, so it must be in hand.
+        let said = |partition: &Partition| EventTime::from_ms(claim.said_until(*partition).clock_ms);
+        let reach = |partition: &Partition| clock(partition).time().min(said(partition));
+        let oldest = partitions.iter().map(reach).min();
         let since = match oldest {
             Some(clock) if !is_new => clock.plus_min(-self.state_days * 24 * 60),
             _ => EventTime::from_us(0),
@@ -140,13 +147,18 @@ impl Store {
             .map(|partition| Owned {
                 partition: *partition,
                 frontier: claim.frontiers()[partition],
+                said_until: claim.said_until(*partition),
                 generation: claim.generation(),
+                unsaid: Vec::new(),
                 punches: Vec::new(),
                 shift_results: Vec::new(),
                 anomalies: Vec::new(),
                 since: claim.frontiers()[partition].since(),
             })
             .collect();
+        for owned in &mut owned {
+            owned.unsaid = self.drained_unsaid(owned)?;
+        }
         let place = |partition: Partition| partitions.iter().position(|p| *p == partition);
         for (partition, punch) in fold.punches {
             if let Some(at) = place(partition) {
@@ -171,6 +183,23 @@ impl Store {
         Ok(owned)
     }
 
+    /// People whose inbox rows became punches in a commit that no commit of said state followed.
+    fn drained_unsaid(&self, owned: &Owned) -> Result<Vec<(Arc<str>, EventTime)>, Box<Failure>> {
+        let (from, until) = (owned.said_until.late, owned.frontier.late());
+        if from >= until {
+            return Ok(Vec::new());
+        }
+        let rows = persist(|| self.runtime.block_on(self.lake.late_rows(&self.log, owned.partition, from)))?;
+        let mut unsaid = Vec::new();
+        for batch in rows {
+            let batch = late::to_punches(&batch).map_err(Failure::from_outside)?;
+            let punches = punches::read(&batch).map_err(Failure::from_outside)?;
+            let drained = punches.into_iter().filter(|(_, punch)| until.has_passed(punch.offset));
+            unsaid.extend(drained.map(|(_, punch)| (punch.employee_id, punch.occurred_at)));
+        }
+        Ok(unsaid)
+    }
+
     /// Commits one cut: rows and frontiers, then said state.
     ///
     /// # Errors
@@ -178,7 +207,10 @@ impl Store {
     pub fn commit(&mut self, request: Request) -> Result<Committed, Box<Failure>> {
         let Some(mut claim) = self.claim.take() else { return Ok(Committed::default()) };
         let Request { rows, frontiers, recalls } = request;
-        let outcome = self.commit_with(&mut claim, rows, &frontiers);
+        // What is still to be judged from the lake has not been said: the next cut has it.
+        let is_judged = |partition: &Partition| recalls.iter().all(|(recalled, _)| recalled != partition);
+        let judged: Vec<Partition> = partitions_of(&frontiers).into_iter().filter(is_judged).collect();
+        let outcome = self.commit_with(&mut claim, rows, &frontiers, &judged);
         self.claim = Some(claim);
         let mut committed = outcome?;
         committed.frontiers =
@@ -199,6 +231,7 @@ impl Store {
         claim: &mut Claim,
         rows: Rows,
         frontiers: &[(Partition, PartitionFrontier)],
+        judged: &[Partition],
     ) -> Result<Committed, Box<Failure>> {
         let count = |batches: &[RecordBatch]| batches.iter().map(|batch| batch.num_rows() as u64).sum();
         let added: u64 = count(&rows.punches);
@@ -222,11 +255,8 @@ impl Store {
         let lost: Vec<Partition> = match outcome {
             CommitOutcome::Done { lost, .. } | CommitOutcome::Lost(lost) => lost.into_iter().collect(),
         };
-        if rows.shift_results.is_empty() && rows.anomalies.is_empty() {
-            return Ok(Committed { rows: added, lost, ..Committed::default() });
-        }
         let (results, anomalies) = (rows.shift_results, rows.anomalies);
-        let derived = || runtime.block_on(lake.commit_derived(claim, results.clone(), anomalies.clone()));
+        let derived = || runtime.block_on(lake.commit_derived(claim, results.clone(), anomalies.clone(), judged));
         let lost = match persist(derived)? {
             CommitOutcome::Done { .. } => lost,
             CommitOutcome::Lost(_) => partitions_of(frontiers),

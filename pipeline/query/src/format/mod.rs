@@ -60,7 +60,11 @@ impl Format {
 }
 
 /// Writes rows as they come. Returns how many there were.
-pub(crate) async fn write_streamed(rows: &mut Rows, format: Format, out: &mut dyn Write) -> Result<usize, Error> {
+pub(crate) async fn write_streamed(
+    rows: &mut Rows,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<usize, Error> {
     let mut writer = Writer::new(format, &rows.schema(), out)?;
     let mut count = 0;
     while let Some(batch) = rows.next().await? {
@@ -72,7 +76,12 @@ pub(crate) async fn write_streamed(rows: &mut Rows, format: Format, out: &mut dy
 }
 
 /// Writes a collected answer in any format; tables laid out as `layout` says.
-pub fn write_answer(answer: &Answer, format: Format, layout: Layout, out: &mut dyn Write) -> Result<(), Error> {
+pub fn write_answer(
+    answer: &Answer,
+    format: Format,
+    layout: Layout,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     if format == Format::Table {
         return write_table(answer, layout, out);
     }

@@ -65,7 +65,9 @@ fn switch(name: &str, argument: Option<&str>) -> Result<Option<bool>, String> {
 fn format(argument: Option<&str>) -> Result<Option<Format>, String> {
     let Some(name) = argument else { return Ok(None) };
     let known: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
-    Format::from_name(name).map(Some).ok_or_else(|| format!("there is no format {name}: {}", known.join(", ")))
+    Format::from_name(name)
+        .map(Some)
+        .ok_or_else(|| format!("there is no format {name}: {}", known.join(", ")))
 }
 
 #[cfg(test)]
@@ -87,7 +89,10 @@ mod tests {
             assert_eq!(Command::parse(line), Ok(command), "{line}");
         }
         assert_eq!(Command::parse("\\x maybe"), Err("\\x takes on or off, not maybe".into()));
-        assert_eq!(Command::parse("\\format xml"), Err("there is no format xml: table, csv, json, parquet".into()));
+        assert_eq!(
+            Command::parse("\\format xml"),
+            Err("there is no format xml: table, csv, json, parquet".into())
+        );
         assert_eq!(Command::parse("\\z"), Err("there is no command \\z: \\? lists them".into()));
     }
 }

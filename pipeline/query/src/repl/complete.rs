@@ -10,11 +10,64 @@ use crate::session::Session;
 use crate::statements;
 
 const KEYWORDS: &[&str] = &[
-    "ALL", "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "CAST", "CROSS JOIN", "DATE", "DESC", "DESCRIBE", "DISTINCT",
-    "ELSE", "END", "EXCEPT", "EXISTS", "EXPLAIN", "EXPLAIN ANALYZE", "FALSE", "FILTER", "FROM", "FULL JOIN", "GROUP BY",
-    "HAVING", "ILIKE", "IN", "INTERSECT", "INTERVAL", "IS NOT NULL", "IS NULL", "JOIN", "LEFT JOIN", "LIKE", "LIMIT",
-    "NOT", "NULL", "NULLS LAST", "OFFSET", "ON", "OR", "ORDER BY", "OVER", "PARTITION BY", "RIGHT JOIN", "SELECT", "SHOW",
-    "SHOW TABLES", "THEN", "TIMESTAMP", "TRUE", "UNION ALL", "UNNEST", "USING", "VALUES", "WHEN", "WHERE", "WITH",
+    "ALL",
+    "AND",
+    "AS",
+    "ASC",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "CROSS JOIN",
+    "DATE",
+    "DESC",
+    "DESCRIBE",
+    "DISTINCT",
+    "ELSE",
+    "END",
+    "EXCEPT",
+    "EXISTS",
+    "EXPLAIN",
+    "EXPLAIN ANALYZE",
+    "FALSE",
+    "FILTER",
+    "FROM",
+    "FULL JOIN",
+    "GROUP BY",
+    "HAVING",
+    "ILIKE",
+    "IN",
+    "INTERSECT",
+    "INTERVAL",
+    "IS NOT NULL",
+    "IS NULL",
+    "JOIN",
+    "LEFT JOIN",
+    "LIKE",
+    "LIMIT",
+    "NOT",
+    "NULL",
+    "NULLS LAST",
+    "OFFSET",
+    "ON",
+    "OR",
+    "ORDER BY",
+    "OVER",
+    "PARTITION BY",
+    "RIGHT JOIN",
+    "SELECT",
+    "SHOW",
+    "SHOW TABLES",
+    "THEN",
+    "TIMESTAMP",
+    "TRUE",
+    "UNION ALL",
+    "UNNEST",
+    "USING",
+    "VALUES",
+    "WHEN",
+    "WHERE",
+    "WITH",
 ];
 
 const COMMANDS: &[&str] = &["\\?", "\\d", "\\format", "\\o", "\\q", "\\timing", "\\x"];
@@ -37,14 +90,16 @@ impl Vocabulary {
         };
         let catalog = session.catalog();
         let relations = catalog.relations().iter().map(columns).collect();
-        Self { relations, functions: catalog.functions() }
+        Self { relations, functions: catalog.names().functions.clone() }
     }
 
     /// Where the word before `at` begins, and what it may become.
     pub(super) fn complete(&self, line: &str, at: usize) -> (usize, Vec<String>) {
         let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '\\' | '?');
         let before = &line[..at];
-        let start = before.rfind(|c| !is_word(c)).map_or(0, |i| i + before[i..].chars().next().map_or(1, char::len_utf8));
+        let start = before
+            .rfind(|c| !is_word(c))
+            .map_or(0, |i| i + before[i..].chars().next().map_or(1, char::len_utf8));
         let typed = &before[start..];
         let previous = before[..start].split_whitespace().next_back().unwrap_or_default().to_lowercase();
         let mut offers = self.offers(line, typed, &previous);
@@ -57,7 +112,9 @@ impl Vocabulary {
     fn offers(&self, line: &str, typed: &str, previous: &str) -> Vec<String> {
         let lower = typed.to_lowercase();
         let starts = |name: &&str| name.to_lowercase().starts_with(&lower);
-        let owned = |names: &mut dyn Iterator<Item = &str>| names.filter(starts).map(str::to_owned).collect::<Vec<_>>();
+        let owned = |names: &mut dyn Iterator<Item = &str>| {
+            names.filter(starts).map(str::to_owned).collect::<Vec<_>>()
+        };
         let relations = || owned(&mut self.relations.iter().map(|(name, _)| name.as_str()));
         if typed.starts_with('\\') {
             return owned(&mut COMMANDS.iter().copied());
@@ -76,7 +133,8 @@ impl Vocabulary {
             return offers;
         }
         offers.extend(relations());
-        offers.extend(owned(&mut self.functions.iter().map(String::as_str)).into_iter().map(|name| name + "("));
+        offers
+            .extend(owned(&mut self.functions.iter().map(String::as_str)).into_iter().map(|name| name + "("));
         let keep_lower = typed.chars().all(|c| !c.is_uppercase());
         let cased = |word: String| if keep_lower { word.to_lowercase() } else { word };
         offers.extend(owned(&mut KEYWORDS.iter().copied()).into_iter().map(cased));
@@ -93,7 +151,12 @@ pub(super) struct Typist {
 impl Completer for Typist {
     type Candidate = Pair;
 
-    fn complete(&self, line: &str, at: usize, _context: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _context: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
         let (start, offers) = self.vocabulary.complete(line, at);
         let pair = |offer: String| Pair { display: offer.clone(), replacement: offer };
         Ok((start, offers.into_iter().map(pair).collect()))
@@ -125,7 +188,11 @@ mod tests {
             functions: vec!["round".into()],
         };
         let (at, offers) = vocabulary.complete(line, line.len());
-        assert_eq!((at, offers.iter().map(String::as_str).collect::<Vec<_>>()), (start, expected.to_vec()), "{line}");
+        assert_eq!(
+            (at, offers.iter().map(String::as_str).collect::<Vec<_>>()),
+            (start, expected.to_vec()),
+            "{line}"
+        );
     }
 
     #[test]

@@ -9,11 +9,15 @@
 
 mod commands;
 mod complete;
+mod describe;
 mod pager;
 mod shell;
+#[cfg(test)]
+mod tests;
 
+use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use console::Term;
 use rustyline::config::Configurer;
@@ -70,6 +74,7 @@ async fn at_terminal(mut shell: Shell, options: ReplOptions) -> Result<(), Error
         // A history that cannot be kept is no reason to refuse an answer.
         let _ = editor.add_history_entry(line.as_str());
         let mut text = Vec::new();
+        shell.set_width(usize::from(terminal.size().1));
         let flow = tokio::select! {
             done = shell.line(&line, &mut text) => done?.0,
             _ = tokio::signal::ctrl_c() => {
@@ -82,17 +87,22 @@ async fn at_terminal(mut shell: Shell, options: ReplOptions) -> Result<(), Error
             break;
         }
     }
-    if let Some(history) = &options.history
-        && let Err(e) = editor.save_history(history)
-    {
-        tracing::warn!(file = %history.display(), error = %e, "history not saved");
+    if let Some(history) = &options.history {
+        save_history(&mut editor, history);
     }
     Ok(())
 }
 
+fn save_history(editor: &mut LineEditor, history: &Path) {
+    let saved = history.parent().map_or(Ok(()), fs::create_dir_all).map_err(ReadlineError::Io);
+    if let Err(e) = saved.and_then(|()| editor.save_history(history)) {
+        tracing::warn!(file = %history.display(), error = %e, "history not saved");
+    }
+}
+
 type LineEditor = Editor<Typist, FileHistory>;
 
-fn editor(shell: &Shell, history: Option<&std::path::Path>) -> rustyline::Result<LineEditor> {
+fn editor(shell: &Shell, history: Option<&Path>) -> rustyline::Result<LineEditor> {
     let config = Config::builder().completion_type(CompletionType::List).auto_add_history(false).build();
     let mut editor = LineEditor::with_config(config)?;
     editor.set_max_history_size(HISTORY_ENTRIES_MAX)?;
@@ -109,7 +119,9 @@ async fn read_line(mut editor: LineEditor) -> Result<(rustyline::Result<String>,
         let line = editor.readline(PROMPT);
         (line, editor)
     };
-    tokio::task::spawn_blocking(read).await.map_err(|e| Error::new(Kind::Internal, format!("line editor: {e}")))
+    tokio::task::spawn_blocking(read)
+        .await
+        .map_err(|e| Error::new(Kind::Internal, format!("line editor: {e}")))
 }
 
 fn show(terminal: &Term, text: &[u8]) -> Result<(), Error> {
@@ -122,7 +134,8 @@ async fn from_pipe(mut shell: Shell, input: &mut dyn BufRead, out: &mut dyn Writ
     let mut pending = String::new();
     loop {
         let mut line = String::new();
-        let read = input.read_line(&mut line).map_err(|e| Error::new(Kind::Output, format!("read a line: {e}")))?;
+        let read =
+            input.read_line(&mut line).map_err(|e| Error::new(Kind::Output, format!("read a line: {e}")))?;
         pending.push_str(&line);
         let is_command = pending.trim_start().starts_with('\\');
         let is_whole = is_command || read == 0 || {
@@ -130,8 +143,13 @@ async fn from_pipe(mut shell: Shell, input: &mut dyn BufRead, out: &mut dyn Writ
             statements.rest.is_empty() && !statements.is_open
         };
         if is_whole {
-            let (flow, failed) = shell.line(&pending, out).await?;
-            out.flush().map_err(Error::output)?;
+            let done = shell.line(&pending, out).await;
+            let (flow, failed) = match done.and_then(|done| out.flush().map(|()| done).map_err(Error::output))
+            {
+                // A reader such as `head` that has seen enough is no failure.
+                Err(e) if e.is_closed_pipe() => return Ok(()),
+                done => done?,
+            };
             if let Some(failed) = failed {
                 return Err(failed);
             }

@@ -12,7 +12,8 @@ const PAGER_DEFAULT: &str = "less -S -R -X";
 pub(super) fn show(text: &[u8], terminal: &Term) -> io::Result<()> {
     let (height, width) = terminal.size();
     let pager = std::env::var("PAGER").unwrap_or_else(|_| PAGER_DEFAULT.to_owned());
-    if fits(text, usize::from(height), usize::from(width)) || pager.trim().is_empty() || !page(text, &pager)? {
+    if fits(text, usize::from(height), usize::from(width)) || pager.trim().is_empty() || !page(text, &pager)?
+    {
         let mut out = io::stdout().lock();
         out.write_all(text)?;
         out.flush()?;

@@ -7,10 +7,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::Duration;
 
-use arrow::datatypes::DataType;
-
 use super::commands::{Command, HELP};
-use crate::catalog::{Relation, RelationKind};
+use super::describe::{describe, list};
 use crate::error::{Error, Kind};
 use crate::format::{self, Format, Layout};
 use crate::session::Session;
@@ -29,11 +27,16 @@ pub(super) struct Shell {
     expanded: bool,
     timing: bool,
     output: Option<(String, File)>,
+    /// How wide explanations may be; tables are as wide as they need, and the pager scrolls.
+    width: usize,
 }
+
+/// How wide explanations are where nobody says.
+const WIDTH_DEFAULT: usize = 120;
 
 impl Shell {
     pub(super) fn new(session: Session, format: Format) -> Self {
-        Self { session, format, expanded: false, timing: true, output: None }
+        Self { session, format, expanded: false, timing: true, output: None, width: WIDTH_DEFAULT }
     }
 
     pub(super) fn session(&self) -> &Session {
@@ -44,9 +47,17 @@ impl Shell {
         self.timing = timing;
     }
 
+    pub(super) fn set_width(&mut self, width: usize) {
+        self.width = width;
+    }
+
     /// Does what `line` asks for: one command, or any number of statements. Errors are told and the rest of the line is
     /// left undone; the first of them is handed back as well.
-    pub(super) async fn line(&mut self, line: &str, out: &mut dyn Write) -> Result<(Flow, Option<Error>), Error> {
+    pub(super) async fn line(
+        &mut self,
+        line: &str,
+        out: &mut dyn Write,
+    ) -> Result<(Flow, Option<Error>), Error> {
         let line = line.trim();
         if line.starts_with('\\') {
             return match Command::parse(line) {
@@ -84,7 +95,8 @@ impl Shell {
                 }
                 streamed => {
                     let mut rows = self.session.stream(statement).await?;
-                    let count = format::write_streamed(&mut rows, streamed, &mut BufWriter::new(&mut *file)).await?;
+                    let count =
+                        format::write_streamed(&mut rows, streamed, &mut BufWriter::new(&mut *file)).await?;
                     (count, rows.elapsed())
                 }
             };
@@ -109,43 +121,45 @@ impl Shell {
     }
 
     fn command(&mut self, command: Command, out: &mut dyn Write) -> Result<Option<Error>, Error> {
+        match self.obeyed(command) {
+            Ok(text) => say(out, &text).map(|()| None),
+            Err(failed) => say(out, &failed.explain("")).map(|()| Some(failed)),
+        }
+    }
+
+    /// What there is to say once `command` is done.
+    fn obeyed(&mut self, command: Command) -> Result<String, Error> {
         let state = |on| if on { "on" } else { "off" };
-        let failed = match command {
-            Command::Quit => None,
-            Command::Help => say(out, HELP).map(|()| None)?,
+        match command {
+            Command::Quit => Ok(String::new()),
+            Command::Help => Ok(HELP.to_owned()),
             Command::Timing(on) => {
                 self.timing = on.unwrap_or(!self.timing);
-                say(out, &format!("timing is {}\n", state(self.timing))).map(|()| None)?
+                Ok(format!("timing is {}\n", state(self.timing)))
             }
             Command::Expanded(on) => {
                 self.expanded = on.unwrap_or(!self.expanded);
-                say(out, &format!("expanded display is {}\n", state(self.expanded))).map(|()| None)?
+                Ok(format!("expanded display is {}\n", state(self.expanded)))
             }
             Command::Format(chosen) => {
                 self.format = chosen.unwrap_or(self.format);
-                say(out, &format!("format is {}\n", self.format.name())).map(|()| None)?
+                Ok(format!("format is {}\n", self.format.name()))
             }
             Command::Output(None) => {
                 self.output = None;
-                None
+                Ok(String::new())
             }
-            Command::Output(Some(name)) => match File::create(&name) {
-                Ok(file) => {
-                    self.output = Some((name, file));
-                    None
-                }
-                Err(e) => Some(
+            Command::Output(Some(name)) => {
+                let file = File::create(&name).map_err(|e| {
                     Error::new(Kind::Output, format!("open {name} for writing: {e}"))
-                        .with_remedy("name a file in a folder that exists and that you may write to"),
-                ),
-            },
-            Command::Describe(None) => list(&self.session.relations(), out).map(|()| None)?,
-            Command::Describe(Some(name)) => describe(&self.session.relations(), &name, out)?,
-        };
-        if let Some(failed) = &failed {
-            say(out, &failed.explain(""))?;
+                        .with_remedy("name a file in a folder that exists and that you may write to")
+                })?;
+                self.output = Some((name, file));
+                Ok(String::new())
+            }
+            Command::Describe(None) => Ok(list(&self.session.relations(), self.width)),
+            Command::Describe(Some(name)) => describe(&self.session.relations(), &name, self.width),
         }
-        Ok(failed)
     }
 }
 
@@ -159,61 +173,4 @@ fn write(answer: &crate::Answer, expanded: bool, format: Format, out: &mut dyn W
 
 fn say(out: &mut dyn Write, text: &str) -> Result<(), Error> {
     out.write_all(text.as_bytes()).map_err(Error::output)
-}
-
-fn list(relations: &[Relation], out: &mut dyn Write) -> Result<(), Error> {
-    let width = relations.iter().map(|relation| relation.name.len()).max().unwrap_or(0);
-    for kind in [RelationKind::View, RelationKind::Table, RelationKind::Step] {
-        for relation in relations.iter().filter(|relation| relation.kind == kind) {
-            let about = match (kind, relation.rows) {
-                (RelationKind::Table, Some(rows)) => format!("{rows} rows"),
-                (RelationKind::Table, None) => String::new(),
-                _ => first_sentence(&relation.about).to_owned(),
-            };
-            let line = format!("{:width$}  {:5}  {about}", relation.name, kind.name());
-            say(out, &format!("{}\n", line.trim_end()))?;
-        }
-    }
-    Ok(())
-}
-
-fn first_sentence(text: &str) -> &str {
-    text.find(". ").map_or(text, |at| &text[..=at])
-}
-
-fn describe(relations: &[Relation], name: &str, out: &mut dyn Write) -> Result<Option<Error>, Error> {
-    let Some(relation) = relations.iter().find(|relation| relation.name.eq_ignore_ascii_case(name)) else {
-        let names: Vec<&str> = relations.iter().map(|relation| relation.name.as_str()).collect();
-        return Ok(Some(Error::no_relation(name, &names)));
-    };
-    say(out, &format!("{} {}\n", relation.kind.name(), relation.name))?;
-    if !relation.about.is_empty() {
-        say(out, &format!("{}\n", relation.about))?;
-    }
-    let fields = relation.schema.fields();
-    let width = fields.iter().map(|field| field.name().len()).max().unwrap_or(0);
-    for field in fields {
-        let meaning = relation.meanings.iter().find(|(column, _)| column == field.name());
-        let meaning = meaning.map_or("", |(_, meaning)| meaning.as_str());
-        let line = format!("  {:width$}  {:12}  {meaning}", field.name(), type_name(field.data_type()));
-        say(out, &format!("{}\n", line.trim_end()))?;
-    }
-    Ok(None)
-}
-
-/// A type in SQL's words.
-fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_owned(),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Int32 | DataType::UInt32 => "integer".to_owned(),
-        DataType::Int64 | DataType::UInt64 => "bigint".to_owned(),
-        DataType::Float64 => "double".to_owned(),
-        DataType::Date32 => "date".to_owned(),
-        DataType::Timestamp(_, Some(_)) => "timestamptz".to_owned(),
-        DataType::Timestamp(_, None) => "timestamp".to_owned(),
-        DataType::Dictionary(_, value) => type_name(value),
-        DataType::List(item) => format!("{}[]", type_name(item.data_type())),
-        other => other.to_string().to_lowercase(),
-    }
 }

@@ -28,12 +28,14 @@ impl Rows {
     pub(crate) fn add(&mut self, line: &str) {
         let mut words = line.split_whitespace();
         let first = words.next().unwrap();
-        let (is_default, table) = if first == "default" { (true, words.next().unwrap()) } else { (false, first) };
+        let (is_default, table) =
+            if first == "default" { (true, words.next().unwrap()) } else { (false, first) };
         let schema = schema_of(table);
         let mut row = self.defaults.get(table).cloned().unwrap_or_default();
         for word in words {
             let (column, text) = word.split_once('=').unwrap_or_else(|| panic!("{word} in {line}"));
-            let field = schema.field_with_name(column).unwrap_or_else(|_| panic!("{table} has no column {column}"));
+            let field =
+                schema.field_with_name(column).unwrap_or_else(|_| panic!("{table} has no column {column}"));
             row.insert(column.to_owned(), value(field, text));
         }
         if is_default {
@@ -82,7 +84,8 @@ impl Rows {
 }
 
 fn all_columns(table: &str, rows: &[&Map<String, Value>]) -> RecordBatch {
-    let mut decoder = ReaderBuilder::new(schema_of(table)).with_batch_size(rows.len()).build_decoder().unwrap();
+    let mut decoder =
+        ReaderBuilder::new(schema_of(table)).with_batch_size(rows.len()).build_decoder().unwrap();
     decoder.serialize(rows).unwrap();
     decoder.flush().unwrap().unwrap()
 }
@@ -106,7 +109,8 @@ pub(crate) fn write(path: &Path, batch: &RecordBatch, month: Option<&str>) -> La
 }
 
 pub(crate) fn schema_of(table: &str) -> SchemaRef {
-    let known = tables::ALL.iter().find(|known| known.name == table).unwrap_or_else(|| panic!("no table {table}"));
+    let known =
+        tables::ALL.iter().find(|known| known.name == table).unwrap_or_else(|| panic!("no table {table}"));
     (known.schema)()
 }
 

@@ -76,7 +76,7 @@ impl PartitionWork {
             self.drain_rows(rows, &mut history, &mut recalls)?;
         }
         for recall in recalls {
-            let recall = Recall { clock: self.state.clock(), ..recall };
+            let recall = Recall { clock: self.state.judged_clock(), ..recall };
             let judged = self.state.recalled(&recall, &history.within(&recall));
             let cause = Cause { clock: LogClock::at(judged.clock), ..self.here() };
             self.said.take(&judged, cause);
