@@ -32,6 +32,8 @@ pub enum ErrorKind {
     DiskFull,
     /// The place may not be written.
     Unwritable,
+    /// A file stands where a folder must be, or a folder where a file must be.
+    InTheWay,
     /// The store does not answer, or answers with an error of its own.
     Unreachable,
     /// Other owners claim the same partitions again and again.
@@ -90,15 +92,15 @@ impl Error {
     /// What to do about it.
     pub const fn action(&self) -> Action {
         match self.kind {
-            ErrorKind::DiskFull | ErrorKind::Unwritable | ErrorKind::Unreachable | ErrorKind::Contended => {
-                Action::Retry
-            }
+            ErrorKind::DiskFull | ErrorKind::Unreachable | ErrorKind::Contended => Action::Retry,
             ErrorKind::NotBuiltYet
             | ErrorKind::NoLake
             | ErrorKind::Format
             | ErrorKind::Locked
             | ErrorKind::OtherLog
             | ErrorKind::PartitionsChanged
+            | ErrorKind::Unwritable
+            | ErrorKind::InTheWay
             | ErrorKind::Schema
             | ErrorKind::Corrupt => Action::Stop,
         }
@@ -110,11 +112,14 @@ impl fmt::Display for Error {
         f.write_str(&self.what)?;
         match self.kind {
             ErrorKind::DiskFull => {
-                f.write_str(": the disk is full: free some space, the work goes on by itself")?
+                f.write_str(": the disk is full: free some space and run the same command again: nothing is lost or doubled")?
             }
             ErrorKind::Unwritable => {
                 f.write_str(": the place may not be written: check its owner and permissions")?
             }
+            ErrorKind::InTheWay => f.write_str(
+                ": a file stands where a folder is needed, or the other way round: move it, or name another place",
+            )?,
             _ => {}
         }
         match &self.source {
@@ -143,8 +148,15 @@ fn classify(error: &(dyn StdError + 'static)) -> ErrorKind {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     return ErrorKind::Unwritable;
                 }
+                io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => {
+                    return ErrorKind::InTheWay;
+                }
                 _ => {}
             }
+        }
+        // Somebody else was first with a file: the next look decides.
+        if matches!(error.downcast_ref(), Some(StoreError::AlreadyExists { .. })) {
+            return ErrorKind::Unreachable;
         }
         if matches!(
             error.downcast_ref(),
@@ -183,8 +195,11 @@ mod tests {
     fn the_root_cause_decides() {
         for (source, kind, action) in [
             (io(io::ErrorKind::StorageFull), ErrorKind::DiskFull, Action::Retry),
-            (io(io::ErrorKind::PermissionDenied), ErrorKind::Unwritable, Action::Retry),
-            (io(io::ErrorKind::ReadOnlyFilesystem), ErrorKind::Unwritable, Action::Retry),
+            (io(io::ErrorKind::PermissionDenied), ErrorKind::Unwritable, Action::Stop),
+            (io(io::ErrorKind::ReadOnlyFilesystem), ErrorKind::Unwritable, Action::Stop),
+            (io(io::ErrorKind::NotADirectory), ErrorKind::InTheWay, Action::Stop),
+            (io(io::ErrorKind::IsADirectory), ErrorKind::InTheWay, Action::Stop),
+            (io(io::ErrorKind::AlreadyExists), ErrorKind::InTheWay, Action::Stop),
             (io(io::ErrorKind::ConnectionReset), ErrorKind::Unreachable, Action::Retry),
         ] {
             let nested = DeltaTableError::ObjectStore { source };
@@ -197,6 +212,6 @@ mod tests {
     #[test]
     fn a_full_disk_says_how_to_mend_it() {
         let error = Error::store("write file x", io(io::ErrorKind::StorageFull));
-        assert!(error.to_string().contains("free some space"), "{error}");
+        assert!(error.to_string().contains("free some space and run the same command again"), "{error}");
     }
 }

@@ -87,17 +87,20 @@ fn path(prefix: &Path) -> Path {
 pub(crate) async fn read(store: &dyn ObjectStore, prefix: &Path) -> Result<Option<LakeFile>> {
     let path = path(prefix);
     let bytes = match store.get(&path).await {
-        Ok(found) => found.bytes().await.map_err(|e| Error::store(format!("read {path}"), e))?,
+        Ok(found) => found.bytes().await.map_err(|e| Error::store(format!("read /{path}"), e))?,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(Error::store(format!("read {path}"), error)),
+        Err(error) => return Err(Error::store(format!("read /{path}"), error)),
     };
     let file: LakeFile =
-        serde_json::from_slice(&bytes).map_err(|e| Error::store(format!("read {path}"), e))?;
+        serde_json::from_slice(&bytes).map_err(|e| {
+            let what = format!("read /{path}: it is damaged: bring it back from a copy, or name another folder");
+            Error::store(what, e)
+        })?;
     if file.format == FORMAT {
         return Ok(Some(file));
     }
     let what = format!(
-        "open lake: {path} is of format {}, this program knows {FORMAT}: use a newer muster",
+        "open lake: /{path} is of format {}, this program knows {FORMAT}: use a newer muster",
         file.format
     );
     Err(Error::new(ErrorKind::Format, what))
@@ -121,7 +124,7 @@ pub(crate) async fn own(
         // Another process was first, or the answer of an earlier try was lost: what is there decides.
         Err(error) => match read(store, prefix).await? {
             Some(found) => check(&found, &wanted, prefix),
-            None => Err(Error::store(format!("write {path}"), error)),
+            None => Err(Error::store(format!("write /{path}"), error)),
         },
     }
 }

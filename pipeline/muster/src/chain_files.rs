@@ -181,7 +181,7 @@ fn append_all(append: &mut dyn Append, topic: &str, records: &mut Vec<Record>) -
             ..NewRecord::default()
         })
         .collect();
-    append.append(topic, &new).map_err(Failure::from_outside)?;
+    append.append(topic, &new).map_err(crate::files::failure)?;
     records.clear();
     Ok(())
 }

@@ -11,6 +11,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use schemas::decode::{CsvColumns, CsvHeaderError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -179,6 +181,26 @@ pub struct ImportConfig {
     pub state: StateColumn,
 }
 
+impl ImportConfig {
+    fn check(&self, text: &str, problems: &mut Vec<ConfigProblem>) {
+        let mut tell = |name: &str, what: String, remedy: String| {
+            let at = text.find(name).map_or(0..0, |at| at..at + name.len());
+            problems.push(ConfigProblem { span: at, what, remedy });
+        };
+        if let Some(name) = self.time_zone.as_deref().filter(|name| TimeZone::get(name).is_err()) {
+            let remedy = "write a name such as \"Asia/Hong_Kong\"".to_owned();
+            tell(name, format!("[import] time_zone = \"{name}\" is no IANA time zone"), remedy);
+        }
+        for (field, column) in &self.columns {
+            let one = BTreeMap::from([(field.clone(), column.clone())]);
+            if let Err(CsvHeaderError::UnknownField { field, fields }) = CsvColumns::from_header(b"", &one) {
+                let what = format!("[import.columns] names the field `{field}`, which a CSV file cannot have");
+                tell(&field, what, format!("the fields are {fields}"));
+            }
+        }
+    }
+}
+
 /// Whether a time clock's in/out state is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -299,6 +321,7 @@ impl Config {
         }
         if problems.is_empty() {
             config.check_ranges(text, &mut problems);
+            config.import.check(text, &mut problems);
         }
         config.resolve(folder);
         problems.sort_by_key(|problem| problem.span.start);
@@ -476,6 +499,16 @@ mod tests {
         let config = Config::parse("[alerts]\nmax_age = '90 min'\n", Path::new("/conf")).unwrap();
         assert_eq!(config.alerts.max_age.0, SignedDuration::from_mins(90));
         assert!(problems("[alerts]\nmax_age = 'soon'\n")[0].contains("no length of time"));
+    }
+
+    #[test]
+    fn how_files_are_read_is_checked_before_any_is() {
+        assert!(problems("[import]\ntime_zone = 'Asia/Hongkong'\n")[0].starts_with("Asia/Hongkong: [import] time_zone"));
+        let columns = problems("[import.columns]\nemploye = 'Person'\noccurred_at = 'Time'\norigi = 'Way'\n");
+        assert_eq!(columns.len(), 2, "{columns:?}");
+        assert!(columns[0].starts_with("employe: ") && columns[0].contains("employee_id"), "{columns:?}");
+        let good = "[import]\ntime_zone = 'Asia/Hong_Kong'\n[import.columns]\nemployee_id = 'Person'\n";
+        assert!(Config::parse(good, Path::new("")).is_ok());
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! Absent on purpose: retries (an edge retries before it fails) and anything about rejected records: those are values.
 
 use std::fmt;
+use std::io::IsTerminal;
+use std::ops::Range;
 use std::path::Path;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
@@ -73,14 +75,57 @@ impl Failure {
             1 => format!("{}: a mistake in the configuration", file.display()),
             n => format!("{}: {n} mistakes in the configuration", file.display()),
         };
-        let label = |p: &ConfigProblem| LabeledSpan::new_with_span(Some(p.to_string()), p.span.clone());
-        let labels = problems.iter().map(label).collect();
+        let label = |p: &&ConfigProblem| LabeledSpan::new_with_span(Some(shortened(p)), p.span.clone());
+        let told = &problems[..problems.len().min(PROBLEMS_TOLD_MAX)];
+        let (shown, listed): (Vec<_>, Vec<_>) = told.iter().partition(|p| fits(&text, &p.span));
+        let labels = shown.iter().map(label).collect();
+        let mut listed: Vec<String> = listed.into_iter().map(shortened).collect();
+        if problems.len() > told.len() {
+            listed.push(format!("and {} more", problems.len() - told.len()));
+        }
+        let remedy = (!listed.is_empty()).then(|| listed.join("\n"));
         let source = Some(NamedSource::new(file.display().to_string(), text));
-        Self { source, labels, ..Self::new(Exit::Usage, what, None) }
+        Self { source, labels, ..Self::new(Exit::Usage, what, remedy) }
     }
 
     fn new(exit: Exit, what: String, remedy: Option<String>) -> Self {
         Self { exit, what, remedy, source: None, labels: Vec::new() }
+    }
+}
+
+/// Mistakes of one configuration that are told one by one.
+const PROBLEMS_TOLD_MAX: usize = 20;
+
+/// Longest line of a configuration that is shown with marks below it: the printer pads to a mark's column, and its
+/// widths end at 65,535.
+const LINE_SHOWN_BYTES_MAX: usize = 1_000;
+
+/// Longest text of one mistake, which quotes what it is about.
+const PROBLEM_CHARS_MAX: usize = 500;
+
+/// Whether the line or lines of `span` are short enough to be shown.
+fn fits(text: &str, span: &Range<usize>) -> bool {
+    let (before, rest) = text.as_bytes().split_at(span.start.min(text.len()));
+    let begun = before.iter().rev().take_while(|byte| **byte != b'\n').count();
+    let end = (span.end.max(span.start) - span.start).min(rest.len());
+    let behind = rest[end..].iter().take_while(|byte| **byte != b'\n').count();
+    begun + end + behind <= LINE_SHOWN_BYTES_MAX
+}
+
+fn shortened(problem: &ConfigProblem) -> String {
+    let text = problem.to_string();
+    match text.char_indices().nth(PROBLEM_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+/// Lays reports out: lines as long as they are where no terminal breaks them, so that a script finds whole sentences.
+pub fn lay_out() {
+    if !std::io::stderr().is_terminal() {
+        let plain = || miette::MietteHandlerOpts::new().wrap_lines(false).build();
+        // Only a second call fails, and the first has said the same.
+        let _ = miette::set_hook(Box::new(move |_| Box::new(plain())));
     }
 }
 
@@ -103,5 +148,45 @@ impl Diagnostic for Failure {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         (!self.labels.is_empty()).then(|| Box::new(self.labels.iter().cloned()) as Box<_>)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn printed(text: &str) -> String {
+        let folder = Path::new("");
+        let problems = Config::parse(text, folder).map(|_| ()).unwrap_err();
+        let failure = Failure::config(Path::new("muster.toml"), text.to_owned(), problems);
+        let mut out = String::new();
+        miette::GraphicalReportHandler::new().render_report(&mut out, &failure).unwrap();
+        out
+    }
+
+    #[test]
+    fn mistakes_on_lines_of_any_length_are_told() {
+        for length in [10, 900, 70_000, 1 << 20] {
+            let padded = format!("x = {{ y = '{}' }}\nstate_day = 3", " ".repeat(length));
+            for text in [
+                format!("[lake]\n{}state_day = 3\n", " ".repeat(length)),
+                format!("[lake]\nurl = '{}' = 7\n", "y".repeat(length)),
+                format!("[lake]\n{} = 7\n", "y".repeat(length)),
+                padded,
+            ] {
+                assert!(!printed(&text).is_empty());
+            }
+            let far = format!("import = {{ {}sta = 3 }}\n", " ".repeat(length));
+            assert!(printed(&far).contains("did you mean `state`?"), "{length}");
+        }
+    }
+
+    #[test]
+    fn few_of_many_mistakes_are_told() {
+        let many: String = (0..100).map(|n| format!("key{n} = 1\n")).collect();
+        let told = printed(&format!("[lake]\n{many}"));
+        assert_eq!(told.matches("unknown key").count(), PROBLEMS_TOLD_MAX);
+        assert!(told.contains("100 mistakes") && told.contains("and 80 more"), "{told}");
     }
 }

@@ -3,6 +3,7 @@
 //! In: an opened file and the configuration.  Out: a format, a decoder.  Owns: nothing.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -20,6 +21,21 @@ use crate::failure::Failure;
 pub fn parse_format(name: &str) -> Result<FileFormat, String> {
     let names: Vec<&str> = FileFormat::ALL.iter().map(|format| format.name()).collect();
     FileFormat::from_name(name).ok_or_else(|| format!("one of {}", names.join(", ")))
+}
+
+/// Expects a file of punches at `path`.
+///
+/// # Errors
+/// What stands there instead.
+pub fn expect_file(path: &Path) -> Result<(), Box<Failure>> {
+    let what = match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => return Ok(()),
+        Ok(found) if found.is_dir() => "it is a folder".to_owned(),
+        Ok(_) => "it is no plain file".to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(Box::new(Failure::usage(format!("{}: {what}", path.display()), "name a file of punches")))
 }
 
 /// A failure of a log or file, as a person reads it: a wrong name is wrong use, a full disk says what to do.
@@ -98,7 +114,12 @@ pub fn format(source: &FileSource, config: &Config) -> Result<Format, Box<Failur
         FileFormat::AttLog => Format::AttLog,
         FileFormat::CnTerminal => Format::CnTerminal,
         FileFormat::Csv => {
-            let header = source.header().unwrap_or_default();
+            let Some(header) = source.header() else {
+                return Err(Box::new(Failure::usage(
+                    format!("{}: the file is empty", source.path().display()),
+                    "a CSV file begins with a header that names its columns: write one, or leave the file out",
+                )));
+            };
             let columns = CsvColumns::from_header(header, &config.import.columns).map_err(|error| {
                 let what = format!("{}: {error}", source.path().display());
                 Failure::usage(what, "name the columns in [import.columns]: field = \"column\"")

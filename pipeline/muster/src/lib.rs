@@ -30,9 +30,36 @@ pub fn wall_clock() -> WallClock {
 }
 
 /// Prints a line on standard output. A reader that has gone away ends the printing, not the program.
-pub fn say(line: &str) {
+///
+/// # Errors
+/// Any other reason why it cannot be written, a full disk above all.
+pub fn say(line: &str) -> Result<(), Box<Failure>> {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
+    printed(writeln!(out, "{line}").and_then(|()| out.flush()))
+}
+
+/// What the outcome of writing to standard output means: a reader such as `head` that has seen enough is no failure.
+///
+/// # Errors
+/// Any other reason why it cannot be written.
+pub fn printed(outcome: std::io::Result<()>) -> Result<(), Box<Failure>> {
+    match outcome {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let what = format!("write to standard output: {error}");
+            Err(Box::new(Failure::outside(what, "let the output go to a place that takes it")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells a line on standard error, if anybody takes it: what is told there is worth no failure.
+pub fn tell(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// `1 error`, `2 errors`.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// A runtime for the edges that need one (lake and SQL).

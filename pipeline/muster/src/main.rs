@@ -30,11 +30,12 @@ fn main() -> ExitCode {
         }
     };
     commands::start_log();
+    muster::failure::lay_out();
     match commands::run(arguments.command) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
             let exit = failure.exit;
-            eprintln!("{:?}", miette::Report::new(*failure));
+            muster::tell(format_args!("{:?}", miette::Report::new(*failure)));
             ExitCode::from(exit.code())
         }
     }

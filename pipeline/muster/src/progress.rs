@@ -44,7 +44,7 @@ impl Progress {
             }
             None if self.told.elapsed() >= LINE_EVERY => {
                 self.told = Instant::now();
-                eprintln!("{}: {}", self.name, text());
+                crate::tell(format_args!("{}: {}", self.name, text()));
             }
             None => {}
         }
@@ -57,7 +57,8 @@ impl Progress {
         }
         let seconds = self.begun.elapsed().as_secs_f64();
         let rate = (tally.records as f64 / seconds.max(1e-9)).round() as u64;
-        let records = grouped(tally.records);
-        eprintln!("{}: {records} records in {seconds:.1} s ({} a second)", self.name, grouped(rate));
+        let (name, rate) = (&self.name, grouped(rate));
+        let records = format!("{} record{}", grouped(tally.records), if tally.records == 1 { "" } else { "s" });
+        crate::tell(format_args!("{name}: {records} in {seconds:.1} s ({rate} a second)"));
     }
 }

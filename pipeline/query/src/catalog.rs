@@ -1,9 +1,9 @@
 //! The names a statement may call: every table of the contract and every view, over one state of the lake.
 //!
-//! In: [`LakeTables`].  Out: an engine context, and [`Relation`]s for people.  Owns: both, immutable.
-//! Absent on purpose: a catalog that changes. A new state of the lake is a new catalog (I-SQL-2).
-//! Invariants: I-SQL-4 every table of the contract and every view exists in every lake, an empty one included, kept by
-//! [`Catalog::build`] (`every_relation_answers_over_an_empty_lake`).
+//! In: `LakeTables`.  Out: an engine context, and `Relation`s for people.  Owns: both, immutable.
+//! Absent on purpose: a catalog that changes. A new state of the lake is a new catalog (I-16).
+//! Invariants: I-18 every table of the contract and every view exists in every lake, an empty one included, kept by
+//! `Catalog::build` (`every_relation_answers_over_an_empty_lake`).
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 //! current state of the lake; nothing on disk but the REPL's history.
 //! Absent on purpose: writing (statements that would are refused on their plan), authentication and row-level rules
 //! (a session is one principal's; faces that serve others open one each), deltalake's table provider (`scan` says why).
-//! Invariants: I-SQL-1 to I-SQL-6, each stated in the module that keeps it.
+//! Invariants: I-15 to I-20, each stated in the module that keeps it.
 //! Why so: the views are the one place where "absent", "late" and "attendance rate" are defined for everybody who reads
 //! the lake, so they are SQL files a payroll clerk can follow, held by tests against a recount that shares nothing with
 //! them.

@@ -1,9 +1,9 @@
 //! A table of the lake as DataFusion sees it: a Parquet scan planned over exactly the files of one snapshot.
 //!
-//! In: [`LakeTable`].  Out: an execution plan.  Owns: the snapshot, immutable.
+//! In: `LakeTable`.  Out: an execution plan.  Owns: the snapshot, immutable.
 //! Absent on purpose: deltalake's own provider. It sits on DataFusion features that `lake` does without, gives no full
 //! statistics up front, and its plans cannot leave the process; a plain file scan has none of these faults.
-//! Invariants: I-SQL-1 a scan reads the files of its snapshot and no others, kept by planning from [`LakeTable`] alone
+//! Invariants: I-15 a scan reads the files of its snapshot and no others, kept by planning from a `LakeTable` alone
 //! (`a_scan_reads_the_snapshots_files_and_no_others`).
 //! Why so: the lake stays at reader 1 (no deletion vectors), so a Delta snapshot *is* a list of Parquet files.
 

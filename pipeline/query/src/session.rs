@@ -1,10 +1,10 @@
 //! A session: one consistent state of the lake, and read-only statements against it.
 //!
-//! In: a lake, SQL text.  Out: [`Answer`] or [`Rows`].  Owns: the current [`Catalog`], replaced whole by `refresh`.
+//! In: a lake, SQL text.  Out: `Answer` or `Rows`.  Owns: the current `Catalog`, replaced whole by `refresh`.
 //! Absent on purpose: any way to write. DDL, DML, COPY, SET and prepared statements are refused on the plan, where no
 //! spelling of a statement can hide them; and no table can be made from a URL.
-//! Invariants: I-SQL-2 a statement sees one state of every table, whatever is committed meanwhile, kept by planning on
-//! one catalog (`a_statement_keeps_the_state_it_began_with`); I-SQL-3 no statement changes anything, kept by
+//! Invariants: I-16 a statement sees one state of every table, whatever is committed meanwhile, kept by planning on
+//! one catalog (`a_statement_keeps_the_state_it_began_with`); I-17 no statement changes anything, kept by
 //! `verify_plan` before execution (`nothing_but_reading_is_let_through`).
 //! Why so: planning the views costs milliseconds, so a changed lake gets a new catalog instead of tables that change
 //! under a running statement.

@@ -1,8 +1,8 @@
 //! The views, as SQL files under `views/`: what a payroll clerk reads, column by column, and how it comes about.
 //!
-//! In: nothing.  Out: [`ALL`], in an order in which each view calls only earlier ones.  Owns: nothing.
-//! Invariants: I-SQL-5 a view's header names exactly its columns, kept by `every_column_of_every_view_is_explained`;
-//! I-SQL-6 every statistic equals a recount that shares nothing with the views, kept by `every_statistic_equals_a_recount`.
+//! In: nothing.  Out: `ALL`, in an order in which each view calls only earlier ones.  Owns: nothing.
+//! Invariants: I-19 a view's header names exactly its columns, kept by `every_column_of_every_view_is_explained`;
+//! I-20 every statistic equals a recount that shares nothing with the views, kept by `every_statistic_equals_a_recount`.
 //! Why so: a definition that people are paid by is read by people: one file a view, its meaning above its SQL. What
 //! several views share (days in halves, what counts as due) stands once, in a step they all build on.
 

@@ -1,7 +1,8 @@
 //! Ids seen in one set: which stand twice, which row they became, which were refused.
 //!
 //! In: ids as written, with their places.  Out: shared text, indexes.  Owns: one entry per id.
-//! Invariants: an id that was refused is known as such, so that what points at it is not called unknown too.
+//! Invariants: an id that was refused is known as such, so that what points at it is not called unknown too; nor is any
+//! id of a set that could not be read whole.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -17,7 +18,7 @@ const ID_BYTES_MAX: usize = 256;
 pub(crate) enum Lookup {
     /// The row at this index of the sorted set.
     Row(u32),
-    /// A row that was refused; its own problem is told already.
+    /// A row that was refused, or of a file that could not be read; that problem is told already.
     Refused,
     /// Nothing.
     Unknown,
@@ -28,6 +29,7 @@ pub(crate) enum Lookup {
 pub(crate) struct Ids {
     seen: HashMap<Arc<str>, (At, Option<u32>)>,
     guesses: OnceCell<HashMap<String, Arc<str>>>,
+    is_partial: bool,
 }
 
 impl Ids {
@@ -59,8 +61,19 @@ impl Ids {
         match self.seen.get(id) {
             Some((_, Some(index))) => Lookup::Row(*index),
             Some((_, None)) => Lookup::Refused,
+            None if self.is_partial => Lookup::Refused,
             None => Lookup::Unknown,
         }
+    }
+
+    /// Says that a file of the set could not be read: an id that was not seen may stand there.
+    pub(crate) fn set_partial(&mut self, is_partial: bool) {
+        self.is_partial = is_partial;
+    }
+
+    /// Whether a file of the set could not be read.
+    pub(crate) const fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// Where an id stands.

@@ -85,15 +85,25 @@ pub fn load(sources: &Sources) -> Loaded {
     let report = &mut report;
     let mut strings = Strings::default();
     let calendars = calendars::read(report, &sources.calendars);
+    let lost = report.files_lost();
     let mut resolver = Resolver::new(policies::read(report, &sources.policies));
+    resolver.set_partial(report.files_lost() > lost);
     let (orgs, org_places) = orgs::read(report, &sources.orgs, &mut strings);
-    let sites = sites::read(report, &sources.sites, &mut strings);
+    let lost = report.files_lost();
+    let mut sites = sites::read(report, &sources.sites, &mut strings);
+    sites.ids.set_partial(report.files_lost() > lost);
     tell_unknown_policies(report, &sites, &resolver);
-    let people = people::read(report, &sources.people, &sites, &mut strings);
+    let lost = report.files_lost();
+    let mut people = people::read(report, &sources.people, &sites, &mut strings);
+    people.ids.set_partial(report.files_lost() > lost);
     tell_unknown_managers(report, &sites, &people, (&orgs, &org_places));
-    tell_idle_policies(report, &resolver, &sites, &people);
+    if !sites.ids.is_partial() && !people.ids.is_partial() {
+        tell_idle_policies(report, &resolver, &sites, &people);
+    }
     let known = Known { sites: &sites, people: &people };
-    let shifts = shifts::read(report, &sources.shifts, &known, &mut resolver, &mut strings);
+    let lost = report.files_lost();
+    let mut shifts = shifts::read(report, &sources.shifts, &known, &mut resolver, &mut strings);
+    shifts.ids.set_partial(report.files_lost() > lost);
     let leave = requests::read_leave(report, &sources.leave, &known, &mut strings);
     let corrections = requests::read_corrections(report, &sources.corrections, &known, &shifts, &mut strings);
     let policy_rules = book(report, &mut resolver, &sites, &people);

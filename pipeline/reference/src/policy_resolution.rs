@@ -61,6 +61,8 @@ pub(crate) struct Resolver {
     by_key: HashMap<Key, Dated>,
     /// The last key asked, so that the shifts of one site and group share one look-up.
     last: Option<(Key, Dated)>,
+    /// A file of tables could not be read: a name that is not there may stand in it.
+    is_partial: bool,
 }
 
 impl Resolver {

@@ -121,7 +121,11 @@ pub(crate) struct Report {
     unknown: BTreeMap<(FileId, String), UnknownField>,
     errors: u64,
     warnings: u64,
+    files_lost: u64,
 }
+
+/// Problems that leave out a whole file.
+const FILE_LOST: [&str; 6] = ["unreadable", "not_utf8", "empty_folder", "not_geojson", "not_csv", "not_toml"];
 
 impl Report {
     /// Makes a file known and gives it its id.
@@ -138,6 +142,11 @@ impl Report {
 
     pub(crate) const fn errors(&self) -> u64 {
         self.errors
+    }
+
+    /// How often a file could not be read.
+    pub(crate) const fn files_lost(&self) -> u64 {
+        self.files_lost
     }
 
     pub(crate) fn error(
@@ -207,6 +216,7 @@ impl Report {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
         }
+        self.files_lost += u64::from(FILE_LOST.contains(&code));
         let count = self.by_kind.entry((code, severity, at.file)).or_insert(0);
         *count += 1;
         if *count > PROBLEMS_PER_KIND_MAX {

@@ -46,7 +46,8 @@ impl<'r> Row<'r> {
         let home = person.and_then(|person| known.people.people[person.0 as usize].home_site);
         let zone = home.map(|site| known.sites.sites[site.0 as usize].time_zone.clone());
         // A person or home that was refused leaves no zone: the row is lost with it, and any zone will do to read on.
-        let is_lost = person.is_none() || known.sites.ids.len() > known.sites.sites.len();
+        let ids = &known.sites.ids;
+        let is_lost = person.is_none() || ids.is_partial() || ids.len() > known.sites.sites.len();
         let zone = zone.or_else(|| is_lost.then_some(TimeZone::UTC));
         (Self { at, subject, people: known.people, zone }, person)
     }

@@ -206,7 +206,7 @@ fn is_open(site: &Site, date: Date) -> bool {
 pub(crate) fn unknown_policy(resolver: &Resolver, name: &str) -> Option<String> {
     let names = resolver.names();
     let known = || names.iter().map(|name| &**name);
-    (!names.contains(name))
+    (!names.contains(name) && !resolver.is_partial())
         .then(|| did_you_mean(name, known(), "add a [[policy]] of that name, or correct it here"))
 }
 

@@ -135,7 +135,9 @@ impl Error {
     /// `doing` failed in the file system: `open file /data/punches.csv`.
     pub(crate) fn io(doing: &str, cause: std::io::Error) -> Self {
         let kind = match cause.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::DiskFull,
+            std::io::ErrorKind::StorageFull
+            | std::io::ErrorKind::QuotaExceeded
+            | std::io::ErrorKind::FileTooLarge => ErrorKind::DiskFull,
             _ => ErrorKind::Io,
         };
         Self::caused(kind, doing, cause)

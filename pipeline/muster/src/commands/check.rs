@@ -25,27 +25,31 @@ pub struct CheckArguments {
 pub(super) fn run(arguments: &CheckArguments) -> Outcome {
     let config = load::config(Some(&arguments.config))?;
     let loaded = reference::load(&load::sources(&config.reference));
-    let mut errors = 0;
     for problem in &loaded.problems {
-        errors += usize::from(problem.severity == Severity::Error);
         if arguments.json {
             let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
             let line = json!({
                 "severity": severity, "file": problem.file, "line": problem.line, "column": problem.column,
                 "subject": problem.subject, "what": problem.what, "remedy": problem.remedy,
             });
-            crate::say(&line.to_string());
+            crate::say(&line.to_string())?;
         } else {
-            crate::say(&problem.to_string());
+            crate::say(&problem.to_string())?;
         }
     }
     if !arguments.json {
-        let warnings = loaded.problems.len() - errors;
         let counts = &loaded.counts;
+        let of = |count: usize, one, many| crate::counted(count as u64, one, many);
         crate::say(&format!(
-            "{} sites, {} people, {} shifts, {} leave, {} corrections: {errors} errors, {warnings} warnings",
-            counts.sites, counts.people, counts.shifts, counts.leave, counts.corrections
-        ));
+            "{}, {}, {}, {} leave, {}: {}, {}",
+            of(counts.sites, "site", "sites"),
+            of(counts.people, "person", "people"),
+            of(counts.shifts, "shift", "shifts"),
+            counts.leave,
+            of(counts.corrections, "correction", "corrections"),
+            crate::counted(counts.errors, "error", "errors"),
+            crate::counted(counts.warnings, "warning", "warnings"),
+        ))?;
     }
     Ok(if loaded.problems.is_empty() { Exit::Done } else { Exit::Findings })
 }

@@ -145,14 +145,14 @@ pub(super) fn run(arguments: &DemoArguments) -> Outcome {
         truth::mismatches(&folder.join("ledger.ndjson"), &session).await
     })?;
     for mismatch in mismatches.iter().take(MISMATCHES_TOLD) {
-        eprintln!("mismatch: {mismatch}");
+        crate::tell(format_args!("mismatch: {mismatch}"));
     }
     let mut summary = summary(&tally, &watch.fired, &config.lake.url);
     summary.truth_mismatches = Some(mismatches.len() as u64);
-    tell(&summary, arguments.json)?;
+    tell(&summary, arguments.json, &format!("the topic {}.dlq", config.source.topic))?;
     if !arguments.json {
-        crate::say(&format!("truth_mismatches: {}", mismatches.len()));
-        crate::say(&format!("ask it more: muster sql --lake {}", config.lake.url));
+        crate::say(&format!("truth_mismatches: {}", mismatches.len()))?;
+        crate::say(&format!("ask it more: muster sql --lake {}", config.lake.url))?;
     }
     Ok(if mismatches.is_empty() { Exit::Done } else { Exit::Findings })
 }
@@ -195,15 +195,13 @@ fn produce(
 }
 
 async fn show_month(session: &Session) -> Result<(), Box<Failure>> {
-    crate::say("\nthe month by store, lowest attendance first (monthly_statistics_by_site):");
+    crate::say("\nthe month by store, lowest attendance first (monthly_statistics_by_site):")?;
     let mut text = Vec::new();
     query::run_once(session, MONTH, Format::Table, &mut text)
         .await
         .map_err(|error| super::sql::failure(&error, MONTH))?;
     let mut out = std::io::stdout().lock();
-    // A reader that has gone away is no failure of the demo.
-    let _ = out.write_all(&text);
-    Ok(())
+    crate::printed(out.write_all(&text))
 }
 
 /// Watches the run: draws the picture on a terminal, or says a line now and then.
@@ -268,7 +266,8 @@ impl<'a> Watch<'a> {
             let _ = picture.draw(&self.scene);
         }
         let at = |quantile| self.total.value_at_quantile(quantile);
-        eprintln!("hot path per punch: p50 {} ns, p99 {} ns, p99.9 {} ns", at(0.5), at(0.99), at(0.999));
+        let [half, most, nearly_all] = [0.5, 0.99, 0.999].map(at);
+        crate::tell(format_args!("hot path per punch: p50 {half} ns, p99 {most} ns, p99.9 {nearly_all} ns"));
     }
 }
 
@@ -303,7 +302,8 @@ impl Observer for Watch<'_> {
             }
         } else if self.picture.is_none() && self.said.elapsed() >= Duration::from_secs(10) {
             self.said = Instant::now();
-            eprintln!("{}: {} records, {} alerts firing", self.scene.clock, tally.records, self.firing.len());
+            let (clock, firing) = (&self.scene.clock, self.firing.len());
+            crate::tell(format_args!("{clock}: {} records, {firing} alerts firing", tally.records));
         }
     }
 

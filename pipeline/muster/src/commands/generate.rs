@@ -103,8 +103,8 @@ pub(super) fn run(arguments: &GenerateArguments) -> Outcome {
         } else {
             String::new()
         }
-    ));
-    crate::say(&format!("next: muster {} -c {}", next(&log), folder.join("muster.toml").display()));
+    ))?;
+    crate::say(&format!("next: muster {} -c {}", next(&log), folder.join("muster.toml").display()))?;
     Ok(Exit::Done)
 }
 

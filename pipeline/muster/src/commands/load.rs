@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::Reference;
-use reference::{Loaded, Severity, Sources};
+use reference::{Loaded, Sources};
 
 use crate::config::{Config, ReferenceConfig};
 use crate::failure::Failure;
@@ -41,13 +41,12 @@ pub(super) fn sources(config: &ReferenceConfig) -> Sources {
 pub(super) fn reference(config: &ReferenceConfig) -> Result<(Arc<Reference>, Loaded), Box<Failure>> {
     let loaded = reference::load(&sources(config));
     for problem in &loaded.problems {
-        eprintln!("{problem}");
+        crate::tell(problem);
     }
-    let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     match &loaded.reference {
         Some(reference) => Ok((Arc::clone(reference), loaded)),
         None => Err(Box::new(Failure::usage(
-            format!("the reference data has {errors} error{}", if errors == 1 { "" } else { "s" }),
+            format!("the reference data has {}", crate::counted(loaded.counts.errors, "error", "errors")),
             "mend what is listed above; `muster check` lists it again",
         ))),
     }

@@ -1,6 +1,6 @@
 //! `muster match`: verdicts only, one NDJSON line a punch, in input order: a dry run for fences and access points.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,7 @@ pub(super) fn run(arguments: &MatchArguments) -> Outcome {
     let (reference, _) = load::reference(&config.reference)?;
     let world = World::new(reference);
     let limits = BatchLimits { records_max: config.limits.batch_records_max, ..BatchLimits::default() };
+    files::expect_file(&arguments.punches)?;
     let mut source =
         FileSource::open(&arguments.punches, arguments.format, limits).map_err(files::failure)?;
     let lane = |_| files::decoder(&source, &config).map(Lane::new);
@@ -56,7 +57,9 @@ pub(super) fn run(arguments: &MatchArguments) -> Outcome {
     let stdout = std::io::stdout().lock();
     let mut out = BufWriter::with_capacity(1 << 20, stdout);
     let mut rejected = 0;
-    loop {
+    // A reader such as `head` that has seen enough ends the work, and is no failure.
+    let mut is_left = false;
+    while !is_left {
         let filled = fill(&mut source, &mut lanes)?;
         std::thread::scope(|scope| {
             for lane in &mut lanes[..filled] {
@@ -64,10 +67,14 @@ pub(super) fn run(arguments: &MatchArguments) -> Outcome {
             }
         });
         for lane in &lanes[..filled] {
-            out.write_all(&lane.lines).map_err(Failure::from_outside)?;
+            if !is_left {
+                let written = out.write_all(&lane.lines);
+                is_left = matches!(&written, Err(error) if error.kind() == ErrorKind::BrokenPipe);
+                crate::printed(written)?;
+            }
             for reject in &lane.batch.rejects {
                 let line = reject.offset.get() + 1;
-                eprintln!("line {line}: {}: {}", reject.code.name(), reject.message);
+                crate::tell(format_args!("line {line}: {}: {}", reject.code.name(), reject.message));
             }
             rejected += lane.batch.rejects.len();
         }
@@ -75,7 +82,15 @@ pub(super) fn run(arguments: &MatchArguments) -> Outcome {
             break;
         }
     }
-    out.flush().map_err(Failure::from_outside)?;
+    if is_left {
+        // What is left in the buffer is for nobody.
+        let _ = out.into_parts();
+        return Ok(Exit::Done);
+    }
+    match out.flush() {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done),
+        flushed => crate::printed(flushed)?,
+    }
     Ok(if rejected == 0 { Exit::Done } else { Exit::Findings })
 }
 

@@ -64,7 +64,11 @@ const QUIET: &str = "warn,buoyant_kernel=off";
 /// Logs to standard error: warnings, or what `MUSTER_LOG` asks for; JSON lines with `MUSTER_LOG_JSON=1`.
 pub fn start_log() {
     let filter = EnvFilter::try_from_env("MUSTER_LOG").unwrap_or_else(|_| EnvFilter::new(QUIET));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A closed standard error must not end the work: the log's own complaints would be written there, too.
+    let log = tracing_subscriber::fmt()
+        .log_internal_errors(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if std::env::var_os("MUSTER_LOG_JSON").is_some_and(|value| value == "1") {
         log.json().init();
     } else {

@@ -1,7 +1,7 @@
 //! `muster replay`: the same pipeline over files, each a small log of its own, as fast as it goes.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -56,14 +56,10 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
         None => config.lake.url.clone(),
     };
     for file in &arguments.punches {
-        if !file.is_file() {
-            return Err(Box::new(Failure::usage(
-                format!("{}: no such file", file.display()),
-                "name files of punches to replay",
-            )));
-        }
+        files::expect_file(file)?;
     }
     let (reference, loaded) = load::reference(&config.reference)?;
+    let opened = open_all(arguments, &config)?;
     let runtime = crate::runtime()?;
     let options = LakeOptions { target_file_bytes: config.lake.target_file_bytes, ..LakeOptions::default() };
     let lake = runtime.block_on(Lake::open(&place, options)).map_err(Failure::from_outside)?;
@@ -71,9 +67,11 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
     let world = ArcSwap::from_pointee(World::new(Arc::clone(&reference)));
     let mut replayed = Replayed::default();
     let mut tally = Tally::default();
-    for file in &arguments.punches {
-        let limits = BatchLimits { records_max: config.limits.batch_records_max, ..BatchLimits::default() };
-        let mut source = FileSource::open(file, arguments.format, limits).map_err(files::failure)?;
+    for (file, source) in arguments.punches.iter().zip(opened) {
+        let mut source = match source {
+            Some(source) => source,
+            None => open(file, arguments, &config)?,
+        };
         let identity = source.identity();
         let log = lake::LogIdentity::file(identity.log_id.clone());
         runtime.block_on(lake.own(&log, LogKind::Replay)).map_err(Failure::from_outside)?;
@@ -102,8 +100,31 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
         tracing::warn!(%error, "housekeeping of the lake failed");
     }
     let summary = summary(&tally, &replayed.fired, &place);
-    tell(&summary, arguments.json)?;
+    let letters = Path::new(&place).join("dead_letters.ndjson");
+    tell(&summary, arguments.json, &letters.display().to_string())?;
     Ok(if summary.rejected == 0 { Exit::Done } else { Exit::Findings })
+}
+
+/// Files that stay open between the look at their headers and their turn; further ones are opened twice.
+const KEPT_OPEN_MAX: usize = 128;
+
+/// Opens every file and reads its header, so that a file that cannot be read is told before the lake is touched.
+fn open_all(
+    arguments: &ReplayArguments,
+    config: &Config,
+) -> Result<Vec<Option<FileSource>>, Box<Failure>> {
+    let mut opened = Vec::with_capacity(arguments.punches.len());
+    for (index, file) in arguments.punches.iter().enumerate() {
+        let source = open(file, arguments, config)?;
+        partition_settings(config, &source)?;
+        opened.push((index < KEPT_OPEN_MAX).then_some(source));
+    }
+    Ok(opened)
+}
+
+fn open(file: &Path, arguments: &ReplayArguments, config: &Config) -> Result<FileSource, Box<Failure>> {
+    let limits = BatchLimits { records_max: config.limits.batch_records_max, ..BatchLimits::default() };
+    FileSource::open(file, arguments.format, limits).map_err(files::failure)
 }
 
 fn settings(
@@ -184,18 +205,22 @@ pub(super) fn summary(
     summary
 }
 
-/// Prints the summary: one JSON line, or a few lines for a person.
-pub(super) fn tell(summary: &Summary, json: bool) -> Result<(), Box<Failure>> {
+/// Prints the summary: one JSON line, or a few lines for a person, who is told that rejected records lie in `letters`.
+pub(super) fn tell(summary: &Summary, json: bool, letters: &str) -> Result<(), Box<Failure>> {
     if json {
-        crate::say(&serde_json::to_string(summary).map_err(Failure::from_outside)?);
-        return Ok(());
+        return crate::say(&serde_json::to_string(summary).map_err(Failure::from_outside)?);
     }
     crate::say(&format!(
-        "{} punches: {} accepted, {} repeats, {} rejected",
-        summary.punches, summary.accepted, summary.duplicates, summary.rejected
-    ));
+        "{}: {} accepted, {}, {} rejected",
+        crate::counted(summary.punches, "punch", "punches"),
+        summary.accepted,
+        crate::counted(summary.duplicates, "repeat", "repeats"),
+        summary.rejected
+    ))?;
+    if summary.rejected > 0 {
+        crate::say(&format!("what was rejected: see the table rejects, and {letters}"))?;
+    }
     let alerts: Vec<String> = summary.alerts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    crate::say(&format!("alerts: {}", if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") }));
-    crate::say(&format!("lake: {}", summary.lake));
-    Ok(())
+    crate::say(&format!("alerts: {}", if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") }))?;
+    crate::say(&format!("lake: {}", summary.lake))
 }

@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
     let tally = tally?;
     watch.progress.finish(&tally);
     let summary = summary(&tally, &watch.fired, &config.lake.url);
-    tell(&summary, arguments.json)?;
+    tell(&summary, arguments.json, &format!("the topic {}.dlq", config.source.topic))?;
     Ok(if summary.rejected == 0 { Exit::Done } else { Exit::Findings })
 }
 
@@ -91,7 +91,7 @@ fn stop_on_signal(runtime: &tokio::runtime::Runtime, stop: &Arc<AtomicBool>) {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
         }
-        eprintln!("stopping: draining what was read, then committing");
+        crate::tell("stopping: draining what was read, then committing");
         stop.store(true, Ordering::Relaxed);
     });
 }

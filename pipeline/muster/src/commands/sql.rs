@@ -1,7 +1,7 @@
 //! `muster sql`: one query over the lake, or a REPL.
 
 use std::io::{BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lake::{Lake, LakeOptions};
@@ -38,14 +38,12 @@ pub(super) fn run(arguments: &SqlArguments) -> Outcome {
         Some(folder) => folder.to_string_lossy().into_owned(),
         None => load::config(arguments.config.as_deref())?.lake.url,
     };
+    if Path::new(&place).is_file() {
+        return Err(Box::new(Failure::usage(format!("open lake {place}: it is a file, no folder"), NAME_A_LAKE)));
+    }
     let runtime = crate::runtime()?;
     runtime.block_on(async {
-        let lake = Lake::open_existing(&place, LakeOptions::default()).await.map_err(|error| {
-            Failure::usage(
-                error.to_string(),
-                "name the lake's folder with --lake, or the configuration with -c",
-            )
-        })?;
+        let lake = Lake::open_existing(&place, LakeOptions::default()).await.map_err(not_opened)?;
         let session =
             Session::open(lake, query::Options::default()).await.map_err(|error| failure(&error, ""))?;
         match &arguments.statement {
@@ -61,6 +59,19 @@ pub(super) fn run(arguments: &SqlArguments) -> Outcome {
     })
 }
 
+/// What to do about a place that is no lake.
+const NAME_A_LAKE: &str = "name the lake's folder with --lake, or the configuration with -c";
+
+/// A wrong place is wrong use; a lake that is there and cannot be read is not.
+fn not_opened(error: lake::Error) -> Box<Failure> {
+    Box::new(match error.kind() {
+        lake::ErrorKind::NoLake | lake::ErrorKind::NotBuiltYet | lake::ErrorKind::InTheWay => {
+            Failure::usage(error.to_string(), NAME_A_LAKE)
+        }
+        _ => Failure::from_outside(error),
+    })
+}
+
 async fn once(session: &Session, statement: &str, format: Format) -> Outcome {
     let stdout = std::io::stdout();
     let layout = if stdout.is_terminal() {
@@ -72,10 +83,7 @@ async fn once(session: &Session, statement: &str, format: Format) -> Outcome {
     let mut out = BufWriter::new(stdout);
     let ran = query::run_laid_out(session, statement, format, layout, &mut out).await;
     match ran.map(|_| out.flush()) {
-        Ok(Ok(())) => Ok(Exit::Done),
-        // A reader such as `head` that has seen enough is no failure.
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Done),
-        Ok(Err(error)) => Err(Box::new(Failure::from_outside(error))),
+        Ok(flushed) => crate::printed(flushed).map(|()| Exit::Done),
         Err(error) => Err(failure(&error, statement)),
     }
 }

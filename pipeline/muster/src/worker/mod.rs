@@ -27,7 +27,7 @@ mod tally;
 mod world;
 
 pub use letters::{Letters, TopicLetters};
-pub use partition::{ClockMode, PartitionSettings, PartitionWork};
+pub use partition::{ClockMode, PartitionSettings};
 pub use pipeline::{End, Observer, Pipeline, Settings};
 pub use rows::Rows;
 pub use store::Store;

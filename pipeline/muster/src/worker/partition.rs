@@ -100,27 +100,27 @@ impl std::fmt::Debug for PartitionSettings {
 }
 
 /// What one partition hands over at a cut.
-pub struct Cut {
+pub(super) struct Cut {
     /// The partition.
-    pub partition: Partition,
+    pub(super) partition: Partition,
     /// How far it has been judged.
-    pub frontier: PartitionFrontier,
+    pub(super) frontier: PartitionFrontier,
     /// The rows since the last cut.
-    pub rows: Rows,
+    pub(super) rows: Rows,
     /// People to be judged again from the lake.
-    pub recalls: Vec<Recall>,
+    pub(super) recalls: Vec<Recall>,
     /// What was counted since the last cut.
-    pub tally: Tally,
+    pub(super) tally: Tally,
     /// The versions of anomalies published since the last cut.
-    pub anomalies: Vec<Anomaly>,
+    pub(super) anomalies: Vec<Anomaly>,
     /// The versions of shift results in `rows`.
-    pub results: Vec<ShiftResult>,
+    pub(super) results: Vec<ShiftResult>,
     /// Whether the partition has come to its end.
-    pub has_ended: bool,
+    pub(super) has_ended: bool,
 }
 
 /// One partition's state and buffers.
-pub struct PartitionWork {
+pub(super) struct PartitionWork {
     settings: PartitionSettings,
     partition: Partition,
     generation: Generation,
@@ -164,7 +164,7 @@ struct Buffers {
 
 impl PartitionWork {
     /// The work of a partition that was claimed and folded, at its frontier.
-    pub fn recover(
+    pub(super) fn recover(
         settings: &PartitionSettings,
         owned: Owned,
         alerts: Vec<SaidAlert>,
@@ -238,12 +238,12 @@ impl PartitionWork {
     }
 
     /// The partition.
-    pub fn partition(&self) -> Partition {
+    pub(super) fn partition(&self) -> Partition {
         self.partition
     }
 
     /// Rows waiting for the next cut.
-    pub fn buffered(&self) -> usize {
+    pub(super) fn buffered(&self) -> usize {
         self.rows.len()
     }
 
@@ -251,9 +251,10 @@ impl PartitionWork {
     ///
     /// # Errors
     /// What the alerts outlet says.
-    pub fn restate(&mut self, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+    pub(super) fn restate(&mut self, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
         if self.clock.is_set() {
-            let recent = self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor());
+            let recent =
+                self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor());
             let from = recent.min(self.said_until.plus_min(-HEAL_DAYS * 24 * 60));
             self.with_steps(|state, sink| state.restate(from, sink));
             for (employee_id, earliest) in std::mem::take(&mut self.unsaid) {
@@ -269,7 +270,12 @@ impl PartitionWork {
     ///
     /// # Errors
     /// What an outlet says.
-    pub fn take(&mut self, raw: &mut RawBatch, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+    pub(super) fn take(
+        &mut self,
+        raw: &mut RawBatch,
+        world: &World,
+        outlets: &Outlets,
+    ) -> Result<(), Box<Failure>> {
         self.adopt(world);
         let whole = match self.held.take() {
             Some(mut held) => {
@@ -286,7 +292,12 @@ impl PartitionWork {
     ///
     /// # Errors
     /// What the alerts outlet says.
-    pub fn caught_up(&mut self, at: EventTime, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+    pub(super) fn caught_up(
+        &mut self,
+        at: EventTime,
+        world: &World,
+        outlets: &Outlets,
+    ) -> Result<(), Box<Failure>> {
         self.adopt(world);
         if self.settings.clock == ClockMode::Append {
             self.with_steps(|state, sink| state.advance(at, sink));
@@ -301,7 +312,7 @@ impl PartitionWork {
     ///
     /// # Errors
     /// What an outlet says.
-    pub fn end(&mut self, end: End, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+    pub(super) fn end(&mut self, end: End, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
         self.adopt(world);
         let mut decided = Vec::new();
         self.believer.finish(&mut decided);
@@ -322,7 +333,7 @@ impl PartitionWork {
     }
 
     /// Hands over everything since the last cut.
-    pub fn cut(&mut self) -> Cut {
+    pub(super) fn cut(&mut self) -> Cut {
         for result in self.said.take_results(digest) {
             let decided_at = result.cause.clock.time();
             self.rows.shift_results.append(&shift_results::Row {
@@ -395,14 +406,15 @@ impl PartitionWork {
             return self.take_halves(raw, world, outlets);
         }
         let letters = self.judge(&raw, world);
-        self.bury(&raw, &letters, outlets)?;
-        self.publish(world, outlets)?;
         let records = raw.records() as u64;
         self.tally.records += records;
-        if records > 0 {
-            let each = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX) / records;
-            self.tally.latency_ns.saturating_record_n(each.max(1), records);
+        // The hot path ends here; what follows waits for disks.
+        let spent_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        if let Some(each_ns) = spent_ns.checked_div(records) {
+            self.tally.latency_ns.saturating_record_n(each_ns.max(1), records);
         }
+        self.bury(&raw, &letters, outlets)?;
+        self.publish(world, outlets)?;
         Ok(raw)
     }
 

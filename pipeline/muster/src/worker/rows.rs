@@ -9,19 +9,19 @@ use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_r
 
 /// Builders of the tables a worker writes.
 #[derive(Default)]
-pub struct RowBuilders {
+pub(super) struct RowBuilders {
     /// `punches`
-    pub punches: punches::Builder,
+    pub(super) punches: punches::Builder,
     /// `punch_evidence`
-    pub evidence: punch_evidence::Builder,
+    pub(super) evidence: punch_evidence::Builder,
     /// `rejects`
-    pub rejects: rejects::Builder,
+    pub(super) rejects: rejects::Builder,
     /// `late`
-    pub late: late::Builder,
+    pub(super) late: late::Builder,
     /// `shift_results`
-    pub shift_results: shift_results::Builder,
+    pub(super) shift_results: shift_results::Builder,
     /// `anomalies`
-    pub anomalies: anomalies::Builder,
+    pub(super) anomalies: anomalies::Builder,
 }
 
 /// Rows of all tables, taken at one cut.
@@ -43,12 +43,12 @@ pub struct Rows {
 
 impl RowBuilders {
     /// Rows not taken yet.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.punches.len() + self.evidence.len() + self.rejects.len() + self.late.len()
     }
 
     /// Takes all rows.
-    pub fn take(&mut self) -> Rows {
+    pub(super) fn take(&mut self) -> Rows {
         let some = |batch: RecordBatch| if batch.num_rows() == 0 { vec![] } else { vec![batch] };
         Rows {
             punches: some(self.punches.finish()),

@@ -33,7 +33,7 @@ impl SaidResult {
 
 /// The said state of one partition, and what has to be said since the last cut.
 #[derive(Default)]
-pub struct SaidBook {
+pub(super) struct SaidBook {
     table: SaidState<AnomalyId, SaidAnomaly>,
     outlet: SaidState<AnomalyId, SaidAnomaly>,
     results: SaidState<Arc<str>, SaidResult>,
@@ -45,13 +45,13 @@ pub struct SaidBook {
 
 impl SaidBook {
     /// Takes in what the outlet holds.
-    pub fn fold_alert(&mut self, (id, said): SaidAlert) {
+    pub(super) fn fold_alert(&mut self, (id, said): SaidAlert) {
         self.index(&said.value.finding);
         self.outlet.fold(id, said);
     }
 
     /// Takes in one row of `anomalies`.
-    pub fn fold_anomaly(&mut self, anomaly: Anomaly) {
+    pub(super) fn fold_anomaly(&mut self, anomaly: Anomaly) {
         self.index(&anomaly.finding);
         let digest = digest(anomaly.state, &anomaly.finding);
         let value = SaidAnomaly { state: anomaly.state, finding: anomaly.finding };
@@ -60,7 +60,7 @@ impl SaidBook {
     }
 
     /// Takes in one row of `shift_results`.
-    pub fn fold_result(&mut self, result: &ShiftResult) {
+    pub(super) fn fold_result(&mut self, result: &ShiftResult) {
         let outcome = &result.outcome;
         let value = SaidResult::of(outcome);
         let said = Said { version: result.version, digest: result.inputs, cause: result.cause, value };
@@ -68,14 +68,14 @@ impl SaidBook {
     }
 
     /// Ends folding at the owner's frontier.
-    pub fn start_at(&mut self, here: Cause) {
+    pub(super) fn start_at(&mut self, here: Cause) {
         self.table.start_at(here);
         self.outlet.start_at(here);
         self.results.start_at(here);
     }
 
     /// People about whom something was said from further on than the owner stood, and who must be judged again at `here`.
-    pub fn take_passed(&mut self, here: Cause) -> Vec<Arc<str>> {
+    pub(super) fn take_passed(&mut self, here: Cause) -> Vec<Arc<str>> {
         let mut people: Vec<Arc<str>> = Vec::new();
         for book in [&mut self.table, &mut self.outlet] {
             let passed = book.take_passed(here);
@@ -96,7 +96,7 @@ impl SaidBook {
     }
 
     /// Compares what holds with what was said and keeps the difference.
-    pub fn take(&mut self, judged: &Judged, cause: Cause) {
+    pub(super) fn take(&mut self, judged: &Judged, cause: Cause) {
         for outcome in &judged.outcomes {
             self.outcomes.insert(outcome.shift_id.clone(), (outcome.clone(), cause));
         }
@@ -121,24 +121,24 @@ impl SaidBook {
     }
 
     /// Takes in that an org fell silent, or speaks again.
-    pub fn take_note(&mut self, note: &SilenceNote, cause: Cause) {
+    pub(super) fn take_note(&mut self, note: &SilenceNote, cause: Cause) {
         let by = (note.state == AnomalyState::Resolved).then_some("punch");
         self.level(&note.finding, note.state, by, note.clock, cause);
     }
 
     /// New versions of anomalies for the alerts outlet, in the order they came about.
-    pub fn take_fresh(&mut self) -> Vec<Anomaly> {
+    pub(super) fn take_fresh(&mut self) -> Vec<Anomaly> {
         std::mem::take(&mut self.fresh)
     }
 
     /// New versions for the table `anomalies` since the last cut.
-    pub fn take_rows(&mut self) -> Vec<Anomaly> {
+    pub(super) fn take_rows(&mut self) -> Vec<Anomaly> {
         std::mem::take(&mut self.rows)
     }
 
     /// New versions for `shift_results` since the last cut: for each shift judged since, its latest outcome where that
     /// differs from what was said.
-    pub fn take_results(&mut self, digest: impl Fn(&ShiftOutcome) -> u64) -> Vec<ShiftResult> {
+    pub(super) fn take_results(&mut self, digest: impl Fn(&ShiftOutcome) -> u64) -> Vec<ShiftResult> {
         let mut judged: Vec<_> = std::mem::take(&mut self.outcomes).into_values().collect();
         judged.sort_by(|(a, _), (b, _)| a.shift_id.cmp(&b.shift_id));
         let mut rows = Vec::new();
@@ -155,7 +155,7 @@ impl SaidBook {
     }
 
     /// Forgets what lies before `floor` and is over.
-    pub fn forget_before(&mut self, floor: EventTime) {
+    pub(super) fn forget_before(&mut self, floor: EventTime) {
         let keep = |said: &Said<SaidAnomaly>| {
             said.value.state == AnomalyState::Firing || said.value.finding.last_at >= floor
         };

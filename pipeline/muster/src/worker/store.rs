@@ -33,65 +33,65 @@ const DRAIN_ROWS_MAX: usize = 10_000;
 const MAINTAIN_EVERY_COMMITS: u64 = 50;
 
 /// One partition, claimed and folded.
-pub struct Owned {
+pub(super) struct Owned {
     /// The partition.
-    pub partition: Partition,
+    pub(super) partition: Partition,
     /// How far it has been taken.
-    pub frontier: PartitionFrontier,
+    pub(super) frontier: PartitionFrontier,
     /// How far its said state had been committed.
-    pub said_until: SaidUntil,
+    pub(super) said_until: SaidUntil,
     /// The claim's generation.
-    pub generation: Generation,
+    pub(super) generation: Generation,
     /// People with inbox rows drained behind what was said, and the earliest instant of these.
-    pub unsaid: Vec<(Arc<str>, EventTime)>,
+    pub(super) unsaid: Vec<(Arc<str>, EventTime)>,
     /// The punches in memory.
-    pub punches: Vec<StoredPunch>,
+    pub(super) punches: Vec<StoredPunch>,
     /// What was last said of shifts.
-    pub shift_results: Vec<ShiftResult>,
+    pub(super) shift_results: Vec<ShiftResult>,
     /// What was last said of anomalies.
-    pub anomalies: Vec<Anomaly>,
+    pub(super) anomalies: Vec<Anomaly>,
     /// Where the log's clock first stood, if it has stood anywhere.
-    pub since: Option<EventTime>,
+    pub(super) since: Option<EventTime>,
 }
 
 /// Rows of the inbox `late` with everything that judging them needs.
-pub struct Drained {
+pub(super) struct Drained {
     /// The partition.
-    pub partition: Partition,
+    pub(super) partition: Partition,
     /// The inbox rows, by offset, in the columns of `punches`.
-    pub rows: Vec<RecordBatch>,
+    pub(super) rows: Vec<RecordBatch>,
     /// People whom memory does not reach.
-    pub recalls: Vec<Recall>,
+    pub(super) recalls: Vec<Recall>,
     /// Every stored punch of their people.
-    pub history: Vec<StoredPunch>,
+    pub(super) history: Vec<StoredPunch>,
     /// What was last said of their shifts.
-    pub shift_results: Vec<ShiftResult>,
+    pub(super) shift_results: Vec<ShiftResult>,
     /// What was last said about them.
-    pub anomalies: Vec<Anomaly>,
+    pub(super) anomalies: Vec<Anomaly>,
 }
 
 /// What is to be committed.
 #[derive(Default)]
-pub struct Request {
+pub(super) struct Request {
     /// The rows of all tables.
-    pub rows: Rows,
+    pub(super) rows: Rows,
     /// Where they end.
-    pub frontiers: Vec<(Partition, PartitionFrontier)>,
+    pub(super) frontiers: Vec<(Partition, PartitionFrontier)>,
     /// People to be judged from the lake behind this commit.
-    pub recalls: Vec<(Partition, Recall)>,
+    pub(super) recalls: Vec<(Partition, Recall)>,
 }
 
 /// What a commit did.
 #[derive(Default)]
-pub struct Committed {
+pub(super) struct Committed {
     /// Rows added to `punches`.
-    pub rows: u64,
+    pub(super) rows: u64,
     /// Where the source may forget what lies before.
-    pub frontiers: Vec<(Partition, NextOffset)>,
+    pub(super) frontiers: Vec<(Partition, NextOffset)>,
     /// Partitions that another owner has claimed.
-    pub lost: Vec<Partition>,
+    pub(super) lost: Vec<Partition>,
     /// Rows of the inbox, and people, that are now to be judged from the lake.
-    pub drained: Vec<Drained>,
+    pub(super) drained: Vec<Drained>,
 }
 
 /// The lake, and what this process has claimed in it.
@@ -125,7 +125,7 @@ impl Store {
     ///
     /// # Errors
     /// What the lake says.
-    pub fn own(&mut self, partitions: &[Partition]) -> Result<Vec<Owned>, Box<Failure>> {
+    pub(super) fn own(&mut self, partitions: &[Partition]) -> Result<Vec<Owned>, Box<Failure>> {
         let mut wanted: BTreeSet<Partition> = partitions.iter().copied().collect();
         wanted.extend(self.claim.iter().flat_map(Claim::held));
         let wanted: Vec<Partition> = wanted.into_iter().collect();
@@ -204,7 +204,7 @@ impl Store {
     ///
     /// # Errors
     /// What the lake says, once trying again has not helped.
-    pub fn commit(&mut self, request: Request) -> Result<Committed, Box<Failure>> {
+    pub(super) fn commit(&mut self, request: Request) -> Result<Committed, Box<Failure>> {
         let Some(mut claim) = self.claim.take() else { return Ok(Committed::default()) };
         let Request { rows, frontiers, recalls } = request;
         // What is still to be judged from the lake has not been said: the next cut has it.
@@ -256,7 +256,8 @@ impl Store {
             CommitOutcome::Done { lost, .. } | CommitOutcome::Lost(lost) => lost.into_iter().collect(),
         };
         let (results, anomalies) = (rows.shift_results, rows.anomalies);
-        let derived = || runtime.block_on(lake.commit_derived(claim, results.clone(), anomalies.clone(), judged));
+        let derived =
+            || runtime.block_on(lake.commit_derived(claim, results.clone(), anomalies.clone(), judged));
         let lost = match persist(derived)? {
             CommitOutcome::Done { .. } => lost,
             CommitOutcome::Lost(_) => partitions_of(frontiers),
