@@ -125,6 +125,14 @@ impl Book {
             return;
         }
         self.note_source(punch);
+        self.fold_beside(punch);
+    }
+
+    /// Takes in a punch of another log of the same people: a fact about them, but no witness of this log's devices.
+    pub fn fold_beside(&mut self, punch: &StoredPunch) {
+        if punch.occurred_at < self.floor {
+            return;
+        }
         let site = punch.site_id.as_ref().map_or(NO_SITE, |site| self.site_place(site));
         let kept = Kept {
             event_id: punch.event_id.clone(),

@@ -145,6 +145,11 @@ impl PartitionState {
         self.book.fold(punch);
     }
 
+    /// Recovery: takes in a row of another log of the same people (an earlier file).
+    pub fn fold_beside(&mut self, punch: &StoredPunch) {
+        self.book.fold_beside(punch);
+    }
+
     /// Recovery: ends folding where the frontier's clock stands. `since` is where the log's clock first stood, where the
     /// caller knows it; else the earliest receipt among the rows folded (exact for a log younger than memory).
     ///

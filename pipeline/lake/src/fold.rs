@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::error::ArrowError;
 use jiff::tz::TimeZone;
 use model::{Anomaly, AnomalyId, EventTime, NextOffset, Offset, Partition, ShiftResult, StoredPunch};
 use schemas::tables::{ReadError, anomalies, late, local_date, punches, shift_results};
@@ -33,8 +34,10 @@ const BUSINESS_DAYS_BEHIND: i32 = 2;
 /// What an owner folds into memory when it is assigned partitions.
 #[derive(Clone, Debug, Default)]
 pub struct Fold {
-    /// Punches, by partition and offset.
+    /// Punches of the claimed log, by partition and offset.
     pub punches: Vec<(Partition, StoredPunch)>,
+    /// Punches of other replayed files: facts about the same people, but not of this log's clock and devices.
+    pub other_logs: Vec<StoredPunch>,
     /// What was last said about each shift instance.
     pub shift_results: Vec<ShiftResult>,
     /// What was last said about each anomaly.
@@ -50,8 +53,10 @@ impl Lake {
     pub async fn fold(&self, claim: &Claim, since: EventTime) -> Result<Fold> {
         let held = claim.held();
         let topic = (!is_file(&claim.log)).then(|| claim.log.topic.clone());
+        let (punches, other_logs) = self.fold_punches(claim, &held, topic.as_deref(), since).await?;
         let mut fold = Fold {
-            punches: self.fold_punches(claim, &held, topic.as_deref(), since).await?,
+            punches,
+            other_logs,
             shift_results: self
                 .fold_said(claim, shift_results::NAME, &held, since, shift_results::read, key_of_result)
                 .await?,
@@ -69,7 +74,7 @@ impl Lake {
         held: &BTreeSet<Partition>,
         topic: Option<&str>,
         since: EventTime,
-    ) -> Result<Vec<(Partition, StoredPunch)>> {
+    ) -> Result<(Vec<(Partition, StoredPunch)>, Vec<StoredPunch>)> {
         let table = self.table(punches::NAME)?;
         let snapshot = self.snapshot_at(&table, claim.seen_of(punches::NAME)).await?;
         let may_hold = |file: &FileEntry| {
@@ -79,7 +84,7 @@ impl Lake {
                     .may_hold_number("partition", held.iter().map(|partition| i64::from(partition.number())))
                 && topic.is_none_or(|topic| bounds.may_hold_text("topic", std::iter::once(topic)))
         };
-        let mut rows = Vec::new();
+        let (mut rows, mut other_logs) = (Vec::new(), Vec::new());
         let keep = |batch: &RecordBatch| {
             let occurred = times(batch, "occurred_at")?;
             let topics = texts(batch, "topic")?;
@@ -93,11 +98,19 @@ impl Lake {
         };
         let wanted = only(&snapshot.schema, &folded_columns());
         self.visit(&table, &snapshot, &wanted, may_hold, keep, |batch| {
-            rows.extend(punches::read(batch)?);
+            // `keep` has read this column of the same batch already.
+            let topics = texts(batch, "topic").map_err(|error| ArrowError::SchemaError(error.to_string()))?;
+            for (row, (partition, punch)) in punches::read(batch)?.into_iter().enumerate() {
+                if topics.value(row) == &*claim.log.topic {
+                    rows.push((partition, punch));
+                } else {
+                    other_logs.push(punch);
+                }
+            }
             Ok(())
         })
         .await?;
-        Ok(rows)
+        Ok((rows, other_logs))
     }
 
     async fn fold_said<T, K: Eq + Hash>(

@@ -91,11 +91,10 @@ pub(crate) async fn read(store: &dyn ObjectStore, prefix: &Path) -> Result<Optio
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(Error::store(format!("read /{path}"), error)),
     };
-    let file: LakeFile =
-        serde_json::from_slice(&bytes).map_err(|e| {
-            let what = format!("read /{path}: it is damaged: bring it back from a copy, or name another folder");
-            Error::store(what, e)
-        })?;
+    let file: LakeFile = serde_json::from_slice(&bytes).map_err(|e| {
+        let what = format!("read /{path}: it is damaged: bring it back from a copy, or name another folder");
+        Error::store(what, e)
+    })?;
     if file.format == FORMAT {
         return Ok(Some(file));
     }

@@ -194,7 +194,8 @@ impl ImportConfig {
         for (field, column) in &self.columns {
             let one = BTreeMap::from([(field.clone(), column.clone())]);
             if let Err(CsvHeaderError::UnknownField { field, fields }) = CsvColumns::from_header(b"", &one) {
-                let what = format!("[import.columns] names the field `{field}`, which a CSV file cannot have");
+                let what =
+                    format!("[import.columns] names the field `{field}`, which a CSV file cannot have");
                 tell(&field, what, format!("the fields are {fields}"));
             }
         }
@@ -503,7 +504,10 @@ mod tests {
 
     #[test]
     fn how_files_are_read_is_checked_before_any_is() {
-        assert!(problems("[import]\ntime_zone = 'Asia/Hongkong'\n")[0].starts_with("Asia/Hongkong: [import] time_zone"));
+        assert!(
+            problems("[import]\ntime_zone = 'Asia/Hongkong'\n")[0]
+                .starts_with("Asia/Hongkong: [import] time_zone")
+        );
         let columns = problems("[import.columns]\nemploye = 'Person'\noccurred_at = 'Time'\norigi = 'Way'\n");
         assert_eq!(columns.len(), 2, "{columns:?}");
         assert!(columns[0].starts_with("employe: ") && columns[0].contains("employee_id"), "{columns:?}");

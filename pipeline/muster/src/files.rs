@@ -3,6 +3,7 @@
 //! In: an opened file and the configuration.  Out: a format, a decoder.  Owns: nothing.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub fn expect_file(path: &Path) -> Result<(), Box<Failure>> {
         Ok(found) if found.is_file() => return Ok(()),
         Ok(found) if found.is_dir() => "it is a folder".to_owned(),
         Ok(_) => "it is no plain file".to_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => "no such file".to_owned(),
         Err(error) => error.to_string(),
     };
     Err(Box::new(Failure::usage(format!("{}: {what}", path.display()), "name a file of punches")))
@@ -40,29 +41,44 @@ pub fn expect_file(path: &Path) -> Result<(), Box<Failure>> {
 
 /// A failure of a log or file, as a person reads it: a wrong name is wrong use, a full disk says what to do.
 pub fn failure(error: source::Error) -> Box<Failure> {
-    use std::io::ErrorKind;
-    let remedy = match disk(&error) {
-        Some(ErrorKind::NotFound) => {
-            return Box::new(Failure::usage(error.to_string(), "name a file that is there"));
-        }
-        Some(ErrorKind::AlreadyExists | ErrorKind::NotADirectory) => {
+    let told = disk(&error);
+    if told == Some(ErrorKind::NotFound) {
+        return Box::new(Failure::usage(error.to_string(), "name a file that is there"));
+    }
+    let is_full = error.kind() == source::ErrorKind::DiskFull;
+    let remedy = told.and_then(remedy).or(is_full.then_some(FREE_SPACE));
+    outside(&error, remedy)
+}
+
+/// A failure of the file that alerts are written to.
+pub fn outlet_failure(error: &alerts::Error) -> Box<Failure> {
+    outside(error, disk(error).and_then(remedy))
+}
+
+fn outside(error: &dyn Error, remedy: Option<&str>) -> Box<Failure> {
+    Box::new(match remedy {
+        Some(remedy) => Failure::outside(error.to_string(), remedy),
+        None => Failure::from_outside(error),
+    })
+}
+
+/// What to do about what the file system says, where that can be known.
+const fn remedy(told: ErrorKind) -> Option<&'static str> {
+    Some(match told {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
             "a file stands where a folder is needed: move it, or name another folder"
         }
-        Some(ErrorKind::IsADirectory) => "a folder stands where a file is needed: move it, or name a file",
-        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
-            "check its owner and permissions"
-        }
-        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) => FREE_SPACE,
-        _ if error.kind() == source::ErrorKind::DiskFull => FREE_SPACE,
-        _ => return Box::new(Failure::from_outside(error)),
-    };
-    Box::new(Failure::outside(error.to_string(), remedy))
+        ErrorKind::IsADirectory => "a folder stands where a file is needed: move it, or name a file",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "check its owner and permissions",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => FREE_SPACE,
+        _ => return None,
+    })
 }
 
 /// What the file system said, if it was the file system.
-fn disk(error: &source::Error) -> Option<std::io::ErrorKind> {
+fn disk(error: &dyn Error) -> Option<ErrorKind> {
     type Shared = Arc<dyn Error + Send + Sync>;
-    let cause = Error::source(error)?;
+    let cause = error.source()?;
     let cause = cause.downcast_ref::<Shared>().map_or(cause, |shared| &**shared);
     cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
 }

@@ -58,7 +58,8 @@ impl Progress {
         let seconds = self.begun.elapsed().as_secs_f64();
         let rate = (tally.records as f64 / seconds.max(1e-9)).round() as u64;
         let (name, rate) = (&self.name, grouped(rate));
-        let records = format!("{} record{}", grouped(tally.records), if tally.records == 1 { "" } else { "s" });
+        let records =
+            format!("{} record{}", grouped(tally.records), if tally.records == 1 { "" } else { "s" });
         crate::tell(format_args!("{name}: {records} in {seconds:.1} s ({rate} a second)"));
     }
 }

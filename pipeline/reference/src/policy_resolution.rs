@@ -87,7 +87,17 @@ impl Resolver {
             by_text,
             by_key: HashMap::new(),
             last: None,
+            is_partial: false,
         }
+    }
+
+    /// Says that a file of tables could not be read.
+    pub(crate) fn set_partial(&mut self, is_partial: bool) {
+        self.is_partial = is_partial;
+    }
+
+    pub(crate) const fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// The names that tables have.

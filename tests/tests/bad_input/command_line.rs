@@ -1,6 +1,7 @@
 //! Wrong use of the command line: exit code 2 and a hint, never a stack of causes; readers that leave early.
 
 use std::io::{BufRead, BufReader};
+use std::process::Command;
 
 use super::shop::{CONFIG, Shop, check, lines, punch};
 
@@ -9,14 +10,15 @@ fn files_that_are_not_there_are_wrong_use() {
     let shop = Shop::new();
     shop.put("p.ndjson", lines([punch("a").to_string()]));
     for (line, told) in [
-        ("match -c muster.toml nosuch.ndjson", "nosuch.ndjson"),
+        ("match -c muster.toml nosuch.ndjson", "nosuch.ndjson: no such file"),
         ("match -c muster.toml log", "log"),
         ("match -c nosuch.toml p.ndjson", "nosuch.toml"),
         ("replay -c muster.toml p.ndjson nosuch.ndjson", "nosuch.ndjson: no such file"),
         ("replay -c nosuch.toml p.ndjson", "nosuch.toml"),
         ("check -c nosuch.toml", "nosuch.toml"),
         ("run -c nosuch.toml", "nosuch.toml"),
-        ("sql --lake nosuch SELECT", "nosuch"),
+        ("sql --lake nosuch SELECT", "open lake nosuch"),
+        ("sql --lake p.ndjson SELECT", "open lake p.ndjson: it is a file"),
         ("sql -c nosuch.toml SELECT", "nosuch.toml"),
     ] {
         let ran = shop.muster(line);
@@ -25,9 +27,10 @@ fn files_that_are_not_there_are_wrong_use() {
     }
     // A folder of that name instead of a file.
     std::fs::create_dir(shop.path("folder")).unwrap();
-    let ran = shop.muster("match -c muster.toml folder");
-    assert!(matches!(ran.code, Some(2 | 3)) && ran.said().contains("folder"), "{}", ran.told());
-    check(&shop.muster("replay -c muster.toml folder"), 2, &["folder", "help: "]);
+    for line in ["match -c muster.toml folder", "replay -c muster.toml p.ndjson folder"] {
+        check(&shop.muster(line), 2, &["folder: it is a folder", "help: name a file"]);
+        assert!(!shop.path("lake").exists(), "{line} made a lake");
+    }
 }
 
 #[test]
@@ -90,6 +93,49 @@ fn a_reader_that_leaves_early_meets_no_panic() {
     assert!(first.starts_with("{\"event_id\":\"e0\""), "{first}");
     let left = child.wait_with_output().unwrap();
     let said = String::from_utf8(left.stderr).unwrap();
-    assert!(!said.contains("panicked"), "{said}");
-    assert!(left.status.code().is_some_and(|code| code != 101), "{:?}", left.status);
+    assert_eq!((left.status.code(), said.as_str()), (Some(0), ""));
+    // Nobody reads what is told beside the work: the work is done, and its outcome is as ever.
+    shop.put("p.ndjson", lines((0..5_000).map(|n| format!("{{\"broken\": {n}"))));
+    for line in ["match -c muster.toml p.ndjson", "replay -c muster.toml p.ndjson"] {
+        let mut child = shop.program(line).spawn();
+        drop(child.stderr.take());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{line}");
+    }
+}
+
+#[test]
+fn an_output_that_takes_nothing_fails_the_command() {
+    let shop = Shop::new();
+    shop.put("p.ndjson", lines([punch("a").to_string()]));
+    for line in [
+        "check -c muster.toml",
+        "match -c muster.toml p.ndjson",
+        "replay -c muster.toml --json p.ndjson",
+        "replay -c muster.toml p.ndjson",
+        "sql -c muster.toml --format json SELECT",
+    ] {
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" \"$@\" >/dev/full"]).arg(tests::program::path());
+        command.args(line.split_whitespace().map(|word| if word == "SELECT" { "SELECT 1" } else { word }));
+        let ended = command.current_dir(shop.path("")).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(3), "{line}: {said}");
+        assert!(said.contains("No space left"), "{line}: {said}");
+    }
+    assert_eq!(shop.count("lake", "punches"), 1, "the work itself was done, once");
+}
+
+#[test]
+fn whoever_has_rejects_is_told_where_they_are() {
+    let shop = Shop::new();
+    shop.put("p.ndjson", lines([punch("a").to_string(), "{".to_owned()]));
+    let ran = shop.muster("replay -c muster.toml --lake place p.ndjson");
+    check(&ran, 1, &[]);
+    let told = "2 punches: 1 accepted, 0 repeats, 1 rejected\n\
+                what was rejected: see the table rejects, and place/dead_letters.ndjson\n";
+    assert!(ran.stdout.starts_with(told), "{}", ran.told());
+    let again = shop.muster("replay -c muster.toml --lake place p.ndjson");
+    check(&again, 0, &[]);
+    assert!(!again.stdout.contains("dead_letters"), "{}", again.told());
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::EventTime;
 use source::embedded::Options;
@@ -10,6 +11,9 @@ use source::{Append, EmbeddedLog, NewRecord};
 use super::shop::{CONFIG, Shop, check, lines, punch, summary};
 
 const RUN: &str = "run --json --until 2026-11-05T00:00:00Z -c";
+
+/// Long enough for any start, and shorter than the tries of a lake that may come back.
+const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// A shop with one punch in a file and in its log.
 fn shop() -> Shop {
@@ -25,13 +29,13 @@ fn shop() -> Shop {
     shop
 }
 
-/// Puts something in the way, expects both commands to stop and to leave it alone, and a replay to do its work once it
+/// Puts something in the way, expects both commands to stop at once with a remedy and to leave it alone, and a replay to do its work once it
 /// has been moved away.
 fn blocked(file: &str, lines: &[&str]) {
     let shop = shop();
     shop.put(file, "in the way");
     for line in lines {
-        check(&shop.muster(line), 3, &["lake"]);
+        check(&shop.program(line).limit(AT_ONCE).run(), 3, &["lake", "move it"]);
         assert_eq!(fs::read(shop.path(file)).unwrap(), b"in the way", "{line} has overwritten {file}");
     }
     let away = shop.path("away");
@@ -70,7 +74,11 @@ fn a_folder_in_the_way_of_the_dead_letters_stops_the_replay() {
 fn a_lake_below_a_plain_file_or_at_an_unknown_store_is_told() {
     let shop = shop();
     shop.put("plain", "x");
-    check(&shop.muster("replay -c muster.toml --lake plain/below p.ndjson"), 3, &["plain/below"]);
+    check(
+        &shop.muster("replay -c muster.toml --lake plain/below p.ndjson"),
+        3,
+        &["plain/below", "a file stands where a folder"],
+    );
     check(&shop.muster("replay -c muster.toml --lake gopher://x/y p.ndjson"), 3, &["gopher"]);
     assert_eq!(fs::read(shop.path("plain")).unwrap(), b"x");
 }
@@ -139,8 +147,8 @@ fn one_process_works_on_a_lake_or_a_log() {
 fn a_lake_that_was_damaged_or_made_by_a_later_program_is_not_touched() {
     for (text, told) in [
         ("{\"format\": 2, \"live\": null}", "use a newer muster"),
-        ("{\"for", "lake.json"),
-        ("", "lake.json"),
+        ("{\"for", "lake.json: it is damaged"),
+        ("", "lake.json: it is damaged"),
     ] {
         let shop = shop();
         shop.put("lake/_muster/lake.json", text);

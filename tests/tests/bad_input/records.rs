@@ -301,7 +301,13 @@ fn an_empty_file_is_no_work_and_no_error() {
     assert_eq!(summary(&ran), [0, 0, 0]);
     // A CSV names its columns in its first line; without one nobody can tell what is in it.
     shop.put("p.csv", "");
-    check(&shop.muster("replay -c muster.toml p.csv"), 2, &["p.csv", "header"]);
+    for line in ["replay -c muster.toml --lake new p.ndjson p.csv", "match -c muster.toml p.csv"] {
+        check(&shop.muster(line), 2, &["p.csv: the file is empty", "begins with a header"]);
+    }
+    shop.put("p.csv", "Name,Time\n");
+    let ran = shop.muster("replay -c muster.toml --lake new p.ndjson p.csv");
+    check(&ran, 2, &["p.csv: read the header line", "employee_id"]);
+    assert!(!shop.path("new").exists(), "the lake is made once every file is known to be readable");
 }
 
 /// A log in the shop's folder whose append times are the records' own.

@@ -234,6 +234,24 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_makes_nothing_unknown() {
+    for file in ["sites.geojson", "people.ndjson"] {
+        for text in [None, Some(&b"\xff\xfe{"[..])] {
+            let shop = Shop::new();
+            match text {
+                None => std::fs::remove_file(shop.path(file)).unwrap(),
+                Some(bytes) => shop.put(file, bytes),
+            }
+            let ran = shop.muster("check -c muster.toml");
+            assert_eq!(ran.code, Some(1), "{}", ran.told());
+            let findings = ran.stdout.lines().filter(|line| line.contains(": error: ")).count();
+            assert_eq!(findings, 1, "{}", ran.told());
+            assert!(ran.stdout.contains(": 1 error, 0 warnings"), "{}", ran.told());
+        }
+    }
+}
+
+#[test]
 fn a_wrong_configuration_shows_each_place_and_what_was_meant() {
     let shop = Shop::new();
     shop.put("muster.toml", "[lake]\ncommit_evry_ms = 5\n[sorce]\n[reference]\nstes = 'x'\npeople = 7\n");
@@ -262,12 +280,20 @@ fn a_wrong_configuration_shows_each_place_and_what_was_meant() {
     shop.put("muster.toml", "[limits]\nthreads = 100000\n");
     check(&shop.muster("check -c muster.toml"), 2, &["`threads` is out of range", "0 to 1024"]);
     shop.put("muster.toml", "[import]\ntime_zone = 'Asia/Hongkong'\n");
-    check(
-        &shop.muster("replay -c muster.toml p.ndjson"),
-        2,
-        &["Asia/Hongkong", "no IANA time zone", "Asia/Hong_Kong"],
-    );
+    for line in ["check -c muster.toml", "replay -c muster.toml p.ndjson", "run -c muster.toml"] {
+        let told = ["Asia/Hongkong", "no IANA time zone", "Asia/Hong_Kong", "muster.toml:2:14"];
+        check(&shop.muster(line), 2, &told);
+    }
     shop.put("muster.toml", "[import.columns]\nemploye = 'Person'\n");
     shop.put("p.csv", "Person\n7\n");
-    check(&shop.muster("replay -c muster.toml p.csv"), 2, &["employe", "employee_id", "[import.columns]"]);
+    for line in ["check -c muster.toml", "replay -c muster.toml p.csv"] {
+        check(&shop.muster(line), 2, &["field `employe`", "employee_id", "[import.columns]"]);
+    }
+    assert!(!shop.path("lake").exists() && !shop.path("log").exists(), "a refused command made something");
+    // However long its lines and however many its mistakes: each is told, and none ends the program.
+    shop.put("muster.toml", format!("lake = {{ {}commit_evry_ms = 5 }}\n", " ".repeat(70_000)));
+    check(&shop.muster("check -c muster.toml"), 2, &["did you mean `commit_every_ms`?"]);
+    let many: String = (0..50).map(|n| format!("key{n} = 1\n")).collect();
+    shop.put("muster.toml", format!("[lake]\n{many}"));
+    check(&shop.muster("check -c muster.toml"), 2, &["50 mistakes", "`key19`", "and 30 more"]);
 }

@@ -57,9 +57,7 @@ pub(super) fn run(arguments: &MatchArguments) -> Outcome {
     let stdout = std::io::stdout().lock();
     let mut out = BufWriter::with_capacity(1 << 20, stdout);
     let mut rejected = 0;
-    // A reader such as `head` that has seen enough ends the work, and is no failure.
-    let mut is_left = false;
-    while !is_left {
+    loop {
         let filled = fill(&mut source, &mut lanes)?;
         std::thread::scope(|scope| {
             for lane in &mut lanes[..filled] {
@@ -67,10 +65,10 @@ pub(super) fn run(arguments: &MatchArguments) -> Outcome {
             }
         });
         for lane in &lanes[..filled] {
-            if !is_left {
-                let written = out.write_all(&lane.lines);
-                is_left = matches!(&written, Err(error) if error.kind() == ErrorKind::BrokenPipe);
-                crate::printed(written)?;
+            match out.write_all(&lane.lines) {
+                // A reader such as `head` that has seen enough ends the work, and is no failure.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done),
+                written => crate::printed(written)?,
             }
             for reject in &lane.batch.rejects {
                 let line = reject.offset.get() + 1;
@@ -81,11 +79,6 @@ pub(super) fn run(arguments: &MatchArguments) -> Outcome {
         if filled < lanes.len() {
             break;
         }
-    }
-    if is_left {
-        // What is left in the buffer is for nobody.
-        let _ = out.into_parts();
-        return Ok(Exit::Done);
     }
     match out.flush() {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done),

@@ -81,7 +81,9 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
         let pipeline = Pipeline {
             store: Store::new(lake.clone(), log, runtime.handle().clone(), config.lake.state_days),
             world: &world,
-            outlet: Box::new(FileOutlet::open(&folder.join("alerts.ndjson")).map_err(Failure::from_outside)?),
+            outlet: Box::new(
+                FileOutlet::open(&folder.join("alerts.ndjson")).map_err(|e| files::outlet_failure(&e))?,
+            ),
             letters: Box::new(
                 DeadLetterFile::open(&folder.join("dead_letters.ndjson")).map_err(files::failure)?,
             ),
@@ -109,10 +111,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
 const KEPT_OPEN_MAX: usize = 128;
 
 /// Opens every file and reads its header, so that a file that cannot be read is told before the lake is touched.
-fn open_all(
-    arguments: &ReplayArguments,
-    config: &Config,
-) -> Result<Vec<Option<FileSource>>, Box<Failure>> {
+fn open_all(arguments: &ReplayArguments, config: &Config) -> Result<Vec<Option<FileSource>>, Box<Failure>> {
     let mut opened = Vec::with_capacity(arguments.punches.len());
     for (index, file) in arguments.punches.iter().enumerate() {
         let source = open(file, arguments, config)?;
@@ -221,6 +220,9 @@ pub(super) fn tell(summary: &Summary, json: bool, letters: &str) -> Result<(), B
         crate::say(&format!("what was rejected: see the table rejects, and {letters}"))?;
     }
     let alerts: Vec<String> = summary.alerts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    crate::say(&format!("alerts: {}", if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") }))?;
+    crate::say(&format!(
+        "alerts: {}",
+        if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") }
+    ))?;
     crate::say(&format!("lake: {}", summary.lake))
 }

@@ -39,7 +39,10 @@ pub(super) fn run(arguments: &SqlArguments) -> Outcome {
         None => load::config(arguments.config.as_deref())?.lake.url,
     };
     if Path::new(&place).is_file() {
-        return Err(Box::new(Failure::usage(format!("open lake {place}: it is a file, no folder"), NAME_A_LAKE)));
+        return Err(Box::new(Failure::usage(
+            format!("open lake {place}: it is a file, no folder"),
+            NAME_A_LAKE,
+        )));
     }
     let runtime = crate::runtime()?;
     runtime.block_on(async {

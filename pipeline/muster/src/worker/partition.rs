@@ -190,6 +190,7 @@ impl PartitionWork {
                 leave_unsaid(&punch.employee_id, punch.occurred_at);
             }
         }
+        owned.other_logs.iter().for_each(|punch| state.fold_beside(punch));
         owned.unsaid.iter().for_each(|(employee_id, at)| leave_unsaid(employee_id, *at));
         let said_by_others = owned
             .shift_results

@@ -46,6 +46,8 @@ pub(super) struct Owned {
     pub(super) unsaid: Vec<(Arc<str>, EventTime)>,
     /// The punches in memory.
     pub(super) punches: Vec<StoredPunch>,
+    /// Punches of earlier files, in memory beside them.
+    pub(super) other_logs: Vec<StoredPunch>,
     /// What was last said of shifts.
     pub(super) shift_results: Vec<ShiftResult>,
     /// What was last said of anomalies.
@@ -151,6 +153,7 @@ impl Store {
                 generation: claim.generation(),
                 unsaid: Vec::new(),
                 punches: Vec::new(),
+                other_logs: Vec::new(),
                 shift_results: Vec::new(),
                 anomalies: Vec::new(),
                 since: claim.frontiers()[partition].since(),
@@ -164,6 +167,9 @@ impl Store {
             if let Some(at) = place(partition) {
                 owned[at].punches.push(punch);
             }
+        }
+        if let [only] = owned.as_mut_slice() {
+            only.other_logs = fold.other_logs;
         }
         for result in fold.shift_results {
             if let Some(at) = place(result.cause.partition) {
