@@ -30,7 +30,8 @@ impl FileOutlet {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let fail = |source| Error::File { path: path.display().to_string(), source };
         let open = || -> std::io::Result<File> {
-            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            let mut file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
             let whole = whole_lines(&file)?;
             file.set_len(whole)?;
             file.seek(SeekFrom::End(0))?;
@@ -53,8 +54,10 @@ impl Outlet for FileOutlet {
             let place = || format!("{}:{}", self.path.display(), number + 1);
             let body: AlertBody = serde_json::from_str(&line)
                 .map_err(|error| Error::Foreign { place: place(), what: error.to_string() })?;
-            let alert = read_back(&body)
-                .ok_or_else(|| Error::Foreign { place: place(), what: "an unknown kind, state or id".into() })?;
+            let alert = read_back(&body).ok_or_else(|| Error::Foreign {
+                place: place(),
+                what: "an unknown kind, state or id".into(),
+            })?;
             if alert.1.cause.partition == partition {
                 said.push(alert);
             }
@@ -122,7 +125,8 @@ mod tests {
         let mut outlet = FileOutlet::open(&path).unwrap();
         assert_eq!(outlet.fold(partition).unwrap().len(), 1);
         outlet.publish(partition, &bodies(&[2, 3])).unwrap();
-        let versions: Vec<i64> = outlet.fold(partition).unwrap().iter().map(|(_, said)| said.version).collect();
+        let versions: Vec<i64> =
+            outlet.fold(partition).unwrap().iter().map(|(_, said)| said.version).collect();
         assert_eq!(versions, [1, 2, 3]);
         assert!(outlet.fold(Partition::new(9)).unwrap().is_empty());
     }

@@ -40,9 +40,13 @@ struct Language {
 const ENGLISH: Language =
     Language { kind: english, resolved: "Resolved: ", minutes: " min", shift: "shift ", separator: ", " };
 const TRADITIONAL: Language =
-    Language { kind: traditional, resolved: "已解除：", minutes: " 分鐘", shift: "班次 ", separator: "，" };
+    Language {
+        kind: traditional, resolved: "已解除：", minutes: " 分鐘", shift: "班次 ", separator: "，"
+    };
 const SIMPLIFIED: Language =
-    Language { kind: simplified, resolved: "已解除：", minutes: " 分钟", shift: "班次 ", separator: "，" };
+    Language {
+        kind: simplified, resolved: "已解除：", minutes: " 分钟", shift: "班次 ", separator: "，"
+    };
 
 fn sentence(facts: Facts<'_>, language: &Language) -> String {
     let mut text = String::new();

@@ -45,8 +45,11 @@ impl TopicOutlet {
         loop {
             match reader.poll(Duration::from_millis(100), &mut batch).map_err(|error| self.fail(error))? {
                 Polled::Assigned(partitions) => {
-                    let here: Vec<_> =
-                        partitions.into_iter().filter(|p| *p == partition).map(|p| (p, NextOffset::START)).collect();
+                    let here: Vec<_> = partitions
+                        .into_iter()
+                        .filter(|p| *p == partition)
+                        .map(|p| (p, NextOffset::START))
+                        .collect();
                     if here.is_empty() {
                         return Ok(());
                     }
@@ -57,7 +60,9 @@ impl TopicOutlet {
                         take(entry.offset.get(), entry.key.unwrap_or_default(), entry.value)?;
                     }
                 }
-                Polled::CaughtUp { partition: end, .. } | Polled::Ended(end) if end == partition => return Ok(()),
+                Polled::CaughtUp { partition: end, .. } | Polled::Ended(end) if end == partition => {
+                    return Ok(());
+                }
                 _ => {}
             }
         }
@@ -102,8 +107,10 @@ impl Outlet for TopicOutlet {
     }
 
     fn publish(&mut self, partition: Partition, bodies: &[AlertBody]) -> Result<(), Error> {
-        let values: Vec<Vec<u8>> = bodies.iter().map(|body| serde_json::to_vec(body).unwrap_or_default()).collect();
-        let ids: Vec<String> = bodies.iter().map(|body| format!("{}/{}", body.alert_id, body.version)).collect();
+        let values: Vec<Vec<u8>> =
+            bodies.iter().map(|body| serde_json::to_vec(body).unwrap_or_default()).collect();
+        let ids: Vec<String> =
+            bodies.iter().map(|body| format!("{}/{}", body.alert_id, body.version)).collect();
         let headers: Vec<_> = bodies
             .iter()
             .zip(&ids)

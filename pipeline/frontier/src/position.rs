@@ -18,7 +18,8 @@ pub struct PartitionFrontier {
 
 impl PartitionFrontier {
     /// Nothing has been taken.
-    pub const START: Self = Self { next: NextOffset::START, clock_ms: 0, late: NextOffset::START, since_ms: 0 };
+    pub const START: Self =
+        Self { next: NextOffset::START, clock_ms: 0, late: NextOffset::START, since_ms: 0 };
 
     /// The frontier before offset `next`, at `clock` rounded down to the millisecond, with every row of the inbox `late`
     /// below offset `late` drained.

@@ -119,7 +119,9 @@ impl AnomalyKind {
     pub const fn severity(self) -> Severity {
         match self {
             Self::NoShow | Self::Absent | Self::SeriousLate | Self::IngestSilent => Severity::High,
-            Self::Outside | Self::MissingIn | Self::MissingOut | Self::PunchRejected | Self::Mocked => Severity::Medium,
+            Self::Outside | Self::MissingIn | Self::MissingOut | Self::PunchRejected | Self::Mocked => {
+                Severity::Medium
+            }
             Self::Contradiction | Self::Unscheduled | Self::ClockSuspect => Severity::Medium,
             Self::Late | Self::EarlyLeave | Self::WrongStore => Severity::Low,
         }

@@ -303,7 +303,8 @@ impl Batch {
 
     /// Copies `text` into the arena.
     pub fn push_text(&mut self, text: &str) -> Text {
-        let from = u32::try_from(self.text.len()).expect("a batch's text stays below 4 GiB: records are bounded");
+        let from =
+            u32::try_from(self.text.len()).expect("a batch's text stays below 4 GiB: records are bounded");
         self.text.push_str(text);
         Text { from, until: self.text.len() as u32 }
     }
@@ -321,11 +322,7 @@ impl Batch {
 
     /// Where the text, access points and beacons end now.
     pub fn mark(&self) -> Mark {
-        Mark {
-            text: self.text.len(),
-            access_points: self.access_points.len(),
-            beacons: self.beacons.len(),
-        }
+        Mark { text: self.text.len(), access_points: self.access_points.len(), beacons: self.beacons.len() }
     }
 
     /// Gives back the text, access points and beacons that were pushed since `mark` was made, for a record that turned

@@ -148,7 +148,14 @@ mod tests {
         for text in ["A4:56:30:0b:9C:ff", "a4-56-30-0b-9c-ff", "a456300B9CFF"] {
             assert_eq!(Bssid::parse(text.as_bytes()).unwrap().to_string(), "a4:56:30:0b:9c:ff");
         }
-        for text in ["", "192.168.1.1", "a4:56:30:0b:9c:fg", "a4:56:30:0b:9c:ff:00", "a456300b9cf", "é4:56:30:0b:9c:f"] {
+        for text in [
+            "",
+            "192.168.1.1",
+            "a4:56:30:0b:9c:fg",
+            "a4:56:30:0b:9c:ff:00",
+            "a456300b9cf",
+            "é4:56:30:0b:9c:f",
+        ] {
             assert_eq!(Bssid::parse(text.as_bytes()), None, "{text}");
         }
     }
@@ -158,7 +165,10 @@ mod tests {
         for text in ["000000000000", "020000000000", "ffffffffffff", "01005e000001"] {
             assert!(Bssid::parse(text.as_bytes()).unwrap().is_placeholder(), "{text}");
         }
-        assert!(!Bssid::parse(b"024201000001").unwrap().is_placeholder(), "locally administered is no placeholder");
+        assert!(
+            !Bssid::parse(b"024201000001").unwrap().is_placeholder(),
+            "locally administered is no placeholder"
+        );
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub mod time;
 pub mod verdict;
 
 pub use anomaly::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, Audience, Severity};
-pub use batch::{AccessPoint, Batch, Beacon, Fix, Kind, Origin, Platform, Punch, Reject, RejectCode, Text, Trigger};
+pub use batch::{
+    AccessPoint, Batch, Beacon, Fix, Kind, Origin, Platform, Punch, Reject, RejectCode, Text, Trigger,
+};
 pub use geometry::{Datum, LonLat, Meters, Ring};
 pub use ids::{BeaconId, Bssid, BssidBlock, PersonIndex, PolicyIndex, SiteIndex};
 pub use policy::{EvidenceRule, FenceRule, Policy};

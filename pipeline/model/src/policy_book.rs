@@ -43,7 +43,8 @@ impl PolicyBook {
             scope.from.sort();
         }
         let mut orgs: Vec<Arc<str>> = scopes.iter().map(|scope| scope.org.clone()).collect();
-        let mut groups: Vec<Arc<str>> = scopes.iter().flat_map(|scope| scope.groups.iter().cloned()).collect();
+        let mut groups: Vec<Arc<str>> =
+            scopes.iter().flat_map(|scope| scope.groups.iter().cloned()).collect();
         orgs.dedup();
         groups.sort();
         groups.dedup();
@@ -128,6 +129,9 @@ mod tests {
             let found = book.find(org, &groups, name, date.parse().unwrap());
             assert_eq!(found, PolicyIndex(index), "{org} {groups:?} {name:?} {date}");
         }
-        assert_eq!(PolicyBook::default().find("hk", &[], None, "2026-01-01".parse().unwrap()), PolicyIndex(0));
+        assert_eq!(
+            PolicyBook::default().find("hk", &[], None, "2026-01-01".parse().unwrap()),
+            PolicyIndex(0)
+        );
     }
 }

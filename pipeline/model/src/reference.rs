@@ -326,7 +326,9 @@ impl Reference {
     /// The kind of `date` for `org`: the calendar with the longest `applies_to` that covers it; a workday without one.
     pub fn day_kind(&self, org: &str, date: Date) -> DayKind {
         let fits = self.calendars.iter().filter(|calendar| org_covers(&calendar.applies_to, org));
-        let Some(calendar) = fits.max_by_key(|calendar| calendar.applies_to.len()) else { return DayKind::Workday };
+        let Some(calendar) = fits.max_by_key(|calendar| calendar.applies_to.len()) else {
+            return DayKind::Workday;
+        };
         match calendar.days.binary_search_by_key(&date, |(day, _)| *day) {
             Ok(at) => calendar.days[at].1,
             Err(_) => calendar.weekdays[date.weekday().to_monday_zero_offset() as usize],
@@ -376,9 +378,13 @@ mod tests {
 
     #[test]
     fn orgs_are_covered_at_segment_borders() {
-        for (scope, path, covers) in
-            [("", "hk", true), ("hk", "hk", true), ("hk", "hk/kln", true), ("hk", "hkx", false), ("hk/kln", "hk", false)]
-        {
+        for (scope, path, covers) in [
+            ("", "hk", true),
+            ("hk", "hk", true),
+            ("hk", "hk/kln", true),
+            ("hk", "hkx", false),
+            ("hk/kln", "hk", false),
+        ] {
             assert_eq!(org_covers(scope, path), covers, "{scope} over {path}");
         }
     }

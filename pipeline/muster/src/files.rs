@@ -45,9 +45,9 @@ pub fn failure(error: source::Error) -> Box<Failure> {
     if told == Some(ErrorKind::NotFound) {
         return Box::new(Failure::usage(error.to_string(), "name a file that is there"));
     }
+    // A full disk's own text says what to do.
     let is_full = error.kind() == source::ErrorKind::DiskFull;
-    let remedy = told.and_then(remedy).or(is_full.then_some(FREE_SPACE));
-    outside(&error, remedy)
+    outside(&error, told.filter(|_| !is_full).and_then(remedy))
 }
 
 /// A failure of the file that alerts are written to.
@@ -85,7 +85,7 @@ fn disk(error: &dyn Error) -> Option<ErrorKind> {
 
 /// What to do about a full disk.
 const FREE_SPACE: &str =
-    "free some space and run the same command again: it goes on where it stopped, nothing is lost or doubled";
+    "the disk is full: free some space and run the same command again: nothing is lost or doubled";
 
 /// How records that do not say everything themselves are read.
 ///

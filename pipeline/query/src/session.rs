@@ -5,7 +5,7 @@
 //! spelling of a statement can hide them; and no table can be made from a URL.
 //! Invariants: I-16 a statement sees one state of every table, whatever is committed meanwhile, kept by planning on
 //! one catalog (`a_statement_keeps_the_state_it_began_with`); I-17 no statement changes anything, kept by
-//! `verify_plan` before execution (`nothing_but_reading_is_let_through`).
+//! `verify_plan` before execution (`slt/errors.slt`, run by `answers_are_as_written`).
 //! Why so: planning the views costs milliseconds, so a changed lake gets a new catalog instead of tables that change
 //! under a running statement.
 

@@ -84,6 +84,9 @@ impl ErrorKind {
     }
 }
 
+/// What to do about a full disk.
+const FREE_SPACE: &str = "free some space and run the same command again: nothing is lost or doubled";
+
 /// A failure at the log's edge: what, where, and what to do. Cheap to clone, because a group commit hands one failure
 /// to every caller whose records were in it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -149,7 +152,7 @@ impl Error {
         cause: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
         let text = match kind {
-            ErrorKind::DiskFull => format!("{doing}: the disk is full, nothing was written"),
+            ErrorKind::DiskFull => format!("{doing}: the disk is full, nothing was written: {FREE_SPACE}"),
             _ => format!("{doing}: {cause}"),
         };
         Self { kind, text: text.into(), cause: Some(Arc::new(cause)) }

@@ -66,13 +66,13 @@ fn wrong_sql_shows_the_place() {
         ("SELEC 1", "SELEC"),
         ("SELECT nosuch FROM punches", "there is no column nosuch"),
         ("SELECT * FROM nosuch", "there is no table or view nosuch"),
-        ("SELECT 1 +", "Expected: an expression"),
+        ("SELECT 1 +", "expected: an expression"),
         ("DELETE FROM punches", "refused"),
         ("INSERT INTO punches SELECT * FROM punches", "refused"),
         ("DROP TABLE punches", "refused"),
         ("COPY punches TO 'x.csv'", "refused"),
         ("SELECT event_id + INTERVAL '1' DAY FROM punches", "event_id"),
-        ("SELECT 1/0", "Divide by zero"),
+        ("SELECT 1/0", "divide by zero"),
     ] {
         let ran = shop.program("sql -c muster.toml").arg(statement).run();
         check(&ran, 2, &[told]);
