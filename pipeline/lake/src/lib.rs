@@ -3,8 +3,8 @@
 //! ```text
 //!   <lake>/_muster/lake.json        whose log this lake belongs to
 //!   <lake>/_muster/lock             one process at a time on a local lake
-//!   <lake>/punches/_delta_log/…     rows and, per partition, muster/<log>/<partition>/offset|clock|late
-//!   <lake>/<other>/_delta_log/…     rows and, per partition, muster/<log>/<partition>/said (and /until)
+//!   <lake>/punches/_delta_log/…     rows and, per partition, muster/<log>/<partition>/offset|clock|late|since
+//!   <lake>/<other>/_delta_log/…     rows and, per partition, muster/<log>/<partition>/said (/until; of said state /offset|clock|late)
 //!   <lake>/<table>/business_month=2026-11/part-….parquet
 //!
 //!   claim:   punches (the same numbers again: its version is the generation) ▶ said = generation in the other tables

@@ -53,3 +53,24 @@ async fn a_record_judged_otherwise_after_a_kill_is_not_lost() {
     world.lake.commit(&mut claim, commit).await.unwrap();
     assert_eq!(world.rows("rejects").await, [(0, 0), (0, 3), (0, 5)]);
 }
+
+#[tokio::test]
+async fn a_kill_before_said_state_shows_how_far_it_lags() {
+    let world = World::new();
+    let partition = Partition::new(0);
+    let mut claim = world.claim(&[0]).await;
+    world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
+    world.lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[partition]).await.unwrap();
+    world.lake.commit(&mut claim, commit_of(0, 20, 60)).await.unwrap();
+    drop(claim);
+
+    let mut claim = world.claim(&[0]).await;
+    let said = claim.said_until(partition);
+    assert_eq!((said.next.get(), claim.frontiers()[&partition].next().get()), (20, 60));
+    assert!(said.clock_ms < claim.frontiers()[&partition].clock_ms());
+    world.lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[partition]).await.unwrap();
+    drop(claim);
+
+    let claim = world.claim(&[0]).await;
+    assert_eq!(claim.said_until(partition).next, claim.frontiers()[&partition].next());
+}

@@ -78,7 +78,8 @@ async fn an_entry_names_its_kind_and_its_numbers() {
         [
             ("muster/8f3a/3/clock".to_owned(), clock_ms),
             ("muster/8f3a/3/late".to_owned(), 0),
-            ("muster/8f3a/3/offset".to_owned(), 10)
+            ("muster/8f3a/3/offset".to_owned(), 10),
+            ("muster/8f3a/3/since".to_owned(), 0)
         ]
     );
 }
