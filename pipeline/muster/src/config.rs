@@ -217,7 +217,8 @@ pub enum StateColumn {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub struct PrivacyConfig {
-    /// Days the fix and the scan are kept in `punch_evidence`; 0 = never written.
+    /// 0 = the fix and the scan are never written to `punch_evidence`. How many days they may stay is recorded here; nothing
+    /// deletes them yet.
     pub location_days: i64,
 }
 
