@@ -30,6 +30,7 @@ pub struct Judge {
     /// Persons judged, by punches and by timers.
     pub judged: u64,
     reference: Arc<Reference>,
+    steps: Vec<Step>,
     outcomes: u64,
     findings: u64,
 }
@@ -48,6 +49,7 @@ impl Judge {
             late: 0,
             judged: 0,
             reference: Arc::clone(roster.reference()),
+            steps: Vec::new(),
             outcomes: 0,
             findings: 0,
         };
@@ -57,8 +59,25 @@ impl Judge {
 
     /// Moves the log's clock.
     pub fn advance(&mut self, clock: EventTime) {
-        let Self { state, judged, outcomes, findings, .. } = self;
-        state.advance(clock, &mut |step| count(&step, judged, outcomes, findings));
+        let mut is_more_due = false;
+        self.change(|state, sink| is_more_due = state.advance_some(clock, sink));
+        while is_more_due {
+            self.change(|state, sink| is_more_due = state.advance_on(clock, sink));
+        }
+    }
+
+    /// As a worker does: what the change says is gathered, looked at, and given back for its buffers.
+    fn change(&mut self, change: impl FnOnce(&mut PartitionState, &mut dyn FnMut(Step))) {
+        let Self { state, steps, judged, outcomes, findings, .. } = self;
+        change(state, &mut |step| steps.push(step));
+        for step in steps.drain(..) {
+            if let Step::Judged(about) = step {
+                *judged += 1;
+                *outcomes += about.outcomes.len() as u64;
+                *findings += about.findings.len() as u64;
+                state.recycle(about);
+            }
+        }
     }
 
     /// Takes the punch at place `at` of the located batch, its clock first.
@@ -79,17 +98,16 @@ impl Judge {
             business_date: arrival.business_date,
             time_zone: &arrival.time_zone,
         };
-        let row =
-            punches::Row::judged("punches", batch, punch, (verdicts, verdict), &self.reference, &judgement);
+        let reference = Arc::clone(&self.reference);
+        let row = punches::Row::judged("punches", batch, punch, (verdicts, verdict), &reference, &judgement);
         if self.state.is_late(punch.occurred_at) {
             self.late += 1;
             return;
         }
         self.rows.append(&row);
         self.stored += 1;
-        let stored = row.stored();
-        let Self { state, judged, outcomes, findings, .. } = self;
-        state.apply(&stored, &mut |step| count(&step, judged, outcomes, findings));
+        let stored = row.stored_ref();
+        self.change(|state, sink| _ = state.apply(stored, sink));
     }
 
     /// Takes a located batch.
@@ -116,14 +134,6 @@ impl std::fmt::Debug for Judge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { stored, repeats, late, judged, .. } = self;
         f.debug_tuple("Judge").field(&(stored, repeats, late, judged)).finish()
-    }
-}
-
-fn count(step: &Step, judged: &mut u64, outcomes: &mut u64, findings: &mut u64) {
-    if let Step::Judged(about) = step {
-        *judged += 1;
-        *outcomes += about.outcomes.len() as u64;
-        *findings += about.findings.len() as u64;
     }
 }
 

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use model::{Batch, EventTime, Kind, Origin, PersonIndex, Place, Punch, Reason, Reasons, SiteIndex, Verdict};
+use model::{
+    Batch, EventId, EventTime, Kind, Origin, PersonIndex, Place, Punch, Reason, Reasons, SiteIndex, Verdict,
+};
 
 use crate::believe::{Belief, SUSPECT_US};
 use crate::binding::Bound;
 use crate::book::{Book, is_machine};
-use crate::judge::Judge;
+use crate::judge::{Judge, emptied};
 use crate::roster::{Roster, ShiftIndex, local_date};
 use crate::standing::{Seen, Standing, sort};
 
@@ -160,11 +162,12 @@ fn bind(
     // The run of its shifts, and for a punch that no shift holds its day.
     let (from, until) = roster.judged_span(person, at..at.plus_us(1));
     let span = from.min(at.plus_us(-DAY_US))..until.max(at.plus_us(DAY_US));
-    let mut seen: Vec<Seen<'_>> = book.seen(facts.employee_id, span).collect();
+    let event = EventId::new(facts.event_id);
+    let mut seen: Vec<Seen<'_>> = emptied(std::mem::take(&mut judge.seen));
+    seen.extend(book.seen(facts.employee_id, span));
     let site_id = facts.site.map(|site| &roster.reference().site(site).site_id);
     seen.push(Seen {
-        event_id: facts.event_id,
-        event: None,
+        event: &event,
         kind: facts.kind,
         occurred_at: at,
         origin: facts.origin,
@@ -177,7 +180,9 @@ fn bind(
     });
     sort(&mut seen);
     let own = seen.iter().position(|seen| seen.offset == i64::MAX).unwrap_or(seen.len() - 1);
-    judge.bind_one(roster, person, &seen, own, own_run)
+    let bound = judge.bind_one(roster, person, &seen, own, own_run);
+    judge.seen = emptied(seen);
+    bound
 }
 
 fn zone(

@@ -2,9 +2,9 @@
 //!
 //! In: punches as stored ([`Book::fold`]), live as in recovery.  Out: a person's punches in a span, known identities, the
 //! latest believable time of a source.
-//! Owns: per punch at most 72 bytes and its event id, per person 40 bytes; sources of terminal and import records.
+//! Owns: per punch 56 bytes in chunks shared by all people, per person 24 bytes; sources of terminal and import records.
 //! Absent on purpose: eviction by size (the floor is a function of the log's clock, so that what is known never depends
-//! on when memory was last swept), names and evidence.
+//! on when memory was last swept), names and evidence, and an allocation a punch (but for ids that [`EventId`] shares).
 //! Invariants: I-13 nothing but `fold` and `forget_before` changes it; a punch older than the floor is unknown even
 //! while it is still in memory, kept by every reading method.
 //! Why so: memory is swept now and then, answers must not depend on it.
@@ -16,10 +16,11 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use jiff::civil::Date;
-use model::{EventTime, Kind, Offset, Origin, Place, Reason, Reasons, StoredPunch};
+use model::{EventId, EventTime, Kind, Offset, Origin, Place, Reason, Reasons, StoredRef};
 use std::hash::BuildHasher;
 
 use crate::digest::Fnv;
+use crate::lists::{List, Lists};
 use crate::standing::Seen;
 
 /// Sweep when the floor has moved this far.
@@ -38,40 +39,101 @@ pub struct Known {
 
 /// A hash of what a punch says beside its identity: kind, time, origin and device.
 pub fn content_hash(kind: Kind, occurred_at: EventTime, origin: Origin, device_id: &str) -> u64 {
+    content_of(kind, occurred_at, origin, device_hash(device_id))
+}
+
+fn content_of(kind: Kind, occurred_at: EventTime, origin: Origin, device: u32) -> u64 {
     let mut hash = Fnv::new();
-    hash.text(kind.name());
+    hash.number(kind as i64);
     hash.number(occurred_at.us());
-    hash.text(origin.name());
-    hash.text(device_id);
+    hash.number(origin as i64);
+    hash.number(i64::from(device));
     hash.finish()
 }
 
+fn device_hash(device_id: &str) -> u32 {
+    let mut hash = Fnv::new();
+    hash.text(device_id);
+    hash.finish() as u32
+}
+
+/// Reasons, place, origin and kind in 32 bits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks(u32);
+
+const PLACE_BITS: u32 = 24;
+const ORIGIN_BITS: u32 = 26;
+const KIND_BITS: u32 = 29;
+const _: () = assert!(Reason::ALL.len() <= PLACE_BITS as usize && Place::ALL.len() <= 4);
+const _: () = assert!(Origin::ALL.len() <= 8 && Kind::ALL.len() <= 8);
+
+impl Marks {
+    fn of(punch: &StoredRef<'_>) -> Self {
+        let place = place_in(Place::ALL, punch.place) << PLACE_BITS;
+        let origin = place_in(Origin::ALL, punch.origin) << ORIGIN_BITS;
+        let kind = place_in(Kind::ALL, punch.kind) << KIND_BITS;
+        Self(punch.reasons.bits() | place | origin | kind)
+    }
+
+    fn reasons(self) -> Reasons {
+        Reasons::from_bits(self.0)
+    }
+
+    fn place(self) -> Place {
+        Place::ALL[(self.0 >> PLACE_BITS & 3) as usize]
+    }
+
+    fn origin(self) -> Origin {
+        Origin::ALL[(self.0 >> ORIGIN_BITS & 7) as usize]
+    }
+
+    fn kind(self) -> Kind {
+        Kind::ALL[(self.0 >> KIND_BITS) as usize]
+    }
+}
+
+fn place_in<T: PartialEq>(all: &[T], value: T) -> u32 {
+    all.iter().position(|other| *other == value).unwrap_or(0) as u32
+}
+
 /// One punch as it is kept.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Kept {
-    event_id: Arc<str>,
+    event_id: EventId,
     occurred_at: EventTime,
     offset: Offset,
-    content: u64,
-    reasons: Reasons,
+    /// [`device_hash`].
+    device: u32,
     site: u32,
-    event_hash: u32,
     business_date: Date,
-    kind: Kind,
-    origin: Origin,
-    place: Place,
+    marks: Marks,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            event_id: EventId::default(),
+            occurred_at: EventTime::from_us(0),
+            offset: Offset::FIRST,
+            device: 0,
+            site: NO_SITE,
+            business_date: Date::ZERO,
+            marks: Marks::default(),
+        }
+    }
 }
 
 struct PersonPunches {
     employee_id: Arc<str>,
     /// By instant, then id.
-    punches: Vec<Kept>,
+    punches: List,
 }
 
 /// The recent punches of one partition's people.
 pub struct Book {
     hasher: FixedState,
     people: HashTable<PersonPunches>,
+    kept: Lists<Kept>,
     sites: Vec<Arc<str>>,
     site_places: HashMap<Arc<str>, u32>,
     sources: HashMap<Arc<str>, EventTime>,
@@ -94,6 +156,7 @@ impl Default for Book {
         Self {
             hasher: FixedState::default(),
             people: HashTable::new(),
+            kept: Lists::default(),
             sites: Vec::new(),
             site_places: HashMap::new(),
             sources: HashMap::new(),
@@ -120,68 +183,72 @@ impl Book {
     }
 
     /// Takes in a punch as stored. One below the floor is ignored; one already known replaces itself.
-    pub fn fold(&mut self, punch: &StoredPunch) {
+    pub fn fold<'a>(&mut self, punch: impl Into<StoredRef<'a>>) {
+        self.fold_of(&punch.into(), None);
+    }
+
+    /// Takes in a punch of another log of the same people: a fact about them, but no witness of this log's devices.
+    pub fn fold_beside<'a>(&mut self, punch: impl Into<StoredRef<'a>>) {
+        self.fold_beside_of(&punch.into(), None);
+    }
+
+    /// As [`Self::fold`], of a person whose shared pseudonym is at hand.
+    pub(crate) fn fold_of(&mut self, punch: &StoredRef<'_>, employee_id: Option<&Arc<str>>) {
         if punch.occurred_at < self.floor {
             return;
         }
         self.note_source(punch);
-        self.fold_beside(punch);
+        self.fold_beside_of(punch, employee_id);
     }
 
-    /// Takes in a punch of another log of the same people: a fact about them, but no witness of this log's devices.
-    pub fn fold_beside(&mut self, punch: &StoredPunch) {
+    /// As [`Self::fold_beside`], of a person whose shared pseudonym is at hand.
+    pub(crate) fn fold_beside_of(&mut self, punch: &StoredRef<'_>, employee_id: Option<&Arc<str>>) {
         if punch.occurred_at < self.floor {
             return;
         }
-        let site = punch.site_id.as_ref().map_or(NO_SITE, |site| self.site_place(site));
         let kept = Kept {
-            event_id: punch.event_id.clone(),
+            event_id: EventId::new(punch.event_id),
             occurred_at: punch.occurred_at,
             offset: punch.offset,
-            content: content_hash(punch.kind, punch.occurred_at, punch.origin, &punch.device_id),
-            reasons: punch.reasons,
-            site,
-            event_hash: self.event_hash(&punch.event_id),
+            device: device_hash(punch.device_id),
+            site: punch.site_id.map_or(NO_SITE, |site| self.site_place(site)),
             business_date: punch.business_date,
-            kind: punch.kind,
-            origin: punch.origin,
-            place: punch.place,
+            marks: Marks::of(punch),
         };
-        let hasher = &self.hasher;
-        let hash = hasher.hash_one(&*punch.employee_id);
-        let entry = self.people.entry(
-            hash,
-            |person| person.employee_id == punch.employee_id,
+        let Self { hasher, people, kept: lists, .. } = self;
+        let entry = people.entry(
+            hasher.hash_one(punch.employee_id),
+            |person| &*person.employee_id == punch.employee_id,
             |person| hasher.hash_one(&*person.employee_id),
         );
         let person = entry
-            .or_insert_with(|| PersonPunches { employee_id: punch.employee_id.clone(), punches: Vec::new() })
+            .or_insert_with(|| PersonPunches {
+                employee_id: employee_id.map_or_else(|| punch.employee_id.into(), Arc::clone),
+                punches: List::default(),
+            })
             .into_mut();
-        let key = |kept: &Kept| (kept.occurred_at, kept.event_id.clone());
-        match person.punches.binary_search_by(|other| {
-            (other.occurred_at, &*other.event_id).cmp(&(kept.occurred_at, &*kept.event_id))
-        }) {
-            Ok(at) => {
-                debug_assert_eq!(key(&person.punches[at]), key(&kept));
-                person.punches[at] = kept;
+        let known = lists.get_mut(&person.punches);
+        let before = |other: &Kept| (other.occurred_at, &other.event_id) < (kept.occurred_at, &kept.event_id);
+        // Most punches come in the order of time.
+        let at = match known.last() {
+            Some(last) if !before(last) => known.partition_point(before),
+            _ => known.len(),
+        };
+        match known.get_mut(at) {
+            Some(other) if other.occurred_at == kept.occurred_at && other.event_id == kept.event_id => {
+                *other = kept;
             }
-            Err(at) => {
-                // Most people have two to four punches in memory: growing by doubling from four would waste half.
-                if person.punches.len() == person.punches.capacity() {
-                    person.punches.reserve_exact((person.punches.len() / 2).max(1));
-                }
-                person.punches.insert(at, kept);
-            }
+            _ => lists.insert(&mut person.punches, at, kept),
         }
     }
 
     /// The punch of that identity, if it is in memory.
     pub fn lookup(&self, employee_id: &str, event_id: &str) -> Option<Known> {
-        let hash = self.event_hash(event_id);
-        let kept = self.punches(employee_id).iter().find(|kept| {
-            kept.event_hash == hash && kept.occurred_at >= self.floor && &*kept.event_id == event_id
-        })?;
-        Some(Known { offset: kept.offset, content: kept.content })
+        let event_id = EventId::new(event_id);
+        let is_it = |kept: &&Kept| kept.event_id == event_id && kept.occurred_at >= self.floor;
+        let kept = self.punches(employee_id).iter().find(is_it)?;
+        let content = content_of(kept.marks.kind(), kept.occurred_at, kept.marks.origin(), kept.device);
+        Some(Known { offset: kept.offset, content })
     }
 
     /// The latest believable time that a source told, if it told one since the floor: a device's, or that of terminal and
@@ -197,14 +264,11 @@ impl Book {
             return;
         }
         self.swept = self.floor;
-        let floor = self.floor;
+        let (floor, lists) = (self.floor, &mut self.kept);
         self.people.retain(|person| {
-            let gone = person.punches.partition_point(|kept| kept.occurred_at < floor);
-            person.punches.drain(..gone);
-            if gone > 0 {
-                person.punches.shrink_to_fit();
-            }
-            !person.punches.is_empty()
+            let gone = lists.get(&person.punches).partition_point(|kept| kept.occurred_at < floor);
+            lists.remove_front(&mut person.punches, gone);
+            !lists.get(&person.punches).is_empty()
         });
         self.sources.retain(|_, latest| *latest >= floor);
     }
@@ -227,14 +291,13 @@ impl Book {
         let from = span.start.max(self.floor);
         let first = punches.partition_point(|kept| kept.occurred_at < from);
         punches[first..].iter().take_while(move |kept| kept.occurred_at < span.end).map(|kept| Seen {
-            event_id: &kept.event_id,
-            event: Some(&kept.event_id),
-            kind: kept.kind,
+            event: &kept.event_id,
+            kind: kept.marks.kind(),
             occurred_at: kept.occurred_at,
-            origin: kept.origin,
-            place: kept.place,
+            origin: kept.marks.origin(),
+            place: kept.marks.place(),
             site_id: self.sites.get(kept.site as usize),
-            reasons: kept.reasons,
+            reasons: kept.marks.reasons(),
             business_date: kept.business_date,
             offset: kept.offset.get(),
         })
@@ -250,31 +313,27 @@ impl Book {
     }
 
     fn punches(&self, employee_id: &str) -> &[Kept] {
-        self.person(employee_id).map_or(&[], |person| &person.punches)
+        self.person(employee_id).map_or(&[], |person| self.kept.get(&person.punches))
     }
 
-    fn note_source(&mut self, punch: &StoredPunch) {
+    fn note_source(&mut self, punch: &StoredRef<'_>) {
         if !is_machine(punch.origin) || punch.reasons.contains(Reason::ClockSuspect) {
             return;
         }
-        match self.sources.get_mut(&punch.device_id) {
+        match self.sources.get_mut(punch.device_id) {
             Some(latest) => *latest = (*latest).max(punch.occurred_at),
-            None => _ = self.sources.insert(punch.device_id.clone(), punch.occurred_at),
+            None => _ = self.sources.insert(punch.device_id.into(), punch.occurred_at),
         }
     }
 
-    fn site_place(&mut self, site: &Arc<str>) -> u32 {
+    fn site_place(&mut self, site: &str) -> u32 {
         if let Some(place) = self.site_places.get(site) {
             return *place;
         }
-        let place = self.sites.len() as u32;
-        self.sites.push(site.clone());
-        self.site_places.insert(site.clone(), place);
+        let (place, site) = (self.sites.len() as u32, Arc::<str>::from(site));
+        self.sites.push(Arc::clone(&site));
+        self.site_places.insert(site, place);
         place
-    }
-
-    fn event_hash(&self, event_id: &str) -> u32 {
-        self.hasher.hash_one(event_id) as u32
     }
 }
 
@@ -286,11 +345,33 @@ pub(crate) fn is_machine(origin: Origin) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::StoredPunch;
 
     #[test]
     fn a_punch_on_duty_stays_within_its_bytes() {
-        assert!(size_of::<Kept>() <= 72, "{}", size_of::<Kept>());
-        assert!(size_of::<PersonPunches>() <= 40);
+        assert!(size_of::<Kept>() <= 56, "{}", size_of::<Kept>());
+        assert!(size_of::<PersonPunches>() <= 24);
+    }
+
+    #[test]
+    fn marks_keep_what_they_were_made_of() {
+        let reasons = Reason::ALL.iter().fold(Reasons::EMPTY, |set, reason| set.with(*reason));
+        for kind in Kind::ALL {
+            for (origin, place) in Origin::ALL.iter().flat_map(|o| Place::ALL.iter().map(move |p| (o, p))) {
+                for reasons in [Reasons::EMPTY, reasons, Reasons::EMPTY.with(Reason::Repunch)] {
+                    let of = StoredPunch {
+                        kind: *kind,
+                        origin: *origin,
+                        place: *place,
+                        reasons,
+                        ..punch("E", "e", 0)
+                    };
+                    let marks = Marks::of(&(&of).into());
+                    let back = (marks.kind(), marks.origin(), marks.place(), marks.reasons());
+                    assert_eq!(back, (*kind, *origin, *place, reasons));
+                }
+            }
+        }
     }
 
     fn punch(employee: &str, event: &str, minute: i64) -> StoredPunch {

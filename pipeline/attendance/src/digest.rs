@@ -4,11 +4,11 @@
 //! Why so: written to the lake as `inputs`, so it must not be a hasher that a library may change; fields are fed with
 //! their lengths, so that no two different values feed the same bytes.
 
-use std::sync::Arc;
+use std::ops::Deref;
 
-use model::EventTime;
 use model::anomaly::Finding;
 use model::shift_result::ShiftOutcome;
+use model::{EventId, EventTime};
 
 /// FNV-1a over 64 bits, with the finish of MurmurHash3 so that every bit of the result depends on all of the input.
 pub(crate) struct Fnv(u64);
@@ -42,14 +42,14 @@ impl Fnv {
         self.maybe_number(value.map(EventTime::us));
     }
 
-    fn maybe_text(&mut self, value: Option<&Arc<str>>) {
+    fn maybe_text<T: Deref<Target = str>>(&mut self, value: Option<T>) {
         self.number(i64::from(value.is_some()));
-        self.text(value.map_or("", |text| text));
+        self.text(value.as_deref().unwrap_or_default());
     }
 
-    fn texts<'a>(&mut self, values: impl ExactSizeIterator<Item = &'a str>) {
+    fn texts<T: Deref<Target = str>>(&mut self, values: impl ExactSizeIterator<Item = T>) {
         self.number(values.len() as i64);
-        values.for_each(|value| self.text(value));
+        values.for_each(|value| self.text(&value));
     }
 
     fn date(&mut self, date: jiff::civil::Date) {
@@ -80,10 +80,10 @@ pub fn digest(outcome: &ShiftOutcome) -> u64 {
     hash.number(outcome.due_min);
     hash.maybe_time(outcome.first_in);
     hash.maybe_time(outcome.last_out);
-    hash.maybe_text(outcome.in_event_id.as_ref());
-    hash.maybe_text(outcome.out_event_id.as_ref());
-    hash.maybe_text(outcome.in_site_id.as_ref());
-    hash.maybe_text(outcome.out_site_id.as_ref());
+    hash.maybe_text(outcome.in_event_id.as_ref().map(EventId::text));
+    hash.maybe_text(outcome.out_event_id.as_ref().map(EventId::text));
+    hash.maybe_text(outcome.in_site_id.as_deref());
+    hash.maybe_text(outcome.out_site_id.as_deref());
     hash.text(outcome.status.name());
     hash.number(outcome.late_min);
     hash.number(outcome.early_min);
@@ -105,12 +105,12 @@ pub fn digest_finding(finding: &Finding) -> u64 {
     let mut hash = Fnv::new();
     hash.bytes(&finding.id.0);
     hash.text(finding.kind.name());
-    hash.maybe_text(finding.employee_id.as_ref());
-    hash.maybe_text(finding.site_id.as_ref());
+    hash.maybe_text(finding.employee_id.as_deref());
+    hash.maybe_text(finding.site_id.as_deref());
     hash.text(&finding.org);
     hash.date(finding.business_date);
-    hash.maybe_text(finding.shift_id.as_ref());
-    hash.texts(finding.event_ids.iter().map(|id| &**id));
+    hash.maybe_text(finding.shift_id.as_deref());
+    hash.texts(finding.event_ids.iter().map(EventId::text));
     hash.maybe_number(finding.minutes);
     hash.number(finding.first_at.us());
     hash.number(finding.last_at.us());

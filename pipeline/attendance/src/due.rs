@@ -12,7 +12,7 @@ use model::policy::Flex;
 use model::reference::ShiftKind;
 
 use crate::roster::{Roster, ShiftIndex};
-use crate::spans::{Span, clip, join, length_us, subtract};
+use crate::spans::{Span, Spans, clip, join, length_us, subtract};
 
 /// The due time of a shift instance under the leave in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,9 +28,9 @@ pub(crate) struct DueTime {
     /// Whether leave covers the whole due time.
     pub(crate) is_leave: bool,
     /// Leave between the due ends, joined.
-    pub(crate) inside: Vec<Span>,
+    pub(crate) inside: Spans,
     /// All leave within the planned time, joined.
-    pub(crate) leave: Vec<Span>,
+    pub(crate) leave: Spans,
     /// The leave that overlaps the planned time, sorted.
     pub(crate) leave_ids: Vec<Arc<str>>,
 }
@@ -40,11 +40,11 @@ impl DueTime {
     pub(crate) fn of(roster: &Roster, index: ShiftIndex, clock: EventTime) -> Self {
         let shift = roster.shift_at(index);
         let planned = (shift.start, shift.end);
-        let mut breaks: Vec<Span> =
+        let mut breaks: Spans =
             shift.breaks.iter().filter(|b| !b.paid).filter_map(|b| clip((b.start, b.end), planned)).collect();
         join(&mut breaks);
         let total_us = shift.end.us_since(shift.start) - length_us(&breaks);
-        let (mut leave, mut leave_ids) = (Vec::new(), Vec::new());
+        let (mut leave, mut leave_ids) = (Spans::new(), Vec::new());
         let rows = roster.leave_of(shift.person).iter().take_while(|row| row.from < shift.end);
         for row in rows.filter(|row| row.is_absence() && row.is_in_force(clock)) {
             if let Some(span) = clip((row.from, row.until), planned) {
@@ -53,7 +53,7 @@ impl DueTime {
             }
         }
         if leave.is_empty() {
-            let (inside, leave_us) = (Vec::new(), 0);
+            let (inside, leave_us) = (Spans::new(), 0);
             let (start, end, due_us) = (shift.start, shift.end, total_us);
             return Self { start, end, due_us, leave_us, is_leave: false, inside, leave, leave_ids };
         }

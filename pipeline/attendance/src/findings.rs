@@ -4,14 +4,16 @@
 //! Why so: a finding is level, not edge: it is there as long as it holds, so a later fact that explains it simply leaves
 //! it out, and the caller, who knows what was said, resolves it.
 
+use std::fmt::{self, Display, Write};
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use model::anomaly::Finding;
 use model::reference::ShiftPlan;
 use model::shift_result::ShiftOutcome;
-use model::{AnomalyId, AnomalyKind, EventTime, PersonIndex, Place, Reason, ShiftStatus, Site};
+use model::{AnomalyId, AnomalyKind, EventId, EventTime, PersonIndex, Place, Reason, ShiftStatus, Site};
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 use crate::binding::Bound;
 use crate::due::{DueTime, no_show_at};
@@ -23,13 +25,22 @@ use crate::standing::{Seen, Standing};
 /// `subject` is the employee id, else the site id, else the org; `instance` the shift id, else the business date as
 /// `2026-11-22` (contract, section 4).
 pub fn anomaly_id(kind: AnomalyKind, subject: &str, instance: &str) -> AnomalyId {
-    let mut hash = Sha256::new();
-    for (at, part) in [kind.name(), subject, instance].into_iter().enumerate() {
-        if at > 0 {
-            hash.update([0x1f]);
+    identity(kind, subject, &instance)
+}
+
+/// As [`anomaly_id`], of an instance that is not written out before.
+pub(crate) fn identity(kind: AnomalyKind, subject: &str, instance: &dyn Display) -> AnomalyId {
+    struct Hashed(Sha256);
+    impl Write for Hashed {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.update(text.as_bytes());
+            Ok(())
         }
-        hash.update(part.as_bytes());
     }
+    let mut hashed = Hashed(Sha256::new());
+    // A hash takes any text: writing to it cannot fail.
+    let _ = write!(hashed, "{}\u{1f}{subject}\u{1f}{instance}", kind.name());
+    let Hashed(hash) = hashed;
     let mut id = [0; 16];
     id.copy_from_slice(&hash.finalize()[..16]);
     AnomalyId(id)
@@ -43,26 +54,48 @@ pub(crate) struct Subject<'a> {
     pub(crate) person: Option<PersonIndex>,
 }
 
+/// Findings as they are found, their lists of punches taken from spent ones.
+pub(crate) struct Findings<'a> {
+    pub(crate) found: &'a mut Vec<Finding>,
+    pub(crate) spent: &'a mut Vec<Vec<EventId>>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, finding: impl FnOnce(Vec<EventId>) -> Finding) {
+        let event_ids = self.spent.pop().unwrap_or_default();
+        self.found.push(finding(event_ids));
+    }
+}
+
+/// What a shift or a day shows at once: seldom anything.
+type Facts = SmallVec<[Fact; 2]>;
+
 /// What a finding says beside whom and where: its rule, its minutes and when.
 struct Fact {
     kind: AnomalyKind,
     minutes: Option<i64>,
     first_at: EventTime,
     last_at: EventTime,
-    event_ids: Vec<Arc<str>>,
+    event_ids: SmallVec<[EventId; 2]>,
     /// The first site that one of its punches names.
     site_id: Option<Arc<str>>,
 }
 
 impl Fact {
     fn at(kind: AnomalyKind, at: EventTime) -> Self {
-        Self { kind, minutes: None, first_at: at, last_at: at, event_ids: Vec::new(), site_id: None }
+        Self { kind, minutes: None, first_at: at, last_at: at, event_ids: SmallVec::new(), site_id: None }
     }
 }
 
 impl Subject<'_> {
     /// The finding that the fact is. Its site is the shift's, else its punches', else the person's home.
-    fn finding(&self, fact: Fact, shift: Option<(&ShiftOutcome, &Site)>, day: Date) -> Finding {
+    fn finding(
+        &self,
+        fact: Fact,
+        shift: Option<(&ShiftOutcome, &Site)>,
+        day: Date,
+        mut event_ids: Vec<EventId>,
+    ) -> Finding {
         let (person, home) = self.roster.home(self.person);
         let told = fact.site_id.as_deref().and_then(|id| self.roster.site(id));
         let told = told.map(|at| self.roster.reference().site(at));
@@ -70,11 +103,12 @@ impl Subject<'_> {
         let shift = shift.map(|(shift, _)| shift);
         let org = site.map(|site| site.org.clone()).or_else(|| person.map(|person| person.org.clone()));
         let id = match shift {
-            Some(shift) => anomaly_id(fact.kind, self.employee_id, &shift.shift_id),
-            None => anomaly_id(fact.kind, self.employee_id, &day.to_string()),
+            Some(shift) => identity(fact.kind, self.employee_id, &shift.shift_id),
+            None => identity(fact.kind, self.employee_id, &day),
         };
-        let Fact { kind, minutes, first_at, last_at, mut event_ids, site_id: _ } = fact;
-        event_ids.sort();
+        let Fact { kind, minutes, first_at, last_at, event_ids: shown, site_id: _ } = fact;
+        event_ids.extend(shown);
+        event_ids.sort_unstable();
         Finding {
             id,
             kind,
@@ -91,12 +125,12 @@ impl Subject<'_> {
     }
 
     /// Everything wrong with one shift instance: its ends, its absence, and where its punches were made.
-    pub(crate) fn of_shift(&self, shift: &JudgedShift<'_>, out: &mut Vec<Finding>) {
+    pub(crate) fn of_shift(&self, shift: &JudgedShift<'_>, out: &mut Findings<'_>) {
         if self.roster.shift_at(shift.index).plan == ShiftPlan::Cancelled {
             return;
         }
         let site = self.roster.shift_site(shift.index);
-        let mut facts = Vec::new();
+        let mut facts = Facts::new();
         shift.hours(self.roster, &mut facts);
         for (kind, applies) in PLACE_RULES {
             facts.extend(collect(
@@ -109,7 +143,9 @@ impl Subject<'_> {
         });
         facts.extend(collect(AnomalyKind::WrongStore, strays.map(|(seen, _)| *seen)));
         let day = shift.outcome.business_date;
-        out.extend(facts.into_iter().map(|fact| self.finding(fact, Some((shift.outcome, site)), day)));
+        facts
+            .into_iter()
+            .for_each(|fact| out.add(|ids| self.finding(fact, Some((shift.outcome, site)), day, ids)));
     }
 
     /// Whether the punch was made at a permitted site that is not the shift's.
@@ -120,9 +156,9 @@ impl Subject<'_> {
     }
 
     /// Everything wrong with the punches of one business date that no shift holds.
-    pub(crate) fn of_day(&self, day: Date, punches: &[Seen<'_>], out: &mut Vec<Finding>) {
+    pub(crate) fn of_day(&self, day: Date, punches: &[Seen<'_>], out: &mut Findings<'_>) {
         let believed = || punches.iter().filter(|seen| seen.counts()).copied();
-        let mut facts = Vec::new();
+        let mut facts = Facts::new();
         for (kind, applies) in PLACE_RULES {
             facts.extend(collect(kind, believed().filter(applies)));
         }
@@ -132,7 +168,7 @@ impl Subject<'_> {
         facts.extend(collect(AnomalyKind::Unscheduled, believed().filter(is_rostered)));
         let suspect = punches.iter().filter(|seen| seen.reasons.contains(Reason::ClockSuspect)).copied();
         facts.extend(collect(AnomalyKind::ClockSuspect, suspect));
-        out.extend(facts.into_iter().map(|fact| self.finding(fact, None, day)));
+        facts.into_iter().for_each(|fact| out.add(|ids| self.finding(fact, None, day, ids)));
     }
 }
 
@@ -151,7 +187,7 @@ fn collect<'a>(kind: AnomalyKind, punches: impl Iterator<Item = Seen<'a>>) -> Op
         let fact = fact.get_or_insert_with(|| Fact::at(kind, seen.occurred_at));
         fact.first_at = fact.first_at.min(seen.occurred_at);
         fact.last_at = fact.last_at.max(seen.occurred_at);
-        fact.event_ids.push(seen.event());
+        fact.event_ids.push(seen.event.clone());
         fact.site_id = fact.site_id.take().or_else(|| seen.site_id.cloned());
     }
     fact
@@ -171,7 +207,7 @@ pub(crate) struct JudgedShift<'a> {
 
 impl JudgedShift<'_> {
     /// What is wrong with coming, leaving and being there.
-    fn hours(&self, roster: &Roster, facts: &mut Vec<Fact>) {
+    fn hours(&self, roster: &Roster, facts: &mut Facts) {
         let outcome = self.outcome;
         let closes = roster.window(self.index).closes;
         let policy = roster.shift_policy(self.index);

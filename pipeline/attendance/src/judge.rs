@@ -15,12 +15,13 @@ use jiff::civil::Date;
 use model::anomaly::Finding;
 use model::reference::ShiftPlan;
 use model::shift_result::ShiftOutcome;
-use model::{EventTime, Kind, PersonIndex, StoredPunch};
+use model::{EventId, EventTime, Kind, PersonIndex, StoredPunch};
 
 use crate::binding::{Binder, Bound};
 use crate::due::DueTime;
-use crate::findings::{JudgedShift, Subject};
+use crate::findings::{Findings, JudgedShift, Subject};
 use crate::minutes::{Case, Held, corrections_for};
+use crate::partition::TIMERS_AT_ONCE;
 use crate::roster::{Roster, ShiftIndex};
 use crate::standing::{Seen, Standing, sort};
 
@@ -113,11 +114,12 @@ pub fn judge(
     span: Range<EventTime>,
     moment: Moment<'_>,
 ) -> Judged {
-    let mut seen: Vec<Seen<'_>> = punches.iter().map(Seen::of).collect();
+    let ids: Vec<EventId> = punches.iter().map(|punch| EventId::new(&punch.event_id)).collect();
+    let mut seen: Vec<Seen<'_>> = punches.iter().zip(&ids).map(|(punch, id)| Seen::of(punch, id)).collect();
     sort(&mut seen);
     let person = roster.person(employee_id);
     let subject = Subject { roster, employee_id, person };
-    Judge::default().judge(subject, seen, span, moment)
+    Judge::default().judge(subject, &mut seen, span, moment)
 }
 
 impl Roster {
@@ -145,51 +147,90 @@ impl Roster {
     }
 }
 
-/// Buffers for judging, so that a warm call allocates little but its result.
+/// Judgements kept for their buffers: as many as timers fire before a caller gives them back, and some for swaps.
+const SPENT_MAX: usize = 2 * TIMERS_AT_ONCE;
+
+/// Buffers for judging: a warm call allocates nothing but what it finds for the first time.
 #[derive(Default)]
 pub(crate) struct Judge {
+    /// For callers, between two judgements.
+    pub(crate) seen: Vec<Seen<'static>>,
     binder: Binder,
     bound: Vec<Bound>,
+    shifts: Vec<ShiftIndex>,
+    punches: Vec<(Seen<'static>, Bound)>,
+    held: Vec<Held<'static>>,
+    of_day: Vec<Seen<'static>>,
+    spent: Vec<Judged>,
+    spent_ids: Vec<Vec<EventId>>,
 }
 
 impl Judge {
-    /// As [`judge`], over sorted punches.
+    /// As [`judge`], over sorted punches; it takes out those that do not matter.
     pub(crate) fn judge(
         &mut self,
         subject: Subject<'_>,
-        mut seen: Vec<Seen<'_>>,
+        seen: &mut Vec<Seen<'_>>,
         span: Range<EventTime>,
         moment: Moment<'_>,
     ) -> Judged {
         let roster = subject.roster;
         let (from, until) = roster.judged_span(subject.person, span.clone());
-        let shifts = shifts_judged(roster, subject.person, span);
+        let mut judged = self.fresh(subject, moment.clock);
+        let mut shifts = std::mem::take(&mut self.shifts);
+        list_judged(roster, subject.person, span, &mut shifts);
         let is_within = |seen: &Seen<'_>| from <= seen.occurred_at && seen.occurred_at < until;
-        let mut dates: Vec<Date> =
-            seen.iter().filter(|seen| is_within(seen)).map(|seen| seen.business_date).collect();
-        dates.sort();
+        let dates = &mut judged.scope.dates;
+        dates.extend(seen.iter().filter(|seen| is_within(seen)).map(|seen| seen.business_date));
+        dates.sort_unstable();
         dates.dedup();
         seen.retain(|seen| is_within(seen) || dates.contains(&seen.business_date));
         let wanted = |run: u32| shifts.binary_search(&ShiftIndex(run)).is_ok();
-        self.binder.bind(roster, subject.person, &seen, wanted, &mut self.bound);
-        let mut judged = Judged {
-            employee_id: subject.employee_id.clone(),
-            person: subject.person,
-            clock: moment.clock,
-            scope: Scope { shift_ids: Vec::with_capacity(shifts.len()), dates },
-            outcomes: Vec::new(),
-            findings: Vec::new(),
-        };
-        for index in shifts {
-            self.judge_shift(subject, index, &seen, moment, &mut judged);
+        self.binder.bind(roster, subject.person, seen, wanted, &mut self.bound);
+        for index in &shifts {
+            self.judge_shift(subject, *index, seen, moment, &mut judged);
         }
-        self.judge_days(subject, &seen, &mut judged);
-        judged.findings.sort_by_key(|finding| (finding.first_at, finding.kind, finding.id));
+        self.judge_days(subject, seen, &mut judged);
+        judged.findings.sort_unstable_by_key(|finding| (finding.first_at, finding.kind, finding.id));
+        self.shifts = shifts;
         judged
     }
 
+    /// Takes back a judgement that has been read, for its buffers.
+    pub(crate) fn recycle(&mut self, mut judged: Judged) {
+        if self.spent.len() == SPENT_MAX {
+            return;
+        }
+        judged.scope.shift_ids.clear();
+        judged.scope.dates.clear();
+        judged.outcomes.clear();
+        for finding in judged.findings.drain(..).filter(|finding| finding.event_ids.capacity() > 0) {
+            if self.spent_ids.len() < SPENT_MAX {
+                let mut event_ids = finding.event_ids;
+                event_ids.clear();
+                self.spent_ids.push(event_ids);
+            }
+        }
+        self.spent.push(judged);
+    }
+
+    fn fresh(&mut self, subject: Subject<'_>, clock: EventTime) -> Judged {
+        let (employee_id, person) = (subject.employee_id.clone(), subject.person);
+        match self.spent.pop() {
+            Some(spent) => Judged { employee_id, person, clock, ..spent },
+            None => Judged {
+                employee_id,
+                person,
+                clock,
+                scope: Scope::default(),
+                outcomes: Vec::new(),
+                findings: Vec::new(),
+            },
+        }
+    }
+
     fn judge_shift(
-        &self,
+        &mut self,
         subject: Subject<'_>,
         index: ShiftIndex,
         seen: &[Seen<'_>],
@@ -198,16 +239,15 @@ impl Judge {
     ) {
         let roster = subject.roster;
         out.scope.shift_ids.push(roster.shift_at(index).shift_id.clone());
-        let punches: Vec<(Seen<'_>, Bound)> = seen
-            .iter()
-            .copied()
-            .zip(self.bound.iter().copied())
-            .filter(|(_, b)| b.shift == Some(index))
-            .collect();
+        let mut punches: Vec<(Seen<'_>, Bound)> = emptied(std::mem::take(&mut self.punches));
+        let with_shift = seen.iter().copied().zip(self.bound.iter().copied());
+        punches.extend(with_shift.filter(|(_, bound)| bound.shift == Some(index)));
+        let mut held: Vec<Held<'_>> = emptied(std::mem::take(&mut self.held));
         let binding = punches.iter().filter(|(_, bound)| bound.standing == Standing::Binds);
-        let held: Vec<Held<'_>> = binding
-            .map(|(punch, bound)| Held { punch: *punch, direction: bound.direction.unwrap_or(Kind::In) })
-            .collect();
+        held.extend(
+            binding
+                .map(|(punch, bound)| Held { punch: *punch, direction: bound.direction.unwrap_or(Kind::In) }),
+        );
         let window = roster.window(index);
         // Before its window opens nothing is said of a shift.
         let is_open = window.opens <= moment.clock;
@@ -229,25 +269,28 @@ impl Judge {
                 is_held_back: moment.holds.shifts.contains(&index),
                 clock: moment.clock,
             };
-            subject.of_shift(&shift, &mut out.findings);
+            let mut findings = Findings { found: &mut out.findings, spent: &mut self.spent_ids };
+            subject.of_shift(&shift, &mut findings);
         }
         if has_row {
             out.outcomes.push(outcome);
         }
+        (self.punches, self.held) = (emptied(punches), emptied(held));
     }
 
-    fn judge_days(&self, subject: Subject<'_>, seen: &[Seen<'_>], out: &mut Judged) {
+    fn judge_days(&mut self, subject: Subject<'_>, seen: &[Seen<'_>], out: &mut Judged) {
         let unbound = || seen.iter().zip(&self.bound).filter(|(_, bound)| bound.run.is_none());
         if unbound().next().is_none() {
             return;
         }
-        let dates = std::mem::take(&mut out.scope.dates);
-        for day in &dates {
-            let of_day: Vec<Seen<'_>> =
-                unbound().map(|(seen, _)| *seen).filter(|seen| seen.business_date == *day).collect();
-            subject.of_day(*day, &of_day, &mut out.findings);
+        let mut of_day: Vec<Seen<'_>> = emptied(std::mem::take(&mut self.of_day));
+        for day in &out.scope.dates {
+            of_day.clear();
+            of_day.extend(unbound().map(|(seen, _)| *seen).filter(|seen| seen.business_date == *day));
+            let mut findings = Findings { found: &mut out.findings, spent: &mut self.spent_ids };
+            subject.of_day(*day, &of_day, &mut findings);
         }
-        out.scope.dates = dates;
+        self.of_day = emptied(of_day);
     }
 
     /// What binding makes of the punch at `at` of the sorted `seen`, which falls into `run`.
@@ -264,14 +307,26 @@ impl Judge {
     }
 }
 
+/// The same buffer, empty, for values that borrow from something else: what only differs in a lifetime has the same
+/// size, so the standard library collects it into the memory it comes from (`tests/allocation.rs` would notice if not).
+pub(crate) fn emptied<A, B>(mut values: Vec<A>) -> Vec<B> {
+    const { assert!(size_of::<A>() == size_of::<B>() && align_of::<A>() == align_of::<B>()) };
+    values.clear();
+    values.into_iter().map(|_| unreachable!("an empty buffer holds no value")).collect()
+}
+
 /// The shifts of every run with a window that overlaps `span`, by start.
-fn shifts_judged(roster: &Roster, person: Option<PersonIndex>, span: Range<EventTime>) -> Vec<ShiftIndex> {
-    let Some(person) = person else { return Vec::new() };
-    let mut shifts: Vec<ShiftIndex> = Vec::new();
+fn list_judged(
+    roster: &Roster,
+    person: Option<PersonIndex>,
+    span: Range<EventTime>,
+    out: &mut Vec<ShiftIndex>,
+) {
+    out.clear();
+    let Some(person) = person else { return };
     for index in roster.windows_in(person, span.start, span.end.plus_us(-1)) {
-        if shifts.last().is_none_or(|last| *last < index) {
-            shifts.extend(roster.run(index).map(ShiftIndex));
+        if out.last().is_none_or(|last| *last < index) {
+            out.extend(roster.run(index).map(ShiftIndex));
         }
     }
-    shifts
 }

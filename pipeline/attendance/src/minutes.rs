@@ -11,11 +11,11 @@ use std::sync::Arc;
 use model::policy::{Flex, LateFrom, Overtime};
 use model::reference::{CorrectionKind, ShiftKind, ShiftPlan};
 use model::shift_result::ShiftOutcome;
-use model::{Correction, EventTime, Kind, Policy, Shift, ShiftStatus};
+use model::{Correction, EventId, EventTime, Kind, Policy, Shift, ShiftStatus};
 
 use crate::due::DueTime;
 use crate::roster::{Roster, ShiftIndex};
-use crate::spans::{Span, clip, join, length_us, subtract};
+use crate::spans::{Span, Spans, clip, join, length_us, subtract};
 use crate::standing::Seen;
 
 /// A label instead of the hours: late by `late_as_absent_min` or more.
@@ -36,7 +36,7 @@ pub(crate) struct Held<'a> {
 #[derive(Clone, Debug, Default)]
 struct End {
     at: Option<EventTime>,
-    event_id: Option<Arc<str>>,
+    event_id: Option<EventId>,
     site_id: Option<Arc<str>>,
 }
 
@@ -44,7 +44,11 @@ impl End {
     fn of(held: Option<&Held<'_>>) -> Self {
         let Some(held) = held else { return Self::default() };
         let punch = &held.punch;
-        Self { at: Some(punch.occurred_at), event_id: Some(punch.event()), site_id: punch.site_id.cloned() }
+        Self {
+            at: Some(punch.occurred_at),
+            event_id: Some(punch.event.clone()),
+            site_id: punch.site_id.cloned(),
+        }
     }
 
     fn correct(&mut self, correction: Option<&Correction>) {
@@ -234,8 +238,8 @@ impl<'a> Case<'a> {
         let (breaks, is_auto) = self.unpaid_breaks(at_work);
         let mut off = breaks;
         let inside = if self.due.is_leave { &[][..] } else { &self.due.inside[..] };
-        let leave: Vec<Span> = inside.iter().filter_map(|span| clip(*span, at_work)).collect();
-        off.extend(&leave);
+        let leave: Spans = inside.iter().filter_map(|span| clip(*span, at_work)).collect();
+        off.extend_from_slice(&leave);
         join(&mut off);
         let off_us = length_us(&off);
         let worked_us = at_work.1.us_since(at_work.0) - off_us;
@@ -247,8 +251,8 @@ impl<'a> Case<'a> {
 
     /// Unpaid breaks within the time at work, not joined: as punched, and the planned ones that no punched one overlaps;
     /// and whether any of the latter was deducted. The part of a punched break within a planned paid one stays paid.
-    fn unpaid_breaks(&self, at_work: Span) -> (Vec<Span>, bool) {
-        let mut punched: Vec<Span> = Vec::new();
+    fn unpaid_breaks(&self, at_work: Span) -> (Spans, bool) {
+        let mut punched = Spans::new();
         let mut away = None;
         let during =
             |held: &&Held<'_>| at_work.0 <= held.punch.occurred_at && held.punch.occurred_at <= at_work.1;
@@ -261,7 +265,7 @@ impl<'a> Case<'a> {
             }
         }
         let planned = &self.shift().breaks;
-        let mut paid: Vec<Span> = planned.iter().filter(|b| b.paid).map(|b| (b.start, b.end)).collect();
+        let mut paid: Spans = planned.iter().filter(|b| b.paid).map(|b| (b.start, b.end)).collect();
         join(&mut paid);
         let mut unpaid = if paid.is_empty() { punched.clone() } else { subtract(&punched, &paid) };
         let mut is_auto = false;
@@ -286,12 +290,12 @@ impl<'a> Case<'a> {
             Overtime::Off => return 0,
             Overtime::Punched => {
                 let from = self.due.end.plus_min(slide_min + policy.overtime_after_min);
-                subtract(&Vec::from_iter(clip((from, at_work.1), at_work)), off)
+                subtract(&Spans::from_iter(clip((from, at_work.1), at_work)), off)
             }
             Overtime::Approved => subtract(&self.approved_overtime(), &[(shift.start, shift.end)]),
             Overtime::Both => {
                 let approved = subtract(&self.approved_overtime(), &[(shift.start, shift.end)]);
-                let worked: Vec<Span> = approved.iter().filter_map(|span| clip(*span, at_work)).collect();
+                let worked: Spans = approved.iter().filter_map(|span| clip(*span, at_work)).collect();
                 subtract(&worked, off)
             }
         };
@@ -301,7 +305,7 @@ impl<'a> Case<'a> {
 
     /// Approved overtime within this shift's window, joined. Where windows overlap, a permission goes with the shift
     /// whose planned time is nearest to its beginning, then the earlier.
-    fn approved_overtime(&self) -> Vec<Span> {
+    fn approved_overtime(&self) -> Spans {
         let (shift, window) = (self.shift(), self.roster.window(self.index));
         let within = (window.opens, window.closes);
         let distance = |index: &ShiftIndex, at: EventTime| {
@@ -309,7 +313,7 @@ impl<'a> Case<'a> {
             other.start.us_since(at).max(at.us_since(other.end)).max(0)
         };
         let rows = self.roster.leave_of(shift.person).iter().take_while(|row| row.from < window.closes);
-        let mut spans: Vec<Span> = rows
+        let mut spans: Spans = rows
             .filter(|row| &*row.leave_type == "overtime" && row.is_in_force(self.clock))
             .filter(|row| {
                 let windows = self.roster.windows_in(shift.person, row.from, row.until);

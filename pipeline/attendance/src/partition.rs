@@ -17,14 +17,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use model::position::partition_of;
-use model::{EventTime, Partition, PersonIndex, StoredPunch};
+use model::{EventTime, Partition, PersonIndex, StoredPunch, StoredRef};
 
 use crate::arrival::{Arrival, Clocking, Facts, arrive};
 use crate::believe::SUSPECT_US;
 use crate::book::{Book, Known};
 use crate::due::{DueTime, no_show_at};
 use crate::findings::Subject;
-use crate::judge::{Judge, Judged, Moment, Scope};
+use crate::judge::{Judge, Judged, Moment, Scope, emptied};
 use crate::minutes::corrected;
 use crate::roster::{Roster, ShiftIndex};
 use crate::silence::{HELD_US_MAX, Silence, SilenceNote, Verdict};
@@ -35,6 +35,9 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// A leave row in force touches at most this much of the future: later shifts have not opened, nothing is said of them.
 const LEAVE_AHEAD_DAYS: i64 = 3;
+
+/// How many timers [`PartitionState::advance_some`] fires before its caller may look at what they say.
+pub const TIMERS_AT_ONCE: usize = 32;
 
 /// What makes the log's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,15 +142,19 @@ impl PartitionState {
     }
 
     /// Recovery: takes in a row as stored, in any order, before [`PartitionState::resume`].
-    pub fn fold(&mut self, punch: &StoredPunch) {
+    pub fn fold<'a>(&mut self, punch: impl Into<StoredRef<'a>>) {
+        let punch = punch.into();
         let earliest = self.first_received.map_or(punch.received_at, |first| first.min(punch.received_at));
         self.first_received = Some(earliest);
-        self.book.fold(punch);
+        let (_, known) = shared_id(&self.roster, punch.employee_id);
+        self.book.fold_of(&punch, known);
     }
 
     /// Recovery: takes in a row of another log of the same people (an earlier file).
-    pub fn fold_beside(&mut self, punch: &StoredPunch) {
-        self.book.fold_beside(punch);
+    pub fn fold_beside<'a>(&mut self, punch: impl Into<StoredRef<'a>>) {
+        let punch = punch.into();
+        let (_, known) = shared_id(&self.roster, punch.employee_id);
+        self.book.fold_beside_of(&punch, known);
     }
 
     /// Recovery: ends folding where the frontier's clock stands. `since` is where the log's clock first stood, where the
@@ -227,8 +234,18 @@ impl PartitionState {
 
     /// Moves the log's clock to `clock`, firing what falls due on the way in the order of time.
     pub fn advance(&mut self, clock: EventTime, sink: &mut dyn FnMut(Step)) {
+        let mut is_more_due = self.advance_some(clock, sink);
+        while is_more_due {
+            is_more_due = self.advance_on(clock, sink);
+        }
+    }
+
+    /// As [`Self::advance`], but fires at most [`TIMERS_AT_ONCE`] timers: thousands of people can be due at one instant,
+    /// and what holds about each must not have to wait in memory for the last. Returns whether more is due; then go on
+    /// with [`Self::advance_on`] before anything else.
+    pub fn advance_some(&mut self, clock: EventTime, sink: &mut dyn FnMut(Step)) -> bool {
         if clock.us() <= 0 {
-            return;
+            return false;
         }
         self.advanced += 1;
         let is_alone = self.advanced == 2 && clock.us_since(self.clock) > SUSPECT_US;
@@ -245,23 +262,47 @@ impl PartitionState {
                 silence.open(&self.roster, shift)
             }
         });
-        while let Some(instant) = self.timers.pop_due(clock) {
+        self.advance_on(clock, sink)
+    }
+
+    /// Goes on with [`Self::advance_some`] to the same `clock`; returns whether still more is due.
+    pub fn advance_on(&mut self, clock: EventTime, sink: &mut dyn FnMut(Step)) -> bool {
+        for _ in 0..TIMERS_AT_ONCE {
+            let Some(instant) = self.timers.pop_due(clock) else {
+                self.set_clock(clock);
+                return false;
+            };
             self.set_clock(instant.at);
             self.fire(instant, sink);
         }
-        self.set_clock(clock);
+        true
     }
 
     /// Takes in a row as stored, at the present clock, and judges its person.
-    pub fn apply(&mut self, punch: &StoredPunch, sink: &mut dyn FnMut(Step)) -> Applied {
+    pub fn apply<'a>(&mut self, punch: impl Into<StoredRef<'a>>, sink: &mut dyn FnMut(Step)) -> Applied {
+        let punch = punch.into();
         if self.is_late(punch.occurred_at) {
             return Applied::Late;
         }
-        self.book.fold(punch);
-        let person = self.roster.person(&punch.employee_id);
+        let roster = Arc::clone(&self.roster);
+        let (person, known) = shared_id(&roster, punch.employee_id);
+        self.book.fold_of(&punch, known);
         let span = punch.occurred_at..punch.occurred_at.plus_us(1);
-        self.judge_span(&punch.employee_id, person, span, sink);
+        match known {
+            Some(employee_id) => self.judge_span(employee_id, person, span, sink),
+            None => {
+                // Folded just now, so that the book has the one shared text.
+                let kept = self.book.employee(punch.employee_id).cloned();
+                let employee_id = kept.unwrap_or_else(|| punch.employee_id.into());
+                self.judge_span(&employee_id, person, span, sink);
+            }
+        }
         Applied::Folded
+    }
+
+    /// Takes back what a sink got and has read, so that the next judgement needs no new buffers. Nobody has to.
+    pub fn recycle(&mut self, judged: Judged) {
+        self.judge.recycle(judged);
     }
 
     /// The end of the input: fires what is left of every window opened by now, until all have closed and settled, and
@@ -421,7 +462,8 @@ impl PartitionState {
         }
         let roster = self.roster.clone();
         let read = roster.recall_span(person, span.clone());
-        let seen: Vec<Seen<'_>> = self.book.seen(employee_id, read).collect();
+        let mut seen: Vec<Seen<'_>> = emptied(std::mem::take(&mut self.judge.seen));
+        seen.extend(self.book.seen(employee_id, read));
         let subject = Subject { roster: &roster, employee_id, person };
         let moment = Moment {
             clock: self.clock.max(self.judged_from),
@@ -429,9 +471,12 @@ impl PartitionState {
             until: self.until,
             holds: &self.silence.holds,
         };
-        let mut judged = self.judge.judge(subject, seen, span, moment);
+        let mut judged = self.judge.judge(subject, &mut seen, span, moment);
+        self.judge.seen = emptied(seen);
         drop_days_below(&mut judged, floor);
-        if judged.scope != Scope::default() {
+        if judged.scope == Scope::default() {
+            self.judge.recycle(judged);
+        } else {
             sink(Step::Judged(judged));
         }
     }
@@ -460,15 +505,20 @@ impl PartitionState {
 fn drop_days_below(judged: &mut Judged, floor: EventTime) {
     let is_known = |day: &jiff::civil::Date| {
         // A day begins at most 14 hours ahead of UTC, and a shift's window before its day.
-        let midnight =
-            day.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).map(|at| EventTime::from(at.timestamp()));
-        midnight.is_ok_and(|at| at.plus_us(-2 * DAY_US) >= floor)
+        let midnight = jiff::tz::Offset::UTC.to_timestamp(day.at(0, 0, 0, 0));
+        midnight.is_ok_and(|at| EventTime::from(at).plus_us(-2 * DAY_US) >= floor)
     };
     if judged.scope.dates.iter().all(is_known) {
         return;
     }
     judged.scope.dates.retain(is_known);
     judged.findings.retain(|finding| finding.shift_id.is_some() || is_known(&finding.business_date));
+}
+
+/// The person of that pseudonym, with the text that all share, where known.
+fn shared_id<'a>(roster: &'a Roster, employee_id: &str) -> (Option<PersonIndex>, Option<&'a Arc<str>>) {
+    let person = roster.person(employee_id);
+    (person, person.map(|person| &roster.reference().person(person).employee_id))
 }
 
 fn is_ours(settings: &Settings, employee_id: &str) -> bool {

@@ -80,6 +80,7 @@ pub struct Roster {
     permitted_from: Vec<u32>,
     before_us_max: i64,
     after_us_max: i64,
+    debounce_us_max: i64,
 }
 
 impl std::fmt::Debug for Roster {
@@ -102,6 +103,8 @@ impl Roster {
         let before = starts().zip(&windows).map(|(start, window)| start.us_since(window.opens));
         let after = starts().zip(&windows).map(|(start, window)| window.closes.us_since(start));
         let (before_us_max, after_us_max) = (before.max().unwrap_or(0), after.max().unwrap_or(0));
+        let rows = Arc::clone(&reference);
+        let debounces = rows.policies.iter().map(|policy| policy.debounce_s);
         let shifts_from = borders(count, reference.shifts.iter().map(|shift| shift.person));
         let mut roster = Self {
             hasher,
@@ -120,6 +123,7 @@ impl Roster {
             permitted_from: Vec::new(),
             before_us_max,
             after_us_max,
+            debounce_us_max: debounces.max().unwrap_or(0).saturating_mul(1_000_000),
             reference,
         };
         roster.list_permitted();
@@ -293,6 +297,11 @@ impl Roster {
         let shifts = &self.reference.shifts[all.start as usize..all.end as usize];
         let behind = shifts.partition_point(|shift| shift.start <= at.plus_us(reach));
         shifts[..behind].iter().rev().any(|shift| shift.end >= at.plus_us(-reach))
+    }
+
+    /// The longest debounce of any policy: punches further apart never repeat one another.
+    pub(crate) const fn debounce_us_max(&self) -> i64 {
+        self.debounce_us_max
     }
 
     /// The run of a shift instance: the contiguous range of the person's shifts that are judged together with it.

@@ -1,9 +1,13 @@
 //! Stretches of time as half-open pairs, and how long a union of them is.
 
 use model::EventTime;
+use smallvec::SmallVec;
 
 /// From the first instant until the one after the last.
 pub(crate) type Span = (EventTime, EventTime);
+
+/// A shift's few spans, without an allocation up to four.
+pub(crate) type Spans = SmallVec<[Span; 4]>;
 
 /// The part of `span` within `within`, if any.
 pub(crate) fn clip(span: Span, within: Span) -> Option<Span> {
@@ -12,7 +16,7 @@ pub(crate) fn clip(span: Span, within: Span) -> Option<Span> {
 }
 
 /// Sorts the spans and joins those that touch or overlap.
-pub(crate) fn join(spans: &mut Vec<Span>) {
+pub(crate) fn join(spans: &mut Spans) {
     spans.sort_unstable();
     let mut kept = 0;
     for at in 0..spans.len() {
@@ -32,8 +36,8 @@ pub(crate) fn length_us(joined: &[Span]) -> i64 {
 }
 
 /// The parts of the joined `spans` that no span of the joined `holes` covers.
-pub(crate) fn subtract(spans: &[Span], holes: &[Span]) -> Vec<Span> {
-    let mut left = Vec::with_capacity(spans.len());
+pub(crate) fn subtract(spans: &[Span], holes: &[Span]) -> Spans {
+    let mut left = Spans::new();
     for span in spans {
         let mut from = span.0;
         for hole in holes.iter().filter(|hole| hole.0 < span.1 && hole.1 > span.0) {
@@ -53,7 +57,7 @@ pub(crate) fn subtract(spans: &[Span], holes: &[Span]) -> Vec<Span> {
 mod tests {
     use super::*;
 
-    fn spans(pairs: &[(i64, i64)]) -> Vec<Span> {
+    fn spans(pairs: &[(i64, i64)]) -> Spans {
         pairs.iter().map(|(from, until)| (EventTime::from_us(*from), EventTime::from_us(*until))).collect()
     }
 

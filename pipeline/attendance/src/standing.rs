@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use model::{EventTime, Kind, Origin, PersonIndex, Place, Reason, Reasons, StoredPunch};
+use model::{EventId, EventTime, Kind, Origin, PersonIndex, Place, Reason, Reasons, StoredPunch};
 
 use crate::roster::Roster;
 
@@ -16,9 +16,7 @@ use crate::roster::Roster;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
     /// Its id within the person's punches.
-    pub(crate) event_id: &'a str,
-    /// The same, shared, where it is stored.
-    pub(crate) event: Option<&'a Arc<str>>,
+    pub(crate) event: &'a EventId,
     pub(crate) kind: Kind,
     pub(crate) occurred_at: EventTime,
     pub(crate) origin: Origin,
@@ -30,11 +28,10 @@ pub(crate) struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// The punch as it is stored.
-    pub(crate) fn of(punch: &'a StoredPunch) -> Self {
+    /// The punch as it is stored; `event` is its id.
+    pub(crate) fn of(punch: &'a StoredPunch, event: &'a EventId) -> Self {
         Self {
-            event_id: &punch.event_id,
-            event: Some(&punch.event_id),
+            event,
             kind: punch.kind,
             occurred_at: punch.occurred_at,
             origin: punch.origin,
@@ -44,11 +41,6 @@ impl<'a> Seen<'a> {
             business_date: punch.business_date,
             offset: punch.offset.get(),
         }
-    }
-
-    /// Its id, shared.
-    pub(crate) fn event(&self) -> Arc<str> {
-        self.event.cloned().unwrap_or_else(|| self.event_id.into())
     }
 
     /// Whether its time is believed and it is no hand-made correction.
@@ -70,9 +62,7 @@ pub(crate) enum Standing {
 
 /// Sorts by instant, then by id: an order that does not depend on arrival.
 pub(crate) fn sort(seen: &mut [Seen<'_>]) {
-    seen.sort_unstable_by(|a, b| {
-        (a.occurred_at, a.event_id, a.offset).cmp(&(b.occurred_at, b.event_id, b.offset))
-    });
+    seen.sort_unstable_by(|a, b| (a.occurred_at, a.event, a.offset).cmp(&(b.occurred_at, b.event, b.offset)));
 }
 
 /// The standing of the punch at `at` among the sorted `seen`. `may_share` tells whether an earlier punch could bind
@@ -98,6 +88,9 @@ pub(crate) fn standing(
     let mut debounce_us = None;
     for (place, earlier) in seen[..at].iter().enumerate().rev() {
         let apart_us = punch.occurred_at.us_since(earlier.occurred_at);
+        if apart_us > roster.debounce_us_max() {
+            break;
+        }
         let limit_us = *debounce_us.get_or_insert_with(|| debounce(roster, person, punch.occurred_at));
         if limit_us == 0 || apart_us > limit_us {
             break;

@@ -43,21 +43,19 @@ pub struct Instant {
 }
 
 /// The instants of one shift instance under the leave in force at `clock`, in order.
-pub fn next_instants(roster: &Roster, shift: ShiftIndex, clock: EventTime) -> Vec<Instant> {
-    let mut instants = Vec::with_capacity(3);
+pub fn next_instants(
+    roster: &Roster,
+    shift: ShiftIndex,
+    clock: EventTime,
+) -> impl Iterator<Item = Instant> + use<> {
     let window = roster.window(shift);
-    if roster.shift_at(shift).plan == ShiftPlan::Planned
-        && let Some(at) = no_show_at(roster, shift, &DueTime::of(roster, shift, clock))
-    {
-        instants.push(Instant { at, timer: Timer::NoShow(shift) });
-    }
+    let is_planned = roster.shift_at(shift).plan == ShiftPlan::Planned;
+    let no_show = is_planned.then(|| no_show_at(roster, shift, &DueTime::of(roster, shift, clock))).flatten();
     let closed = window.closed_from();
     let settled = window.closes.plus_min(roster.shift_policy(shift).settle_min).max(closed);
-    instants.push(Instant { at: closed, timer: Timer::Closed(shift) });
-    if settled > closed {
-        instants.push(Instant { at: settled, timer: Timer::Settled(shift) });
-    }
-    instants
+    let no_show = no_show.map(|at| Instant { at, timer: Timer::NoShow(shift) });
+    let settled = (settled > closed).then_some(Instant { at: settled, timer: Timer::Settled(shift) });
+    [no_show, Some(Instant { at: closed, timer: Timer::Closed(shift) }), settled].into_iter().flatten()
 }
 
 /// The instants of one partition's people.
@@ -107,7 +105,7 @@ impl Timers {
             }
             self.opened += 1;
             // As of the opening, not of `clock`: how far the clock moves at once must not matter.
-            self.heap.extend(next_instants(roster, shift, opens).into_iter().map(Reverse));
+            self.heap.extend(next_instants(roster, shift, opens).map(Reverse));
             opened(shift);
         }
     }
@@ -141,7 +139,7 @@ impl Timers {
                 instant.at > clock
                     || matches!(instant.timer, Timer::NoShow(_)) && instant.at.plus_us(held_us) > clock
             };
-            self.heap.extend(next_instants(roster, *shift, clock).into_iter().filter(is_left).map(Reverse));
+            self.heap.extend(next_instants(roster, *shift, clock).filter(is_left).map(Reverse));
         }
     }
 

@@ -52,6 +52,14 @@ impl PartitionFrontier {
         self
     }
 
+    /// The frontier of a log that is read from `next` on: what lies before is nobody's.
+    #[must_use]
+    pub const fn beginning_at(mut self, next: NextOffset) -> Self {
+        self.next = next;
+        self.late = next;
+        self
+    }
+
     /// Where the log's clock first stood, if it ever did.
     pub fn since(self) -> Option<EventTime> {
         (self.since_ms > 0).then(|| EventTime::from_ms(self.since_ms))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::batch::named;
+use crate::event_id::EventId;
 use crate::position::Cause;
 use crate::time::EventTime;
 
@@ -171,7 +172,7 @@ pub struct Finding {
     /// The shift instance, where it is about one.
     pub shift_id: Option<Arc<str>>,
     /// The punches that show it, sorted.
-    pub event_ids: Vec<Arc<str>>,
+    pub event_ids: Vec<EventId>,
     /// How many minutes, for kinds that have minutes.
     pub minutes: Option<i64>,
     /// When the first of it happened: the punch, or the instant the timer stood for.

@@ -211,6 +211,8 @@ pub enum RejectCode {
     DuplicateConflict,
     /// Offsets the log does not hold.
     Gap,
+    /// A punch found on another partition than its person's: it was appended again to the right one.
+    Misplaced,
 }
 
 named! {
@@ -218,14 +220,14 @@ named! {
         NotUtf8 = "not_utf8", NotJson = "not_json", WrongType = "wrong_type", MissingField = "missing_field",
         BadCoordinates = "bad_coordinates", TimeImpossible = "time_impossible", TooLarge = "too_large",
         NullValue = "null_value", Internal = "internal", Duplicate = "duplicate",
-        DuplicateConflict = "duplicate_conflict", Gap = "gap"
+        DuplicateConflict = "duplicate_conflict", Gap = "gap", Misplaced = "misplaced"
     }
 }
 
 impl RejectCode {
     /// Whether the record goes to the dead letters as well as to `rejects`.
     pub const fn has_letter(self) -> bool {
-        !matches!(self, Self::Duplicate | Self::Gap)
+        !matches!(self, Self::Duplicate | Self::Gap | Self::Misplaced)
     }
 }
 

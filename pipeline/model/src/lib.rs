@@ -9,6 +9,7 @@
 pub mod anomaly;
 pub mod batch;
 pub mod datum;
+pub mod event_id;
 pub mod geometry;
 pub mod ids;
 pub mod policy;
@@ -24,12 +25,13 @@ pub use anomaly::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, Audience, Sever
 pub use batch::{
     AccessPoint, Batch, Beacon, Fix, Kind, Origin, Platform, Punch, Reject, RejectCode, Text, Trigger,
 };
+pub use event_id::{EventId, EventText};
 pub use geometry::{Datum, LonLat, Meters, Ring};
 pub use ids::{BeaconId, Bssid, BssidBlock, PersonIndex, PolicyIndex, SiteIndex};
 pub use policy::{EvidenceRule, FenceRule, Policy};
 pub use position::{Cause, Generation, LogClock, LogId, LogMark, NextOffset, Offset, Partition};
 pub use reference::{Correction, Fence, Leave, Person, Reference, Shift, Site};
 pub use shift_result::{ShiftResult, ShiftStatus};
-pub use stored_punch::StoredPunch;
+pub use stored_punch::{StoredPunch, StoredRef};
 pub use time::EventTime;
 pub use verdict::{Due, DueBatch, EvidenceSet, Permitted, Place, Reason, Reasons, Verdict, Verdicts};

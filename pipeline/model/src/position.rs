@@ -32,6 +32,9 @@ impl fmt::Display for Partition {
 pub struct Offset(i64);
 
 impl Offset {
+    /// The first record of every partition.
+    pub const FIRST: Self = Self(0);
+
     /// The offset `value`, or `None` if it is negative.
     pub const fn new(value: i64) -> Option<Self> {
         if value < 0 { None } else { Some(Self(value)) }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::batch::named;
+use crate::event_id::EventId;
 use crate::position::Cause;
 use crate::reference::DayKind;
 use crate::time::EventTime;
@@ -63,9 +64,9 @@ pub struct ShiftOutcome {
     /// The last out that holds.
     pub last_out: Option<EventTime>,
     /// Its punch; `None` with a `first_in` where a correction holds the end.
-    pub in_event_id: Option<Arc<str>>,
+    pub in_event_id: Option<EventId>,
     /// Its punch; `None` with a `last_out` where a correction holds the end.
-    pub out_event_id: Option<Arc<str>>,
+    pub out_event_id: Option<EventId>,
     /// Where the in was made.
     pub in_site_id: Option<Arc<str>>,
     /// Where the out was made.

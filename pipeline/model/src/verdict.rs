@@ -152,6 +152,16 @@ impl Reasons {
         self.0 & 1 << reason as u32 != 0
     }
 
+    /// The set as bits, one a reason: lower ones than [`Reason::ALL`] has reasons.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The set of those [`Self::bits`]; a bit that stands for no reason is left out.
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits & ((1 << Reason::ALL.len()) - 1))
+    }
+
     /// The reasons, sorted by name.
     pub fn iter(self) -> impl Iterator<Item = Reason> {
         Reason::ALL.iter().copied().filter(move |reason| self.contains(*reason))

@@ -25,7 +25,14 @@ pub mod header {
     pub const MESSAGE: &str = "dlq.message";
     /// The program and its version: `muster 0.1.0`.
     pub const APP: &str = "dlq.app";
-    /// All of them, in the contract's order.
+    /// Only on a letter whose record is too large for its topic: the file beside the lake that keeps the bytes; the
+    /// letter's own value is null then.
+    pub const KEPT: &str = "dlq.kept";
+    /// With it: how many bytes the record's value has.
+    pub const SIZE: &str = "dlq.size";
+    /// With it: SHA-256 of the record's value, in hex.
+    pub const SHA256: &str = "dlq.sha256";
+    /// Those of every letter, in the contract's order.
     pub const ALL: [&str; 8] = [TOPIC, PARTITION, OFFSET, TIMESTAMP, STAGE, CODE, MESSAGE, APP];
     /// On a punch that was appended again to its own partition: where it had been found.
     pub const ORIGIN: &str = "muster.origin";

@@ -21,6 +21,11 @@ pub fn utc_text(time: EventTime) -> String {
     time.timestamp().to_string()
 }
 
+/// The instant that [`utc_text`] wrote as `text`; any RFC 3339 is read.
+pub fn utc_time(text: &str) -> Option<EventTime> {
+    text.parse::<jiff::Timestamp>().ok().map(|time| EventTime::from_us(time.as_microsecond()))
+}
+
 /// The instant on the wall clock of `zone` as RFC 3339 with its offset: `2026-11-22T08:58:31+08:00`.
 pub fn local_text(time: EventTime, zone: &TimeZone) -> String {
     let mut text = String::with_capacity(32);

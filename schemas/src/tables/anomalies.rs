@@ -89,7 +89,7 @@ impl TableRows for Anomalies {
             .text_or_null(row.resolved_by)
             .text("open")
             .cause(&row.cause)
-            .texts(&finding.event_ids)
+            .displayed(&finding.event_ids)
             .month(finding.business_date);
     }
 }

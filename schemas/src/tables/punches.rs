@@ -4,7 +4,7 @@
 //! the one form from which state is folded, live as in recovery.
 //! Absent on purpose: coordinates and scans (`punch_evidence`), and what later facts do to a punch (`shift_results`).
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, SchemaRef};
@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::{
     Batch, EventTime, EvidenceSet, Kind, Offset, Origin, Partition, Place, Punch, Reason, Reasons, Reference,
-    SiteIndex, StoredPunch, Trigger, Verdict, Verdicts,
+    SiteIndex, StoredPunch, StoredRef, Trigger, Verdict, Verdicts,
 };
 
 use super::columns::{Cells, Type, optional, required, schema as make_schema};
@@ -187,18 +187,23 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The row as attendance sees it: what [`read`] gives once it is stored.
+    /// The row as attendance sees it, owned: what [`read`] gives once it is stored.
     pub fn stored(&self) -> StoredPunch {
-        StoredPunch {
-            employee_id: self.employee_id.into(),
-            event_id: self.event_id.into(),
+        self.stored_ref().into()
+    }
+
+    /// The row as attendance sees it.
+    pub fn stored_ref(&self) -> StoredRef<'a> {
+        StoredRef {
+            employee_id: self.employee_id,
+            event_id: self.event_id,
             kind: self.kind,
             occurred_at: self.occurred_at,
             received_at: self.received_at,
             origin: self.origin,
-            device_id: self.device_id.into(),
+            device_id: self.device_id,
             place: self.place,
-            site_id: self.site_id.map(Arc::from),
+            site_id: self.site_id,
             reasons: self.reasons,
             business_date: self.business_date,
             offset: self.offset,

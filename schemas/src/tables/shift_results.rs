@@ -8,7 +8,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use model::reference::DayKind;
 use model::shift_result::ShiftOutcome;
-use model::{EventTime, ShiftResult, ShiftStatus};
+use model::{EventId, EventTime, ShiftResult, ShiftStatus};
 
 use super::columns::{Cells, Type, cause_fields, optional, required, schema as make_schema};
 use super::read::{Interner, ReadError, Rows};
@@ -121,8 +121,8 @@ impl TableRows for ShiftResults {
             .int(outcome.overtime_min)
             .flag(outcome.missing_in)
             .flag(outcome.missing_out)
-            .text_or_null(outcome.in_event_id.as_deref())
-            .text_or_null(outcome.out_event_id.as_deref())
+            .text_or_null(outcome.in_event_id.as_ref().map(EventId::text).as_deref())
+            .text_or_null(outcome.out_event_id.as_ref().map(EventId::text).as_deref())
             .text_or_null(outcome.in_site_id.as_deref())
             .text_or_null(outcome.out_site_id.as_deref())
             .time(row.decided_at)

@@ -301,7 +301,7 @@ impl World {
         let events = if finding.event_ids.is_empty() {
             String::new()
         } else {
-            format!(" [{}]", finding.event_ids.join(","))
+            format!(" [{}]", finding.event_ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
         };
         format!("! {} {instance}{minutes}{events}", finding.kind.name())
     }
