@@ -86,6 +86,11 @@ impl Claim {
         TxnId { log: self.log.log_id.clone(), partition, mark }
     }
 
+    /// Lets go of partitions that the log has given to another owner: a commit that carries them is lost from now on.
+    pub fn release(&mut self, partitions: &[Partition]) {
+        self.lose(&partitions.iter().copied().collect());
+    }
+
     /// Lets go of partitions that another owner has claimed.
     pub(crate) fn lose(&mut self, lost: &BTreeSet<Partition>) {
         self.frontiers.retain(|partition, _| !lost.contains(partition));

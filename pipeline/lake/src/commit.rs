@@ -18,12 +18,13 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, Int64Type};
 use deltalake::kernel::Add;
 use frontier::{Frontiers, Mark, Outcome, PartitionFrontier, TxnId};
-use model::{Offset, Partition};
+use model::{NextOffset, Offset, Partition};
 use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results};
 
 use crate::claim::{Claim, frontier_numbers};
 use crate::encode::{check_schema, encode, upload};
 use crate::error::{Error, Result};
+use crate::fold::origins_from;
 use crate::lake::{Lake, schema_of};
 use crate::log::Pending;
 
@@ -101,11 +102,17 @@ impl Lake {
             return Ok(CommitOutcome::Done { version: claim.seen_of(punches::NAME), lost: BTreeSet::new() });
         }
         let mut lost = BTreeSet::new();
-        for (table, batches) in [
-            (punch_evidence::NAME, commit.evidence),
-            (rejects::NAME, commit.rejects),
-            (late::NAME, commit.late),
-        ] {
+        let behind: Frontiers = claim
+            .frontiers
+            .iter()
+            .chain(&moved)
+            .map(|(partition, frontier)| (*partition, *frontier))
+            .collect();
+        let evidence = self.young_evidence(&behind, commit.evidence)?;
+        self.know_drained(claim, &commit.rejects).await?;
+        for (table, batches) in
+            [(punch_evidence::NAME, evidence), (rejects::NAME, commit.rejects), (late::NAME, commit.late)]
+        {
             match self.commit_side(claim, table, batches, &moved).await? {
                 Step::Done(_, more) => lost.extend(more),
                 Step::Lost(lost) => return Ok(CommitOutcome::Lost(lost)),
@@ -118,6 +125,28 @@ impl Lake {
             }
             Step::Lost(lost) => Ok(CommitOutcome::Lost(lost)),
         }
+    }
+
+    /// Takes note which of these rejects the table holds although the frontier has passed them: those of drained inbox rows,
+    /// where an owner died between this table's commit and the one that moves the inbox's position.
+    pub(crate) async fn know_drained(&self, claim: &mut Claim, batches: &[RecordBatch]) -> Result<()> {
+        let is_passed = |(partition, offset): &(Partition, Offset)| {
+            claim.frontiers.get(partition).is_some_and(|base| base.next().has_passed(*offset))
+        };
+        let passed: HashSet<_> = origins(batches)?.into_iter().filter(is_passed).collect();
+        if passed.is_empty() {
+            return Ok(());
+        }
+        let mut from: BTreeMap<Partition, NextOffset> = BTreeMap::new();
+        for (partition, offset) in &passed {
+            let lowest = from.entry(*partition).or_insert(offset.next());
+            *lowest = (*lowest).min(NextOffset::new(offset.get()).unwrap_or(NextOffset::START));
+        }
+        let table = self.table(rejects::NAME)?;
+        let snapshot = self.snapshot_at(&table, claim.seen_of(rejects::NAME)).await?;
+        let held = origins_from(self, &table, &snapshot, &claim.log, &from).await?;
+        claim.present.entry(rejects::NAME).or_default().extend(held.intersection(&passed));
+        Ok(())
     }
 
     /// The rows of one side table that it is not known to hold.
@@ -239,7 +268,17 @@ impl Lake {
     /// Writes the rows as files of the table, unnamed by its log yet.
     pub(crate) async fn write_files(&self, table: &str, batches: &[RecordBatch]) -> Result<Vec<Add>> {
         check_schema(table, &schema_of(table)?, batches)?;
-        let target = self.options().target_file_bytes;
+        self.encode_files(table, batches, self.options().target_file_bytes).await
+    }
+
+    /// Writes rows read from one file of the table as one file again, unnamed by its log yet; none if there are none.
+    pub(crate) async fn rewrite_file(&self, table: &str, batches: &[RecordBatch]) -> Result<Option<Add>> {
+        let mut files = self.encode_files(table, batches, u64::MAX).await?;
+        assert!(files.len() <= 1, "a file of table {table} holds one month");
+        Ok(files.pop())
+    }
+
+    async fn encode_files(&self, table: &str, batches: &[RecordBatch], target: u64) -> Result<Vec<Add>> {
         let (name, rows) = (table.to_owned(), batches.to_vec());
         let files = tokio::task::spawn_blocking(move || encode(&name, &rows, target)).await;
         let files =
@@ -407,7 +446,7 @@ fn cause_partitions(batches: &[RecordBatch]) -> Result<BTreeSet<Partition>> {
     Ok(causes)
 }
 
-fn partition_column(batch: &RecordBatch, name: &str) -> Result<Vec<Partition>> {
+pub(crate) fn partition_column(batch: &RecordBatch, name: &str) -> Result<Vec<Partition>> {
     let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int32Type>());
     let column = column.filter(|column| column.null_count() == 0);
     let column = column

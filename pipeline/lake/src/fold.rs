@@ -359,7 +359,7 @@ fn folded_columns() -> Vec<&'static str> {
     punches::READ_COLUMNS.iter().copied().chain(["topic"]).collect()
 }
 
-fn only(schema: &SchemaRef, wanted: &[&str]) -> SchemaRef {
+pub(crate) fn only(schema: &SchemaRef, wanted: &[&str]) -> SchemaRef {
     let fields = schema.fields().iter().filter(|field| wanted.contains(&field.name().as_str())).cloned();
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
@@ -394,7 +394,7 @@ fn numbers<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow::array::P
     column.ok_or_else(|| Error::corrupt(format!("rows without a column `{name}` of numbers")))
 }
 
-fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow::array::StringArray> {
+pub(crate) fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow::array::StringArray> {
     let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
     column.ok_or_else(|| Error::corrupt(format!("rows without a column `{name}` of text")))
 }

@@ -29,8 +29,12 @@ pub struct LakeOptions {
     /// [`Lake::maintain`] writes a log snapshot (Delta's checkpoint) once a table has this many entries more than at the last.
     pub checkpoint_every: u64,
     /// [`Lake::maintain`] deletes log entries older than this that a log snapshot covers. An owner stalled for longer finds that
-    /// the log has been cleaned past it, and claims anew.
+    /// the log has been cleaned past it, and claims anew. Evidence files that no entry ever named are deleted after as long.
     pub log_retention_hours: u64,
+    /// Days that a fix and a scan stay in `punch_evidence`; 0 or less keeps none. See [`Lake::retain_evidence`].
+    pub location_days: i64,
+    /// How long the bytes of a removed evidence file stay, for readers that began before.
+    pub reader_grace_min: u32,
 }
 
 impl Default for LakeOptions {
@@ -40,6 +44,8 @@ impl Default for LakeOptions {
             retries: Retries::default(),
             checkpoint_every: 100,
             log_retention_hours: 24,
+            location_days: 7,
+            reader_grace_min: 15,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!   <lake>/_muster/lake.json        whose log this lake belongs to
 //!   <lake>/_muster/lock             one process at a time on a local lake
+//!   <lake>/_muster/identity/….fuse  which identities are stored: a cache, made again from the files
 //!   <lake>/punches/_delta_log/…     rows and, per partition, muster/<log>/<partition>/offset|clock|late|since
 //!   <lake>/<other>/_delta_log/…     rows and, per partition, muster/<log>/<partition>/said (/until; of said state /offset|clock|late)
 //!   <lake>/<table>/business_month=2026-11/part-….parquet
@@ -28,12 +29,14 @@ mod commit;
 mod encode;
 mod error;
 mod fold;
+mod identity;
 mod lake;
 mod log;
 mod maintain;
 mod ownership;
 mod read;
 mod reference;
+mod retention;
 mod scan;
 mod statistics;
 #[cfg(test)]
@@ -43,7 +46,9 @@ pub use claim::{Claim, SaidUntil};
 pub use commit::{Commit, CommitOutcome};
 pub use error::{Action, Error, ErrorKind, Result};
 pub use fold::Fold;
+pub use identity::{Identities, IdentityExtent, IdentityFilters, IdentityKey, KnownIds};
 pub use lake::{Lake, LakeOptions};
 pub use maintain::MaintainStats;
 pub use ownership::{LocalLock, LogIdentity, LogKind};
+pub use retention::RetentionStats;
 pub use scan::{FileEntry, TableSnapshot};

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use deltalake::DeltaTableError;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
 use deltalake::kernel::transaction::CommitData;
-use deltalake::kernel::{Action, Add, EagerSnapshot, Snapshot, StructType, Transaction};
+use deltalake::kernel::{Action, Add, EagerSnapshot, Remove, Snapshot, StructType, Transaction};
 use deltalake::logstore::{LogStoreRef, StorageConfig, commit_uri_from_version, logstore_with};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use frontier::{Attempt, AttemptId, Do, Entry, Event, Outcome, Put, TxnId};
@@ -21,6 +21,7 @@ use model::{LogId, Partition};
 use object_store::path::Path;
 use object_store::{ObjectStore, PutMode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -44,13 +45,30 @@ pub(crate) struct TableLog {
     retention_hours: u64,
 }
 
-/// One line of an entry, as far as owners care.
+/// One line of an entry, as far as owners and maintenance care.
 #[derive(Deserialize)]
 struct Line {
     txn: Option<Transaction>,
     #[serde(rename = "commitInfo")]
     info: Option<Value>,
+    remove: Option<IgnoredAny>,
+    #[serde(rename = "metaData")]
+    metadata: Option<IgnoredAny>,
+    protocol: Option<IgnoredAny>,
 }
+
+/// What an attempt must not find behind the version its writer has seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fence<'a> {
+    /// Numbers of the writer's own partitions of this log: another owner's claim.
+    Owners(&'a LogId),
+    /// A removed file, or another schema: what the writer read of the table may no longer be what it holds. Rows added
+    /// meanwhile are no matter. Told to the machine as a claim of [`REMOVALS`].
+    Removals,
+}
+
+/// The one partition, of no log, that entries which remove something are said to write.
+const REMOVALS: Partition = Partition::new(0);
 
 /// An entry to append: its bytes, and what tells it from others.
 #[derive(Clone, Debug)]
@@ -175,13 +193,20 @@ impl TableLog {
         lines.map(Some).map_err(|e| Error::store(what(), e))
     }
 
-    /// The entry of `version` as owners of partitions of `log` see it.
-    async fn entry(&self, log: &LogId, version: u64) -> Result<Option<Entry>> {
+    /// The entry of `version` as a writer behind `fence` sees it.
+    async fn entry(&self, fence: Fence<'_>, version: u64) -> Result<Option<Entry>> {
         let Some(lines) = self.lines(version).await? else { return Ok(None) };
         let mut entry = Entry { attempt: None, touches: BTreeSet::new() };
         for line in lines {
-            if let Some(id) = line.txn.and_then(|txn| TxnId::parse(&txn.app_id)).filter(|id| id.log == *log) {
-                entry.touches.insert(id.partition);
+            match fence {
+                Fence::Owners(log) => {
+                    let id = line.txn.and_then(|txn| TxnId::parse(&txn.app_id)).filter(|id| id.log == *log);
+                    entry.touches.extend(id.map(|id| id.partition));
+                }
+                Fence::Removals => {
+                    let changes = line.remove.is_some() || line.metadata.is_some() || line.protocol.is_some();
+                    entry.touches.extend(changes.then_some(REMOVALS));
+                }
             }
             let attempt = line.info.as_ref().and_then(|info| info[ATTEMPT_KEY].as_str());
             if let Some(bits) = attempt.and_then(|text| u128::from_str_radix(text, 16).ok()) {
@@ -222,21 +247,45 @@ impl TableLog {
 
     /// An entry that adds `files` and keeps `numbers`.
     pub(crate) fn new_entry(&self, files: Vec<Add>, numbers: &BTreeMap<TxnId, i64>) -> Result<NewEntry> {
-        let attempt = AttemptId(rand::random());
         let actions = files.into_iter().map(Action::Add).collect();
         let operation = DeltaOperation::Write {
             mode: SaveMode::Append,
             partition_by: Some(vec![schemas::tables::MONTH_COLUMN.to_owned()]),
             predicate: None,
         };
+        let transactions = numbers.iter().map(|(id, number)| Transaction::new(id, *number)).collect();
+        let writes = numbers.keys().map(|id| id.partition).collect();
+        self.encode_entry(actions, operation, transactions, writes)
+    }
+
+    /// An entry that removes the rows for which `predicate` holds: whole files, and files that `added` take the place of.
+    pub(crate) fn new_removal(
+        &self,
+        removed: Vec<Remove>,
+        added: Vec<Add>,
+        predicate: String,
+    ) -> Result<NewEntry> {
+        let actions = removed.into_iter().map(Action::Remove).chain(added.into_iter().map(Action::Add));
+        let operation = DeltaOperation::Delete { predicate: Some(predicate) };
+        self.encode_entry(actions.collect(), operation, Vec::new(), BTreeSet::from([REMOVALS]))
+    }
+
+    fn encode_entry(
+        &self,
+        actions: Vec<Action>,
+        operation: DeltaOperation,
+        transactions: Vec<Transaction>,
+        writes: BTreeSet<Partition>,
+    ) -> Result<NewEntry> {
+        let attempt = AttemptId(rand::random());
+        let is_blind = matches!(operation, DeltaOperation::Write { .. });
         let info = HashMap::from([
             (ATTEMPT_KEY.to_owned(), json!(format!("{:032x}", attempt.0))),
-            ("isBlindAppend".to_owned(), json!(true)),
+            ("isBlindAppend".to_owned(), json!(is_blind)),
         ]);
-        let transactions = numbers.iter().map(|(id, number)| Transaction::new(id, *number)).collect();
         let bytes = CommitData::new(actions, operation, info, transactions).get_bytes();
         let bytes = bytes.map_err(|e| Error::schema(format!("write an entry of table {}", self.name), e))?;
-        Ok(NewEntry { attempt, writes: numbers.keys().map(|id| id.partition).collect(), bytes })
+        Ok(NewEntry { attempt, writes, bytes })
     }
 
     /// Appends `entry` behind version `seen`, for an owner of the partitions `held` of `log`. `Err` if the store never told the
@@ -251,7 +300,21 @@ impl TableLog {
     ) -> std::result::Result<Outcome, (Pending, Error)> {
         let (attempt, first) =
             Attempt::start(entry.attempt, entry.writes.clone(), held.clone(), seen, retries);
-        self.drive(log, Pending { attempt, entry }, first).await
+        self.drive(Fence::Owners(log), Pending { attempt, entry }, first).await
+    }
+
+    /// Appends the removal `entry`, planned on the table as of version `seen`: [`Outcome::Lost`] if meanwhile anybody has
+    /// removed anything, so that the plan must be made anew. `Err` if the store never told the outcome.
+    pub(crate) async fn append_removal(
+        &self,
+        entry: NewEntry,
+        seen: u64,
+        retries: frontier::Retries,
+    ) -> Result<Outcome> {
+        let (attempt, first) =
+            Attempt::start(entry.attempt, entry.writes.clone(), BTreeSet::new(), seen, retries);
+        let driven = self.drive(Fence::Removals, Pending { attempt, entry }, first).await;
+        driven.map_err(|(_, error)| error)
     }
 
     /// Goes on with an attempt whose outcome was not told.
@@ -261,12 +324,12 @@ impl TableLog {
         mut pending: Pending,
     ) -> std::result::Result<Outcome, (Pending, Error)> {
         let first = pending.attempt.resume();
-        self.drive(log, pending, first).await
+        self.drive(Fence::Owners(log), pending, first).await
     }
 
     async fn drive(
         &self,
-        log: &LogId,
+        fence: Fence<'_>,
         mut pending: Pending,
         first: Do,
     ) -> std::result::Result<Outcome, (Pending, Error)> {
@@ -288,7 +351,7 @@ impl TableLog {
                         tracing::warn!(table = self.name, version, error = ?last_error, "the lake's answer is unclear, reading back");
                         tokio::time::sleep(wait).await;
                     }
-                    match self.entry(log, version).await {
+                    match self.entry(fence, version).await {
                         Ok(entry) => Event::Read(entry),
                         Err(error) => {
                             last_error = Some(error);

@@ -147,8 +147,9 @@ fn check(found: &LakeFile, wanted: &LakeFile, prefix: &Path) -> Result<()> {
         (Some(found), Some(wanted)) if found.partitions != wanted.partitions => Err(Error::new(
             ErrorKind::PartitionsChanged,
             format!(
-                "open lake /{prefix}: log `{}` has {} partitions, the lake was begun with {}: run `muster repartition`",
-                wanted.log_id, wanted.partitions, found.partitions
+                "open lake /{prefix}: log `{}` has {} partitions, the lake was begun with {}: people's keys have moved between \
+                 partitions; go on with a topic of {} partitions, or begin a new lake",
+                wanted.log_id, wanted.partitions, found.partitions, found.partitions
             ),
         )),
         (Some(_), Some(_)) => Ok(()),
@@ -214,7 +215,7 @@ mod tests {
         let (store, prefix) = (InMemory::new(), Path::from("lake"));
         own(&store, &prefix, &log("a", 4), LogKind::Live).await.unwrap();
         let error = own(&store, &prefix, &log("a", 8), LogKind::Live).await.unwrap_err();
-        assert!(error.to_string().contains("muster repartition"), "{error}");
+        assert!(error.to_string().contains("a topic of 4 partitions, or begin a new lake"), "{error}");
     }
 
     #[tokio::test]

@@ -19,6 +19,8 @@ pub struct FileEntry {
     pub path: Path,
     /// How large.
     pub size_bytes: u64,
+    /// When its rows were first written, by the wall of whoever wrote them, in milliseconds since the epoch.
+    pub written_ms: i64,
     /// How many rows, if its statistics say so.
     pub rows: Option<u64>,
     /// The month of all its rows, `2026-11`.
@@ -78,6 +80,7 @@ async fn files_at(log: &TableLog, version: u64) -> Result<Vec<FileEntry>> {
         FileEntry {
             path: file.object_store_path(),
             size_bytes: u64::try_from(file.size()).unwrap_or(0),
+            written_ms: file.modification_time(),
             rows: bounds.rows(),
             business_month: file.partition_values_map().remove(schemas::tables::MONTH_COLUMN).flatten(),
             statistics,

@@ -120,6 +120,17 @@ impl Bounds {
         highest.is_none_or(|highest| EventTime::from(highest).plus_us(1_000) > from)
     }
 
+    /// Whether a row with an instant in `column` before `until` is possible. Other writers cut bounds down to milliseconds.
+    pub(crate) fn may_lie_before(&self, column: &str, until: EventTime) -> bool {
+        self.earliest(column).is_none_or(|earliest| earliest < until)
+    }
+
+    /// No row has an earlier instant in `column`.
+    pub(crate) fn earliest(&self, column: &str) -> Option<EventTime> {
+        let lowest = self.0["minValues"][column].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        lowest.map(EventTime::from)
+    }
+
     /// Whether a row with a day in `column` at or after `from` is possible.
     pub(crate) fn may_reach_day(&self, column: &str, from: Date) -> bool {
         let highest = self.0["maxValues"][column].as_str().and_then(|text| text.parse::<Date>().ok());
@@ -208,6 +219,8 @@ mod tests {
         let at = EventTime::from_us;
         assert!(bounds.may_reach_time("occurred_at", at(2_000_000)));
         assert!(!bounds.may_reach_time("occurred_at", at(2_001_000)));
+        assert!(bounds.may_lie_before("occurred_at", at(1_000_001)));
+        assert!(!bounds.may_lie_before("occurred_at", at(1_000_000)));
         assert!(bounds.may_reach("offset", 9) && !bounds.may_reach("offset", 10));
         assert!(bounds.may_hold_text("employee_id", ["E1", "E3"].into_iter()));
         assert!(!bounds.may_hold_text("employee_id", ["E1", "E6"].into_iter()));
@@ -225,6 +238,7 @@ mod tests {
             assert!(
                 bounds.may_reach("offset", i64::MAX)
                     && bounds.may_reach_time("t", EventTime::from_us(i64::MAX))
+                    && bounds.may_lie_before("t", EventTime::from_us(0))
             );
             assert!(bounds.may_hold_text("employee_id", ["x"].into_iter()));
             assert_eq!(bounds.rows(), None);

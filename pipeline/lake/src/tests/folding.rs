@@ -129,7 +129,7 @@ fn result(shift: &str, version: i64, business_date: Date, cause_partition: u32) 
             due_min: 480,
             first_in: Some(START),
             last_out: None,
-            in_event_id: Some(text("ev")),
+            in_event_id: Some("ev".into()),
             out_event_id: None,
             in_site_id: Some(text("hk-0001")),
             out_site_id: None,

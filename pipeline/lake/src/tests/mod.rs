@@ -3,9 +3,11 @@
 mod faults;
 mod flat;
 mod folding;
+mod identity;
 mod kills;
 mod owners;
 mod protocol;
 mod reference;
+mod retention;
 mod size;
 mod support;

@@ -182,6 +182,11 @@ impl World {
         Self { lake, store, root, _dir: dir }
     }
 
+    /// The same lake as another process opens it.
+    pub(super) fn again(&self, options: LakeOptions) -> Lake {
+        Lake::with_store(Arc::new(self.store.clone()), self.root.clone(), options).unwrap()
+    }
+
     pub(super) fn dir(&self) -> std::path::PathBuf {
         self.root.to_file_path().unwrap()
     }
