@@ -3,12 +3,19 @@
 use model::{EventTime, Offset, Partition, RejectCode};
 use schemas::lines::{DeadLetterLine, header, utc_text};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::kept_records::{self, KeptRecords};
+use crate::letter::Kept;
 use crate::log::{Append, Header, NewRecord};
 use crate::raw_batch::{RawEntry, RawHeaders};
 
 /// Bytes of a message that a letter carries.
 pub const MESSAGE_BYTES_MAX: usize = 1_024;
+
+/// The topic that the dead letters of `topic` go to: `<topic>.dlq`.
+pub fn topic_of(topic: &str) -> String {
+    format!("{topic}.dlq")
+}
 
 /// Where a record came from: the identity of its letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +72,7 @@ impl<'a> DeadLetter<'a> {
 
     /// The topic the letter goes to: `<topic>.dlq`.
     pub fn topic(&self) -> String {
-        format!("{}.dlq", self.origin.topic)
+        topic_of(self.origin.topic)
     }
 
     /// What the letter adds to the record's own headers, in the contract's order.
@@ -102,12 +109,75 @@ impl<'a> DeadLetter<'a> {
 /// # Errors
 /// As [`Append::append`]; after an error some letters may have been appended: a letter may appear twice.
 pub fn append_letters(append: &mut dyn Append, letters: &[DeadLetter<'_>]) -> Result<(), Error> {
-    for letters in letters.chunk_by(|one, other| one.origin.topic == other.origin.topic) {
-        let added: Vec<_> = letters.iter().map(DeadLetter::added_headers).collect();
+    let whole: Vec<Posted<'_>> = letters.iter().map(|letter| Posted::whole(*letter)).collect();
+    post(append, &whole)
+}
+
+/// As [`append_letters`], but a letter that is too large for its topic is kept: its record's bytes as a file, durable
+/// before the letter that names it in `dlq.kept`, `dlq.size` and `dlq.sha256` and has no value itself.
+///
+/// # Errors
+/// As [`append_letters`], and `DiskFull` or `Io` where a record cannot be kept.
+pub fn append_or_keep(
+    append: &mut dyn Append,
+    letters: &[DeadLetter<'_>],
+    kept: &KeptRecords,
+) -> Result<(), Error> {
+    let keep = |letter: &DeadLetter<'_>| kept.is_too_large(kept_records::bytes_of(letter));
+    if !letters.iter().any(keep) {
+        match append_letters(append, letters) {
+            Err(error) if error.kind() == ErrorKind::TooLarge => {}
+            done => return done,
+        }
+    }
+    // Some letter is too large, or the topic takes less than was thought: one by one.
+    for letter in letters {
+        if !keep(letter) {
+            match post(append, &[Posted::whole(*letter)]) {
+                Err(error) if error.kind() == ErrorKind::TooLarge => {}
+                done => {
+                    done?;
+                    continue;
+                }
+            }
+        }
+        post(append, &[Posted::kept(*letter, &kept.keep(letter)?)])?;
+    }
+    Ok(())
+}
+
+/// A letter as it is appended.
+struct Posted<'a> {
+    letter: DeadLetter<'a>,
+    added: Vec<(&'static str, String)>,
+}
+
+impl<'a> Posted<'a> {
+    fn whole(letter: DeadLetter<'a>) -> Self {
+        Self { letter, added: letter.added_headers().into() }
+    }
+
+    fn kept(letter: DeadLetter<'a>, kept: &Kept) -> Self {
+        let mut posted = Self::whole(letter);
+        posted.letter.value = None;
+        if kept.is_whole_letter() {
+            posted.letter.key = None;
+            posted.letter.headers = RawHeaders::default();
+        }
+        posted.added.extend([
+            (header::KEPT, kept.file.clone()),
+            (header::SIZE, kept.size.to_string()),
+            (header::SHA256, kept.sha256.clone()),
+        ]);
+        posted
+    }
+}
+
+fn post(append: &mut dyn Append, letters: &[Posted<'_>]) -> Result<(), Error> {
+    for letters in letters.chunk_by(|one, other| one.letter.origin.topic == other.letter.origin.topic) {
         let headers: Vec<Vec<Header<'_>>> = letters
             .iter()
-            .zip(&added)
-            .map(|(letter, added)| {
+            .map(|Posted { letter, added }| {
                 let added = added.iter().map(|(name, value)| (*name, Some(value.as_bytes())));
                 letter.headers.iter().chain(added).collect()
             })
@@ -115,14 +185,14 @@ pub fn append_letters(append: &mut dyn Append, letters: &[DeadLetter<'_>]) -> Re
         let records: Vec<NewRecord<'_>> = letters
             .iter()
             .zip(&headers)
-            .map(|(letter, headers)| NewRecord {
+            .map(|(Posted { letter, .. }, headers)| NewRecord {
                 key: letter.key,
                 value: letter.value,
                 headers,
                 partition: None,
             })
             .collect();
-        append.append(&letters[0].topic(), &records)?;
+        append.append(&letters[0].letter.topic(), &records)?;
     }
     Ok(())
 }

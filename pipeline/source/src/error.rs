@@ -5,7 +5,8 @@ use std::sync::Arc;
 /// What the caller should do about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The outside said no: the same call may succeed later, once the outside has changed. Nothing was written.
+    /// The outside said no: the same call may succeed later, once the outside has changed. The embedded log and files
+    /// have written nothing then; of an append to Kafka some records may have landed (see `KafkaAppender`).
     Retry,
     /// The same call cannot succeed: stop, tell the operator, and start again from the frontier.
     Stop,
@@ -47,6 +48,22 @@ pub enum ErrorKind {
     ForeignDeadLetter,
     /// A fault of our own while a record was being appended.
     Internal,
+    /// The options contradict themselves, or need a feature that was not built in.
+    InvalidOptions,
+    /// No broker answers in time, or none can take the request now.
+    Unreachable,
+    /// The brokers refuse who we are, or what we ask for.
+    Forbidden,
+    /// The topic's own configuration does not fit.
+    TopicConfig,
+    /// The topic is another one than it was: it was deleted and made anew, or its partition count changed.
+    TopicChanged,
+    /// Another process took this one's place in the group.
+    Fenced,
+    /// The client library says that it cannot go on.
+    Client,
+    /// A dead letter cannot be read back, or the bytes it points at are gone or changed.
+    DamagedLetter,
 }
 
 impl ErrorKind {
@@ -69,6 +86,14 @@ impl ErrorKind {
             Self::FileChanged => "file_changed",
             Self::ForeignDeadLetter => "foreign_dead_letter",
             Self::Internal => "internal",
+            Self::InvalidOptions => "invalid_options",
+            Self::Unreachable => "unreachable",
+            Self::Forbidden => "forbidden",
+            Self::TopicConfig => "topic_config",
+            Self::TopicChanged => "topic_changed",
+            Self::Fenced => "fenced",
+            Self::Client => "client",
+            Self::DamagedLetter => "damaged_letter",
         }
     }
 
@@ -78,7 +103,7 @@ impl ErrorKind {
     /// try can report success over lost data. Only a full disk and a busy store are known to have written nothing.
     pub const fn action(self) -> Action {
         match self {
-            Self::DiskFull | Self::Busy => Action::Retry,
+            Self::DiskFull | Self::Busy | Self::Unreachable => Action::Retry,
             _ => Action::Stop,
         }
     }

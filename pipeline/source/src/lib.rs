@@ -16,6 +16,9 @@ pub mod embedded;
 mod error;
 pub mod file;
 mod folder;
+pub mod kafka;
+mod kept_records;
+mod letter;
 mod log;
 mod raw_batch;
 
@@ -24,5 +27,8 @@ pub use dead_letter_file::DeadLetterFile;
 pub use embedded::{EmbeddedAppender, EmbeddedLog, EmbeddedSource};
 pub use error::{Action, Error, ErrorKind};
 pub use file::{FileFormat, FileSource};
+pub use kafka::{KafkaAppender, KafkaClock, KafkaLog, KafkaOptions, KafkaReader, KafkaSource};
+pub use kept_records::{KeptRecords, RECORD_BYTES_MAX};
+pub use letter::{Content, DeadRecord, Kept, Letter, LetterOrigin};
 pub use log::{Append, BatchLimits, Header, LogIdentity, NewRecord, Polled, Source, StartAt, WallClock};
 pub use raw_batch::{Gap, RawBatch, RawEntry, RawHeaders};

@@ -220,7 +220,7 @@ impl Shared {
 }
 
 /// Kafka's rule for topic names.
-fn check_topic(topic: &str) -> Result<(), Error> {
+pub(crate) fn check_topic(topic: &str) -> Result<(), Error> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if topic.is_empty() || topic.len() > 249 || topic == "." || topic == ".." || !topic.bytes().all(fits) {
         return Err(Error::new(
