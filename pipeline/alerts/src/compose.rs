@@ -44,7 +44,7 @@ pub fn digest(state: AnomalyState, finding: &Finding) -> u64 {
         take(finding.shift_id.as_deref().unwrap_or_default().as_bytes());
         take(&finding.minutes.unwrap_or(i64::MIN).to_be_bytes());
         for event_id in &finding.event_ids {
-            take(event_id.as_bytes());
+            take(event_id.text().as_bytes());
         }
     }
     hash

@@ -2,7 +2,7 @@
 
 use frontier::said::Said;
 use model::position::Generation;
-use model::{AnomalyId, Partition};
+use model::{AnomalyId, EventTime, Partition};
 use schemas::lines::AlertBody;
 
 use crate::compose::SaidAnomaly;
@@ -20,6 +20,27 @@ pub enum Error {
         topic: String,
         /// What the log said.
         source: source::Error,
+    },
+    /// The log has not answered for a minute.
+    #[error(
+        "read back partition {partition} of alerts topic {topic}: nothing came for 60 s; \
+         see whether the broker is up and has the topic"
+    )]
+    Silent {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: Partition,
+    },
+    /// Only the owner of a partition may end alerts there.
+    #[error(
+        "end old alerts in partition {partition} of alerts topic {topic}: it was not owned by `own` before"
+    )]
+    NotOwned {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: Partition,
     },
     /// The file said no.
     #[error("alerts file {path}: {source}")]
@@ -41,7 +62,8 @@ pub enum Error {
 
 /// A place alerts are published to.
 pub trait Outlet: Send {
-    /// What was last said about each alert caused in `partition`.
+    /// What was last said about each alert caused in `partition`. An owner calls [`Outlet::own`] first: what a former
+    /// owner says between the two would count for other readers and be missed here.
     ///
     /// # Errors
     /// The outside said no, or the place holds something that is no alert.
@@ -56,6 +78,17 @@ pub trait Outlet: Send {
     /// Publishes, in order, alerts caused in `partition`; durable against a crash of this process when it returns.
     ///
     /// # Errors
-    /// The outside said no; then nothing of `bodies` counts as said.
+    /// The outside said no. Some of `bodies` may have been published all the same: say nothing more before folding
+    /// again. To say a version twice is harmless.
     fn publish(&mut self, partition: Partition, bodies: &[AlertBody]) -> Result<(), Error>;
+
+    /// Forgets alerts of `partition` that were resolved before `before` (35 days ago; contract, section 6) and returns
+    /// how many those were. It reads the whole partition: for a slow timer. A place that keeps everything does nothing.
+    ///
+    /// # Errors
+    /// The outside said no, or the partition is not owned.
+    fn tombstone(&mut self, partition: Partition, before: EventTime) -> Result<u64, Error> {
+        let _ = (partition, before);
+        Ok(0)
+    }
 }

@@ -26,43 +26,67 @@ pub struct Facts<'a> {
 
 /// The sentence in English, traditional Chinese and simplified Chinese.
 pub fn summary(facts: Facts<'_>) -> [String; 3] {
-    [sentence(facts, &ENGLISH), sentence(facts, &TRADITIONAL), sentence(facts, &SIMPLIFIED)]
+    [Language::English, Language::Traditional, Language::Simplified].map(|language| sentence(facts, language))
 }
 
-struct Language {
-    kind: fn(AnomalyKind) -> &'static str,
+/// A language alerts are told in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// English.
+    English,
+    /// Traditional Chinese.
+    Traditional,
+    /// Simplified Chinese.
+    Simplified,
+}
+
+/// What people call a broken rule.
+pub(crate) fn kind_name(kind: AnomalyKind, language: Language) -> &'static str {
+    match language {
+        Language::English => english(kind),
+        Language::Traditional => traditional(kind),
+        Language::Simplified => simplified(kind),
+    }
+}
+
+/// What stands between the facts.
+struct Words {
     resolved: &'static str,
     minutes: &'static str,
     shift: &'static str,
     separator: &'static str,
 }
 
-const ENGLISH: Language =
-    Language { kind: english, resolved: "Resolved: ", minutes: " min", shift: "shift ", separator: ", " };
-const TRADITIONAL: Language =
-    Language {
-        kind: traditional, resolved: "已解除：", minutes: " 分鐘", shift: "班次 ", separator: "，"
-    };
-const SIMPLIFIED: Language =
-    Language {
-        kind: simplified, resolved: "已解除：", minutes: " 分钟", shift: "班次 ", separator: "，"
-    };
+const fn words(language: Language) -> Words {
+    match language {
+        Language::English => {
+            Words { resolved: "Resolved: ", minutes: " min", shift: "shift ", separator: ", " }
+        }
+        Language::Traditional => {
+            Words { resolved: "已解除：", minutes: " 分鐘", shift: "班次 ", separator: "，" }
+        }
+        Language::Simplified => {
+            Words { resolved: "已解除：", minutes: " 分钟", shift: "班次 ", separator: "，" }
+        }
+    }
+}
 
-fn sentence(facts: Facts<'_>, language: &Language) -> String {
+fn sentence(facts: Facts<'_>, language: Language) -> String {
+    let words = words(language);
     let mut text = String::new();
     if facts.state == AnomalyState::Resolved {
-        text.push_str(language.resolved);
+        text.push_str(words.resolved);
     }
-    text.push_str((language.kind)(facts.kind));
+    text.push_str(kind_name(facts.kind, language));
     if let Some(minutes) = facts.minutes {
         text.push(' ');
         text.push_str(&minutes.to_string());
-        text.push_str(language.minutes);
+        text.push_str(words.minutes);
     }
-    let shift = facts.planned.map(|(start, end)| format!("{}{start}–{end}", language.shift));
+    let shift = facts.planned.map(|(start, end)| format!("{}{start}–{end}", words.shift));
     let parts = [facts.employee_id.map(str::to_owned), facts.site_name.map(str::to_owned), shift];
     for part in parts.into_iter().flatten().chain([facts.business_date.to_owned()]) {
-        text.push_str(language.separator);
+        text.push_str(words.separator);
         text.push_str(&part);
     }
     text

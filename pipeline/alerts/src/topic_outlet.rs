@@ -1,114 +1,212 @@
 //! Alerts as records of a compacted topic: key = alert id, partition = that of the cause, CloudEvents headers.
 //!
-//! In: bodies.  Out: records of the log.  Owns: the generation of each partition it was told of.
-//! Absent on purpose: a cache of what was said (the worker has it).
-//! Invariants: records of a lower generation behind an owner's marker do not count when reading back.
+//! In: bodies; the present generation of an owner.  Out: records of the log.
+//! Owns: the generation of each partition it was told of, and which keys a former owner has written over.
+//! Absent on purpose: a cache of what was said (the worker has it); a transaction (a reader tells a former owner's
+//! records by their generation, which costs nothing where a transaction costs milliseconds).
+//! Invariants: what `fold` gives back is what every other reader of the topic believes, kept by `AlertReader`.
+//!
+//! ```text
+//! key       | value                | headers
+//! <id>      | body (contract, 6)   | ce_specversion ce_id=<id>/<version> ce_source ce_type ce_time content-type
+//! <id>      | none (a tombstone)   | muster.generation
+//! _owner/3  | {"generation": 41}   |
+//! ```
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use model::Partition;
 use model::position::{Generation, NextOffset};
+use model::{AnomalyId, AnomalyState, EventTime, Partition};
 use schemas::lines::{ALERT_OWNER_PREFIX, AlertBody, AlertOwner};
 use source::{Append, NewRecord, Polled, RawBatch, Source};
 
+use crate::alert_reader::{AlertReader, GENERATION_HEADER, Seen};
 use crate::compose::read_back;
 use crate::outlet::{Error, Outlet, SaidAlert};
 
 /// How one reads the alerts topic from its beginning: a fresh source each time.
 pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn Source>, source::Error> + Send>;
 
+/// How long one poll waits while reading back.
+const POLL_MS: u64 = 100;
+/// How long the log may say nothing at all while an outlet reads back, in seconds.
+const SILENT_S_MAX: u64 = 60;
+/// Tombstones of one append.
+const TOMBSTONES_MAX: usize = 1_000;
+
 /// The topic of alerts in a log.
 pub struct TopicOutlet {
     topic: String,
     appender: Box<dyn Append>,
     open_source: OpenSource,
+    generations: HashMap<Partition, Generation>,
+    written_over: HashMap<Partition, WrittenOver>,
+}
+
+/// For each alert whose latest record a former owner wrote behind its successor's marker: the latest that counts.
+type WrittenOver = HashMap<AnomalyId, Option<Box<AlertBody>>>;
+
+/// What one partition of the topic says.
+#[derive(Default)]
+struct Folded {
+    said: HashMap<AnomalyId, Box<AlertBody>>,
+    written_over: WrittenOver,
 }
 
 impl TopicOutlet {
     /// The topic `topic`, written by `appender` and read back through what `open_source` opens.
     pub fn new(topic: &str, appender: Box<dyn Append>, open_source: OpenSource) -> Self {
-        Self { topic: topic.to_owned(), appender, open_source }
+        Self {
+            topic: topic.to_owned(),
+            appender,
+            open_source,
+            generations: HashMap::new(),
+            written_over: HashMap::new(),
+        }
     }
 
     fn fail(&self, source: source::Error) -> Error {
         Error::Log { topic: self.topic.clone(), source }
     }
 
-    /// Hands every record of `partition` up to the topic's present end to `take`.
-    fn read(
-        &mut self,
-        partition: Partition,
-        mut take: impl FnMut(i64, &[u8], Option<&[u8]>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let mut reader = (self.open_source)().map_err(|error| self.fail(error))?;
-        let mut batch = RawBatch::default();
+    /// Reads `partition` up to the topic's present end.
+    fn read(&mut self, partition: Partition) -> Result<Folded, Error> {
+        let mut source = (self.open_source)().map_err(|error| self.fail(error))?;
+        let (mut batch, mut reader, mut folded) =
+            (RawBatch::default(), AlertReader::default(), Folded::default());
+        let mut silent_polls = 0;
         loop {
-            match reader.poll(Duration::from_millis(100), &mut batch).map_err(|error| self.fail(error))? {
-                Polled::Assigned(partitions) => {
-                    let here: Vec<_> = partitions
-                        .into_iter()
-                        .filter(|p| *p == partition)
-                        .map(|p| (p, NextOffset::START))
-                        .collect();
-                    if here.is_empty() {
-                        return Ok(());
-                    }
-                    reader.start(&here).map_err(|error| self.fail(error))?;
+            let polled =
+                source.poll(Duration::from_millis(POLL_MS), &mut batch).map_err(|error| self.fail(error))?;
+            silent_polls = if polled == Polled::Idle { silent_polls + 1 } else { 0 };
+            match polled {
+                Polled::Assigned(partitions) if partitions.contains(&partition) => {
+                    source.start(&[(partition, NextOffset::START)]).map_err(|error| self.fail(error))?;
                 }
-                Polled::Batch => {
-                    for entry in batch.iter() {
-                        take(entry.offset.get(), entry.key.unwrap_or_default(), entry.value)?;
-                    }
-                }
+                Polled::Batch => self.fold_batch(&batch, &mut reader, &mut folded)?,
                 Polled::CaughtUp { partition: end, .. } | Polled::Ended(end) if end == partition => {
-                    return Ok(());
+                    return Ok(folded);
+                }
+                Polled::Idle if silent_polls >= SILENT_S_MAX * 1_000 / POLL_MS => {
+                    return Err(Error::Silent { topic: self.topic.clone(), partition });
                 }
                 _ => {}
             }
         }
     }
+
+    fn fold_batch(
+        &self,
+        batch: &RawBatch,
+        reader: &mut AlertReader,
+        folded: &mut Folded,
+    ) -> Result<(), Error> {
+        for entry in batch.iter() {
+            match reader.read(batch.partition(), &entry) {
+                Seen::Alert(body) => {
+                    let id = AnomalyId::parse(&body.alert_id).expect("a reader gives alerts with an id");
+                    folded.written_over.remove(&id);
+                    folded.said.insert(id, body);
+                }
+                Seen::Forgotten(id) => {
+                    folded.written_over.remove(&id);
+                    folded.said.remove(&id);
+                }
+                Seen::Stale(id) => {
+                    folded.written_over.insert(id, folded.said.get(&id).cloned());
+                }
+                Seen::Owner(_) | Seen::Other => {}
+                Seen::Foreign(what) => {
+                    let (partition, offset) = (batch.partition(), entry.offset.get());
+                    let place = format!("topic {}, partition {partition}, offset {offset}", self.topic);
+                    return Err(Error::Foreign { place, what });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says again, as the present owner, what a former owner has written over: compaction would leave its record only.
+    fn mend(&mut self, partition: Partition) -> Result<(), Error> {
+        let Some(generation) = self.generations.get(&partition).copied() else { return Ok(()) };
+        let Some(written_over) = self.written_over.remove(&partition) else { return Ok(()) };
+        let (mut bodies, mut gone) = (Vec::new(), Vec::new());
+        for (id, latest) in &written_over {
+            match latest {
+                Some(body) => {
+                    let mut body = body.as_ref().clone();
+                    body.cause.generation = generation.0;
+                    bodies.push(body);
+                }
+                None => gone.push(*id),
+            }
+        }
+        self.publish(partition, &bodies)
+            .and_then(|()| self.append_tombstones(partition, generation, &gone))
+            .inspect_err(|_| {
+                self.written_over.insert(partition, written_over);
+            })
+    }
+
+    fn append_tombstones(
+        &mut self,
+        partition: Partition,
+        generation: Generation,
+        ids: &[AnomalyId],
+    ) -> Result<(), Error> {
+        let generation = generation.0.to_string();
+        let headers = [(GENERATION_HEADER, Some(generation.as_bytes()))];
+        for ids in ids.chunks(TOMBSTONES_MAX) {
+            let keys: Vec<String> = ids.iter().map(AnomalyId::to_string).collect();
+            let record = |key| NewRecord {
+                key: Some(str::as_bytes(key)),
+                value: None,
+                headers: &headers,
+                partition: Some(partition),
+            };
+            let records: Vec<NewRecord<'_>> = keys.iter().map(|key| record(key)).collect();
+            self.appender.append(&self.topic, &records).map_err(|error| self.fail(error))?;
+        }
+        Ok(())
+    }
 }
 
 impl Outlet for TopicOutlet {
     fn fold(&mut self, partition: Partition) -> Result<Vec<SaidAlert>, Error> {
-        let topic = self.topic.clone();
-        let mut said = Vec::new();
-        let mut owner = i64::MIN;
-        self.read(partition, |offset, key, value| {
-            let Some(value) = value else { return Ok(()) };
-            let place = || format!("topic {topic}, partition {partition}, offset {offset}");
-            let foreign = |what: String| Error::Foreign { place: place(), what };
-            if key.starts_with(ALERT_OWNER_PREFIX.as_bytes()) {
-                let marker: AlertOwner = serde_json::from_slice(value).map_err(|e| foreign(e.to_string()))?;
-                owner = owner.max(marker.generation);
-                return Ok(());
-            }
-            let body: AlertBody = serde_json::from_slice(value).map_err(|e| foreign(e.to_string()))?;
-            let alert = read_back(&body).ok_or_else(|| foreign("an unknown kind, state or id".into()))?;
-            if body.cause.generation >= owner {
-                said.push(alert);
-            }
-            Ok(())
-        })?;
+        let folded = self.read(partition)?;
+        self.written_over.insert(partition, folded.written_over);
+        self.mend(partition)?;
+        let mut said = Vec::with_capacity(folded.said.len());
+        for body in folded.said.values() {
+            said.push(read_back(body).ok_or_else(|| Error::Foreign {
+                place: format!("topic {}, partition {partition}, key {}", self.topic, body.alert_id),
+                what: "an unknown kind, state or time".into(),
+            })?);
+        }
         Ok(said)
     }
 
     fn own(&mut self, partition: Partition, generation: Generation) -> Result<(), Error> {
         let key = format!("{ALERT_OWNER_PREFIX}{partition}");
-        let value = format!("{{\"generation\":{}}}", generation.0);
+        let value = serde_json::to_vec(&AlertOwner { generation: generation.0 }).expect("a number is JSON");
         let record = NewRecord {
             key: Some(key.as_bytes()),
-            value: Some(value.as_bytes()),
+            value: Some(&value),
             headers: &[],
             partition: Some(partition),
         };
         self.appender.append(&self.topic, &[record]).map_err(|error| self.fail(error))?;
-        Ok(())
+        self.generations.insert(partition, generation);
+        self.mend(partition)
     }
 
     fn publish(&mut self, partition: Partition, bodies: &[AlertBody]) -> Result<(), Error> {
-        let values: Vec<Vec<u8>> =
-            bodies.iter().map(|body| serde_json::to_vec(body).unwrap_or_default()).collect();
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let value = |body| serde_json::to_vec(body).expect("a body is text, numbers and lists of text");
+        let values: Vec<Vec<u8>> = bodies.iter().map(value).collect();
         let ids: Vec<String> =
             bodies.iter().map(|body| format!("{}/{}", body.alert_id, body.version)).collect();
         let headers: Vec<_> = bodies
@@ -138,4 +236,23 @@ impl Outlet for TopicOutlet {
         self.appender.append(&self.topic, &records).map_err(|error| self.fail(error))?;
         Ok(())
     }
+
+    fn tombstone(&mut self, partition: Partition, before: EventTime) -> Result<u64, Error> {
+        let Some(generation) = self.generations.get(&partition).copied() else {
+            return Err(Error::NotOwned { topic: self.topic.clone(), partition });
+        };
+        let is_over = |body: &AlertBody| {
+            let said_at = body.detected_at.parse().ok().map(|at: jiff::Timestamp| EventTime::from(at));
+            body.state == AnomalyState::Resolved.name() && said_at.is_some_and(|at| at < before)
+        };
+        let folded = self.read(partition)?;
+        let over: Vec<AnomalyId> =
+            folded.said.iter().filter(|(_, body)| is_over(body)).map(|(id, _)| *id).collect();
+        self.append_tombstones(partition, generation, &over)?;
+        Ok(over.len() as u64)
+    }
 }
+
+#[cfg(test)]
+#[path = "topic_outlet_tests.rs"]
+mod tests;
