@@ -6,180 +6,24 @@
 //! Invariants: an accepted config has every limit in its range, kept by `check_ranges`, tested below.
 //! Why so: serde stops at the first mistake; walking the tables by hand tells all of them in one run.
 
+mod sections;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use jiff::SignedDuration;
+use alerts::{Destination, Regions};
 use jiff::tz::TimeZone;
 use schemas::decode::{CsvColumns, CsvHeaderError};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serve::ServeConfig;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-/// One file, a folder, or several of either.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(from = "OneOrMany")]
-pub struct Paths(pub Vec<PathBuf>);
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a path or a list of paths")]
-enum OneOrMany {
-    One(PathBuf),
-    Many(Vec<PathBuf>),
-}
-
-impl From<OneOrMany> for Paths {
-    fn from(value: OneOrMany) -> Self {
-        match value {
-            OneOrMany::One(path) => Self(vec![path]),
-            OneOrMany::Many(paths) => Self(paths),
-        }
-    }
-}
-
-/// `[reference]`: files or folders of reference data; an unset one is empty and complete.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ReferenceConfig {
-    /// GeoJSON.
-    pub sites: Paths,
-    /// NDJSON or CSV.
-    pub orgs: Paths,
-    /// NDJSON or CSV.
-    pub people: Paths,
-    /// NDJSON or CSV.
-    pub shifts: Paths,
-    /// NDJSON or CSV.
-    pub leave: Paths,
-    /// NDJSON or CSV.
-    pub corrections: Paths,
-    /// TOML.
-    pub policies: Paths,
-    /// TOML.
-    pub calendars: Paths,
-}
-
-/// Which log the processor reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceKind {
-    /// The log in a SQLite file of this machine.
-    #[default]
-    Embedded,
-}
-
-/// Which clock timers see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClockKind {
-    /// The log's append time.
-    #[default]
-    Append,
-    /// The latest believable `occurred_at`: for replays, demonstrations and tests.
-    Record,
-}
-
-/// `[source]`: the log.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
-pub struct SourceConfig {
-    /// Which log.
-    pub kind: SourceKind,
-    /// The topic of punches.
-    pub topic: String,
-    /// The embedded log's folder.
-    pub dir: PathBuf,
-    /// Partitions of a topic the embedded log creates.
-    pub partitions: u32,
-    /// Which clock timers see.
-    pub clock: ClockKind,
-}
-
-impl Default for SourceConfig {
-    fn default() -> Self {
-        Self {
-            kind: SourceKind::Embedded,
-            topic: "punches".into(),
-            dir: "log".into(),
-            partitions: 4,
-            clock: ClockKind::Append,
-        }
-    }
-}
-
-/// `[lake]`: where rows go, and how often.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
-pub struct LakeConfig {
-    /// A directory.
-    pub url: String,
-    /// At most so long between two commits while there is something to commit.
-    pub commit_every_ms: u64,
-    /// Parquet files are rolled at about this size.
-    pub target_file_bytes: u64,
-    /// Days of punches kept in memory; older ones go through the table `late`.
-    pub state_days: i64,
-    /// Days whose results are judged again when reference data changed.
-    pub restate_days: i64,
-}
-
-impl Default for LakeConfig {
-    fn default() -> Self {
-        Self {
-            url: "lake".into(),
-            commit_every_ms: 2_000,
-            target_file_bytes: 128 << 20,
-            state_days: 45,
-            restate_days: 45,
-        }
-    }
-}
-
-/// `[alerts]`: the topic, and how old an alert may be when it is published.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
-pub struct AlertsConfig {
-    /// The topic of alerts.
-    pub topic: String,
-    /// Older ones are not published (wall time; no limit under `clock = "record"`): `"12 h"`, `"30 min"`.
-    pub max_age: MaxAge,
-}
-
-/// A length of time as people write it: `"12 h"`, `"90 min"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct MaxAge(pub SignedDuration);
-
-impl TryFrom<String> for MaxAge {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let bad = || format!("`{text}` is no length of time such as \"12 h\" or \"30 min\"");
-        text.parse::<SignedDuration>().map(Self).map_err(|_| bad())
-    }
-}
-
-impl Default for AlertsConfig {
-    fn default() -> Self {
-        Self { topic: "alerts".into(), max_age: MaxAge(SignedDuration::from_hours(12)) }
-    }
-}
-
-/// `[import]`: how files of other systems are read.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ImportConfig {
-    /// The zone of local times; UTC where unset.
-    pub time_zone: Option<String>,
-    /// The device of records that name none.
-    pub device_id: Option<String>,
-    /// Contract field → column of a CSV file.
-    pub columns: BTreeMap<String, String>,
-    /// `"stated"` (default) or `"ignored"`: whether a time clock's state column is believed.
-    pub state: StateColumn,
-}
+pub use sections::{
+    AlertsConfig, ClockKind, ImportConfig, LakeConfig, Length, LimitsConfig, Paths, PrivacyConfig,
+    ReferenceConfig, SaslConfig, SourceConfig, SourceKind, Start, StateColumn, TlsConfig,
+};
 
 impl ImportConfig {
     fn check(&self, text: &str, problems: &mut Vec<ConfigProblem>) {
@@ -202,57 +46,6 @@ impl ImportConfig {
     }
 }
 
-/// Whether a time clock's in/out state is believed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StateColumn {
-    /// As the clock says.
-    #[default]
-    Stated,
-    /// The shift decides the direction.
-    Ignored,
-}
-
-/// `[privacy]`: what is kept, for how long.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
-pub struct PrivacyConfig {
-    /// 0 = the fix and the scan are never written to `punch_evidence`. How many days they may stay is recorded here; nothing
-    /// deletes them yet.
-    pub location_days: i64,
-}
-
-impl Default for PrivacyConfig {
-    fn default() -> Self {
-        Self { location_days: 7 }
-    }
-}
-
-/// `[limits]`: every bound by name.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
-pub struct LimitsConfig {
-    /// A larger record is a reject (`too_large`).
-    pub record_bytes_max: usize,
-    /// Records in one batch.
-    pub batch_records_max: usize,
-    /// Rows buffered before a commit is made early.
-    pub buffered_rows_max: usize,
-    /// Worker threads; 0 = one for each core.
-    pub threads: usize,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self {
-            record_bytes_max: 256 << 10,
-            batch_records_max: 4_096,
-            buffered_rows_max: 1_000_000,
-            threads: 0,
-        }
-    }
-}
-
 /// The whole file.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -270,6 +63,8 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
+    /// `[serve]`; unset, nothing listens.
+    pub serve: Option<ServeConfig>,
 }
 
 /// One mistake in the file.
@@ -289,14 +84,31 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
-const SECTIONS: [(&str, &[&str]); 7] = [
+const SECTIONS: [(&str, &[&str]); 8] = [
     ("reference", &["sites", "orgs", "people", "shifts", "leave", "corrections", "policies", "calendars"]),
-    ("source", &["kind", "topic", "dir", "partitions", "clock"]),
+    (
+        "source",
+        &[
+            "kind",
+            "topic",
+            "dir",
+            "partitions",
+            "clock",
+            "start",
+            "brokers",
+            "group",
+            "instance",
+            "session_timeout",
+            "tls",
+            "sasl",
+        ],
+    ),
     ("lake", &["url", "commit_every_ms", "target_file_bytes", "state_days", "restate_days"]),
-    ("alerts", &["topic", "max_age"]),
+    ("alerts", &["topic", "max_age", "deliver", "outbox", "region", "names_regions", "destinations"]),
     ("import", &["time_zone", "device_id", "columns", "state"]),
     ("privacy", &["location_days"]),
     ("limits", &["record_bytes_max", "batch_records_max", "buffered_rows_max", "threads"]),
+    ("serve", &["address", "tls", "tokens", "allow_from", "body_bytes_max", "requests_max"]),
 ];
 
 impl Config {
@@ -324,6 +136,8 @@ impl Config {
         if problems.is_empty() {
             config.check_ranges(text, &mut problems);
             config.import.check(text, &mut problems);
+            config.check_log(text, &mut problems);
+            config.check_faces(text, &mut problems);
         }
         config.resolve(folder);
         problems.sort_by_key(|problem| problem.span.start);
@@ -354,6 +168,7 @@ impl Config {
             "alerts" => take(&mut self.alerts, value, problems),
             "import" => take(&mut self.import, value, problems),
             "privacy" => take(&mut self.privacy, value, problems),
+            "serve" => take(self.serve.insert(ServeConfig::default()), value, problems),
             _ => take(&mut self.limits, value, problems),
         }
     }
@@ -403,6 +218,66 @@ impl Config {
         check(self.limits.threads <= 1_024, "threads", "0 to 1024");
     }
 
+    /// What only fits together as a whole: a Kafka log needs its brokers, and its keys mean nothing to the embedded one.
+    fn check_log(&self, text: &str, problems: &mut Vec<ConfigProblem>) {
+        let SourceConfig { kind, brokers, instance, tls, sasl, .. } = &self.source;
+        let mut tell = |key: &str, what: String, remedy: &str| {
+            let at = text.find(key).unwrap_or(0);
+            problems.push(ConfigProblem { span: at..at + key.len(), what, remedy: remedy.into() });
+        };
+        if *kind == SourceKind::Kafka {
+            if brokers.is_empty() {
+                let what = "[source] kind = \"kafka\" without brokers".to_owned();
+                tell("kafka", what, "add brokers = \"host:9092\"");
+            }
+            if let Some(sasl) = sasl {
+                if sasl.password.is_some() == sasl.password_env.is_some() {
+                    let what = "[source.sasl] needs either password or password_env".to_owned();
+                    tell("sasl", what, "give one of them");
+                }
+            }
+            return;
+        }
+        let of_kafka = [
+            ("brokers", !brokers.is_empty()),
+            ("instance", instance.is_some()),
+            ("tls", tls.is_some()),
+            ("sasl", sasl.is_some()),
+        ];
+        for (key, _) in of_kafka.into_iter().filter(|(_, is_set)| *is_set) {
+            let what = format!("[source] {key} is set, and the log is the embedded one");
+            tell(key, what, "add kind = \"kafka\", or remove it");
+        }
+    }
+
+    /// The destinations and the HTTP face, by their own rooms' rules.
+    fn check_faces(&self, text: &str, problems: &mut Vec<ConfigProblem>) {
+        let mut tell = |key: &str, what: String, remedy: String| {
+            let at = text.find(key).unwrap_or(0);
+            let end = if text[at..].starts_with(key) { at + key.len() } else { at };
+            problems.push(ConfigProblem { span: at..end, what, remedy });
+        };
+        // Secrets in the environment are looked at when they are used: a check of the file need not have them.
+        let any = |_: &str| Some(format!("whsec_{}", "A".repeat(44)));
+        if let Err(found) = Destination::check_all(&self.alerts.destinations, &self.regions(), &any) {
+            for problem in found {
+                let what = format!("[[alerts.destinations]] `{}`: {}", problem.destination, problem.what);
+                tell(problem.key, what, problem.remedy);
+            }
+        }
+        if let Some(Err(found)) = self.serve.as_ref().map(ServeConfig::check) {
+            for problem in found {
+                tell(&problem.key, format!("[serve] {}", problem.what), problem.remedy);
+            }
+        }
+    }
+
+    /// Where names may be delivered to.
+    pub fn regions(&self) -> Regions {
+        let AlertsConfig { region, names_regions, .. } = &self.alerts;
+        Regions { home: region.clone(), names_allowed: names_regions.clone() }
+    }
+
     fn resolve(&mut self, folder: &Path) {
         let reference = &mut self.reference;
         let sets = [
@@ -419,6 +294,15 @@ impl Config {
             *path = folder.join(&*path);
         }
         self.source.dir = folder.join(&self.source.dir);
+        self.alerts.outbox = folder.join(&self.alerts.outbox);
+        if let Some(serve) = &mut self.serve {
+            serve.resolve(folder);
+        }
+        if let Some(tls) = &mut self.source.tls {
+            for file in [&mut tls.ca, &mut tls.cert, &mut tls.key].into_iter().flatten() {
+                *file = folder.join(&*file);
+            }
+        }
         if !self.lake.url.contains("://") {
             self.lake.url = folder.join(&self.lake.url).to_string_lossy().into_owned();
         }
@@ -453,6 +337,8 @@ fn unknown(what: &str, name: &str, span: std::ops::Range<usize>, known: &[&str])
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     fn problems(text: &str) -> Vec<String> {
@@ -519,6 +405,29 @@ mod tests {
     #[test]
     fn what_is_no_toml_is_said_to_be_none() {
         assert!(problems("[lake\n")[0].contains("TOML"));
-        assert!(problems("[source]\nkind = 'kafka'\n")[0].contains("unknown variant `kafka`"));
+        assert!(problems("[source]\nkind = 'kafca'\n")[0].contains("unknown variant `kafca`"));
+    }
+
+    #[test]
+    fn a_kafka_log_is_checked_as_a_whole() {
+        let one = problems("[source]\nkind = 'kafka'\n");
+        assert!(one[0].contains("without brokers; add brokers"), "{one:?}");
+        let both = problems("[source]\nbrokers = 'a:1'\n[source.tls]\nca = 'x'\n");
+        assert_eq!(both.len(), 2, "{both:?}");
+        let good = "[source]\nkind = 'kafka'\nbrokers = 'a:1'\nstart = 'latest'\nsession_timeout = '6 s'\n
+                    [source.tls]\nca = 'ca.pem'\n[source.sasl]\nmechanism = 'PLAIN'\nuser = 'u'\npassword_env = 'P'\n";
+        let config = Config::parse(good, Path::new("/conf")).unwrap();
+        assert_eq!(config.source.start.0, source::StartAt::Latest);
+        assert_eq!(config.source.tls.unwrap().ca.unwrap(), Path::new("/conf/ca.pem"));
+        assert!(problems("[source]\nstart = 'tomorrow'\n")[0].contains("nor a time"));
+    }
+
+    #[test]
+    fn the_faces_are_checked_by_their_rooms() {
+        let open = problems("[serve]\naddress = '0.0.0.0:9464'\n");
+        assert!(open[0].contains("TLS and tokens"), "{open:?}");
+        let reviewer = "[[alerts.destinations]]\nname = 'a'\nurl = 'http://example.org/x'\nregion = 'hk'\n
+                        audiences = ['reviewer']\n";
+        assert!(problems(reviewer).len() >= 2, "{:?}", problems(reviewer));
     }
 }

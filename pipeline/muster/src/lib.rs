@@ -7,13 +7,16 @@
 pub mod chain_files;
 pub mod commands;
 pub mod config;
-pub mod embedded;
+pub mod edges;
 pub mod failure;
 pub mod files;
+pub mod live_log;
+pub mod meter;
 pub mod picture;
 pub mod progress;
 pub mod reference_rows;
 pub mod truth;
+pub mod wiring;
 pub mod worker;
 
 use std::io::Write;

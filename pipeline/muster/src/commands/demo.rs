@@ -15,18 +15,17 @@ use jiff::tz::TimeZone;
 use lake::{Lake, LakeOptions};
 use model::{Anomaly, AnomalyState, EventTime, Reference, ShiftResult};
 use query::{Format, Session};
-use source::EmbeddedLog;
-use source::embedded::Options;
 
 use super::Outcome;
 use super::load;
 use super::replay::{summary, tell};
 use crate::chain_files::{LedgerFile, Made, Pace, append_records, write_reference};
-use crate::embedded::Wiring;
 use crate::failure::{Exit, Failure};
+use crate::live_log::LiveLog;
 use crate::picture::{Picture, Scene, StoreLine};
 use crate::truth;
-use crate::worker::{End, Observer, Tally, World};
+use crate::wiring::Wiring;
+use crate::worker::{End, Observer, Status, Tally, World};
 
 /// The rest of the demo's configuration: the record's own clock, commits often enough to watch.
 const CONFIG: &str =
@@ -94,15 +93,15 @@ pub(super) fn run(arguments: &DemoArguments) -> Outcome {
         .block_on(Lake::open(&config.lake.url, LakeOptions::default()))
         .map_err(Failure::from_outside)?;
     let _lock = lake.lock_local().map_err(Failure::from_outside)?;
-    let options = Options { partitions: config.source.partitions, ..Options::default() };
-    let log =
-        EmbeddedLog::open(&config.source.dir, options, crate::wall_clock()).map_err(crate::files::failure)?;
+    let log = LiveLog::open(&config)?;
+    let identity = log.prepare(&config)?;
     let world = ArcSwap::from_pointee(World::new(Arc::clone(&reference)));
     let wiring = Wiring {
         config: &config,
         runtime: runtime.handle().clone(),
         lake: lake.clone(),
         log: &log,
+        identity,
         end: End::At(chain.settled_at().plus_min(1)),
     };
     wiring.write_reference(&reference, &loaded.names)?;
@@ -181,7 +180,7 @@ fn folder(asked: Option<&Path>) -> Result<PathBuf, Box<Failure>> {
 
 fn produce(
     chain: &Chain,
-    log: &EmbeddedLog,
+    log: &LiveLog,
     topic: &str,
     folder: &Path,
     pace: Pace,
@@ -189,7 +188,7 @@ fn produce(
 ) -> Result<Made, Box<Failure>> {
     let mut ledger = LedgerFile::create(&folder.join("ledger.ndjson"))?;
     let stopped = || stop.load(Ordering::Relaxed);
-    let made = append_records(chain, &mut log.appender(), topic, &mut ledger, pace, &stopped)?;
+    let made = append_records(chain, &mut *log.appender(), topic, &mut ledger, pace, &stopped)?;
     ledger.finish(chain)?;
     Ok(made)
 }
@@ -272,10 +271,11 @@ impl<'a> Watch<'a> {
 }
 
 impl Observer for Watch<'_> {
-    fn watch(&mut self, tally: &Tally, committed: u64, clock: EventTime) {
+    fn watch(&mut self, status: &Status<'_>) {
+        let Status { tally, clock, .. } = *status;
         self.total = tally.latency_ns.clone();
         self.scene.punches = tally.records;
-        self.scene.committed = committed;
+        self.scene.committed = status.events.committed_rows;
         self.scene.firing = self.firing.len();
         if clock.us() > 0 {
             self.scene.clock = self.local(clock, "%a %F %T");

@@ -8,6 +8,7 @@ mod match_punches;
 mod replay;
 mod run;
 mod sql;
+mod top;
 
 use std::io::IsTerminal;
 
@@ -40,6 +41,8 @@ pub enum Command {
     Generate(generate::GenerateArguments),
     /// Everything wrong with the configuration and the reference data, with file, line and remedy.
     Check(check::CheckArguments),
+    /// A running processor, live, from its metrics.
+    Top(top::TopArguments),
 }
 
 /// Runs one command.
@@ -55,6 +58,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Sql(arguments) => sql::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
     }
 }
 

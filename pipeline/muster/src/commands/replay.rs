@@ -14,7 +14,7 @@ use lake::{Lake, LakeOptions, LogKind};
 use model::{Anomaly, AnomalyState, EventTime, ShiftResult};
 use schemas::Decoder;
 use schemas::lines::Summary;
-use source::{BatchLimits, DeadLetterFile, FileFormat, FileSource, Source};
+use source::{BatchLimits, DeadLetterFile, FileFormat, FileSource, Source, StartAt};
 
 use super::Outcome;
 use super::load;
@@ -23,7 +23,10 @@ use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::progress::Progress;
 use crate::reference_rows;
-use crate::worker::{ClockMode, End, Observer, PartitionSettings, Pipeline, Settings, Store, Tally, World};
+use crate::worker::{
+    ClockMode, End, FileLetters, LogReader, Observer, PartitionSettings, Pipeline, Settings, Status, Store,
+    Tally, World,
+};
 
 /// Arguments of `muster replay`.
 #[derive(Args)]
@@ -61,7 +64,11 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
     let (reference, loaded) = load::reference(&config.reference)?;
     let opened = open_all(arguments, &config)?;
     let runtime = crate::runtime()?;
-    let options = LakeOptions { target_file_bytes: config.lake.target_file_bytes, ..LakeOptions::default() };
+    let options = LakeOptions {
+        target_file_bytes: config.lake.target_file_bytes,
+        location_days: config.privacy.location_days,
+        ..LakeOptions::default()
+    };
     let lake = runtime.block_on(Lake::open(&place, options)).map_err(Failure::from_outside)?;
     let _lock = lake.lock_local().map_err(Failure::from_outside)?;
     let world = ArcSwap::from_pointee(World::new(Arc::clone(&reference)));
@@ -84,9 +91,11 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
             outlet: Box::new(
                 FileOutlet::open(&folder.join("alerts.ndjson")).map_err(|e| files::outlet_failure(&e))?,
             ),
-            letters: Box::new(
-                DeadLetterFile::open(&folder.join("dead_letters.ndjson")).map_err(files::failure)?,
-            ),
+            letters: Box::new(FileLetters {
+                file: DeadLetterFile::open(&folder.join("dead_letters.ndjson")).map_err(files::failure)?,
+                log: reader(file, arguments.format),
+            }),
+            forwarder: None,
             settings: settings(&config, &source, arguments.until)?,
             stop: &AtomicBool::new(false),
             may_end: &AtomicBool::new(true),
@@ -121,6 +130,15 @@ fn open_all(arguments: &ReplayArguments, config: &Config) -> Result<Vec<Option<F
     Ok(opened)
 }
 
+/// Reads single lines of `file` once more.
+fn reader(file: &Path, format: Option<FileFormat>) -> LogReader {
+    let file = file.to_owned();
+    LogReader::new(Box::new(move || {
+        let source = FileSource::open(&file, format, BatchLimits::default())?;
+        Ok(Box::new(source) as Box<dyn Source>)
+    }))
+}
+
 fn open(file: &Path, arguments: &ReplayArguments, config: &Config) -> Result<FileSource, Box<Failure>> {
     let limits = BatchLimits { records_max: config.limits.batch_records_max, ..BatchLimits::default() };
     FileSource::open(file, arguments.format, limits).map_err(files::failure)
@@ -138,6 +156,7 @@ fn settings(
         threads: 1,
         commit_every: Duration::from_millis(config.lake.commit_every_ms),
         buffered_rows_max: config.limits.buffered_rows_max,
+        start: StartAt::Earliest,
         end,
     })
 }
@@ -174,8 +193,8 @@ struct Watch<'a> {
 }
 
 impl Observer for Watch<'_> {
-    fn watch(&mut self, tally: &Tally, committed: u64, _clock: EventTime) {
-        self.progress.show(tally, committed);
+    fn watch(&mut self, status: &Status<'_>) {
+        self.progress.show(status.tally, status.events.committed_rows);
     }
 
     fn said(&mut self, anomalies: &[Anomaly], _results: &[ShiftResult]) {

@@ -1,4 +1,4 @@
-//! `muster run`: the processor on the embedded log, until it is stopped or has come to a given time.
+//! `muster run`: the processor on the embedded log or on Kafka, until it is stopped or has come to a given time.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,17 +11,18 @@ use clap::Args;
 use jiff::Timestamp;
 use lake::{Lake, LakeOptions};
 use model::{Anomaly, AnomalyState, EventTime};
-use source::EmbeddedLog;
-use source::embedded::Options;
 
 use super::Outcome;
 use super::load;
 use super::replay::{summary, tell};
 use crate::config::{ClockKind, Config, Paths};
-use crate::embedded;
+use crate::edges::Edges;
 use crate::failure::{Exit, Failure};
+use crate::live_log::LiveLog;
+use crate::meter::Meter;
 use crate::progress::Progress;
-use crate::worker::{End, Observer, Tally, World};
+use crate::wiring::Wiring;
+use crate::worker::{End, Observer, Status, World};
 
 /// How often the reference files are looked at for a change.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -45,23 +46,28 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
     let config = load::config(Some(&arguments.config))?;
     let (reference, loaded) = load::reference(&config.reference)?;
     let runtime = crate::runtime()?;
-    let options = LakeOptions { target_file_bytes: config.lake.target_file_bytes, ..LakeOptions::default() };
+    let options = LakeOptions {
+        target_file_bytes: config.lake.target_file_bytes,
+        location_days: config.privacy.location_days,
+        ..LakeOptions::default()
+    };
     let lake = runtime.block_on(Lake::open(&config.lake.url, options)).map_err(Failure::from_outside)?;
-    let _lock = lake.lock_local().map_err(Failure::from_outside)?;
-    let log_options = Options { partitions: config.source.partitions, ..Options::default() };
-    let log = EmbeddedLog::open(&config.source.dir, log_options, crate::wall_clock())
-        .map_err(crate::files::failure)?;
+    let log = LiveLog::open(&config)?;
+    let _lock = log.is_alone().then(|| lake.lock_local()).transpose().map_err(Failure::from_outside)?;
+    let identity = log.prepare(&config)?;
     let world = Arc::new(ArcSwap::from_pointee(World::new(Arc::clone(&reference))));
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(&runtime, &stop);
-    let wiring = embedded::Wiring {
+    let wiring = Wiring {
         config: &config,
         runtime: runtime.handle().clone(),
         lake: lake.clone(),
         log: &log,
+        identity,
         end: arguments.until.map_or(End::Never, |until| End::At(EventTime::from(until))),
     };
     wiring.write_reference(&reference, &loaded.names)?;
+    let mut edges = Edges::start(&config, &log, runtime.handle(), &loaded.names)?;
     let reloader = (arguments.until.is_none()).then(|| {
         let (config, world, stop, lake) =
             (config.clone(), Arc::clone(&world), Arc::clone(&stop), lake.clone());
@@ -69,13 +75,26 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
         std::thread::spawn(move || reload(&config, &world, &stop, &lake, &handle))
     });
     let mut watch = Watch { progress: Progress::new("run"), fired: BTreeSet::new() };
-    let tally = wiring.run(&world, &stop, &AtomicBool::new(true), &mut watch);
+    let (metrics, health) = (edges.metrics.clone(), edges.health.clone());
+    let mut meter = Meter::new(metrics, health, config.limits.buffered_rows_max, &mut watch);
+    edges.health.started();
+    let is_over = AtomicBool::new(false);
+    let tally = std::thread::scope(|scope| {
+        let looking = scope.spawn(|| edges.watch(|| is_over.load(Ordering::Relaxed)));
+        let tally = wiring.run(&world, &stop, &AtomicBool::new(true), &mut meter);
+        is_over.store(true, Ordering::Relaxed);
+        looking.thread().unpark();
+        tally
+    });
     stop.store(true, Ordering::Relaxed);
     if let Some(reloader) = reloader {
+        reloader.thread().unpark();
         // It only sleeps and reads; its panic would have been printed.
         let _ = reloader.join();
     }
+    let stopped = edges.stop();
     let tally = tally?;
+    stopped?;
     watch.progress.finish(&tally);
     let summary = summary(&tally, &watch.fired, &config.lake.url);
     tell(&summary, arguments.json, &format!("the topic {}.dlq", config.source.topic))?;
@@ -167,8 +186,8 @@ struct Watch {
 }
 
 impl Observer for Watch {
-    fn watch(&mut self, tally: &Tally, committed: u64, _clock: EventTime) {
-        self.progress.show(tally, committed);
+    fn watch(&mut self, status: &Status<'_>) {
+        self.progress.show(status.tally, status.events.committed_rows);
     }
 
     fn said(&mut self, anomalies: &[Anomaly], _results: &[model::ShiftResult]) {

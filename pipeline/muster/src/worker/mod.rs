@@ -17,18 +17,24 @@
 //! does not poll beyond it.
 //! Why so: a thread per group of partitions keeps state without locks; one committer keeps the order of commits.
 
+mod control;
+mod housekeeping;
+mod identities;
 mod letters;
+mod misplaced;
 mod partition;
 mod pipeline;
 mod rows;
 mod said;
 mod store;
 mod tally;
+mod threads;
 mod world;
 
-pub use letters::{Letters, TopicLetters};
+pub use letters::{FileLetters, Letters, LogReader, TopicLetters};
+pub use misplaced::Forwarder;
 pub use partition::{ClockMode, PartitionSettings};
-pub use pipeline::{End, Observer, Pipeline, Settings};
+pub use pipeline::{End, Events, Observer, Pipeline, Progress, Settings, Status};
 pub use rows::Rows;
 pub use store::Store;
 pub use tally::Tally;

@@ -3,25 +3,28 @@
 //! ```text
 //!   raw ─ decode ─▶ batch ─ believe ─▶ clocks ─ expect ─▶ due ─ match ─▶ verdicts
 //!     then, record by record in offset order:
-//!       advance the clock (timers fire) ─▶ repeat? ─▶ late? ─▶ arrive ─▶ row ─▶ apply ─▶ what holds ─▶ said?
+//!       advance the clock (timers fire) ─▶ repeat? ─▶ arrive ─▶ late, or known before? ─▶ row ─▶ apply ─▶ what holds ─▶ said?
 //!     then: dead letters and fresh alerts are made durable, and only now the position moves
 //! ```
 //!
 //! In: raw batches of this partition.  Out: `Cut`s.  Owns: state, said state, rows waiting, all buffers.
 //! Absent on purpose: I/O but through the two outlets, wall time (an alert's age is asked of a `WallClock` handed in).
 //! Invariants: I-12 a batch's letters are durable before its position can be cut; I-13 state changes only from a row as it
-//! is stored, kept by handing `Row::stored` to `PartitionState::apply`; a fault of our own rejects the record
+//! is stored, kept by handing `Row::stored_ref` to `PartitionState::apply`; a fault of our own rejects the record
 //! (`internal`) and goes on.
 //! Why so: evaluation record by record, not batch by batch, so that no result depends on where a batch was cut.
 
+mod evidence;
 mod inbox;
+mod rejects;
+mod speaking;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use alerts::{SaidAlert, body};
+use alerts::SaidAlert;
 use arrow::array::RecordBatch;
 use attendance::{
     Belief, Believer, ClockSource, Clocking, Decided, Facts, PartitionState, Recall, Step, append_clocks,
@@ -30,15 +33,16 @@ use attendance::{
 use frontier::PartitionFrontier;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use lake::{Identities, IdentityKey, KnownIds};
 use matcher::Scratch;
 use model::position::{Cause, Generation, LogClock, LogMark, NextOffset, partition_of};
 use model::{
-    Anomaly, Batch, DueBatch, EventTime, Offset, Partition, Punch, Reason, Reject, RejectCode, ShiftResult,
-    StoredPunch, Verdicts,
+    Anomaly, Batch, DueBatch, EventTime, Partition, Reason, Reject, RejectCode, ShiftResult, StoredPunch,
+    Verdicts,
 };
-use schemas::tables::{late, punch_evidence, punches, rejects, shift_results};
+use schemas::tables::{late, punches, shift_results};
 use schemas::{Decoder, RawRecord};
-use source::{DeadLetter, RawBatch, WallClock};
+use source::{RawBatch, WallClock};
 
 use super::pipeline::{End, Outlets};
 use super::rows::{RowBuilders, Rows};
@@ -81,6 +85,9 @@ pub struct PartitionSettings {
 /// The code of rows in the inbox `late`.
 const LATE_CODE: &str = "older_than_memory";
 
+/// The code of those whose identity may be stored already, beyond memory: the lake knows.
+const KNOWN_CODE: &str = "id_known_before";
+
 /// Punches this near to the memory floor are kept a while, so that draining the inbox sees them before the lake has them.
 const NEAR_FLOOR_DAYS: i64 = 12;
 
@@ -103,6 +110,8 @@ impl std::fmt::Debug for PartitionSettings {
 pub(super) struct Cut {
     /// The partition.
     pub(super) partition: Partition,
+    /// The claim under which it was judged.
+    pub(super) generation: Generation,
     /// How far it has been judged.
     pub(super) frontier: PartitionFrontier,
     /// The rows since the last cut.
@@ -143,6 +152,8 @@ pub(super) struct PartitionWork {
     rows: RowBuilders,
     drained: Vec<RecordBatch>,
     near_floor: VecDeque<Vec<StoredPunch>>,
+    /// Every identity accepted so far, by this owner or before: for certain new, or to be asked of the lake.
+    identities: Identities,
     recalls: Vec<Recall>,
     tally: Tally,
     anomalies: Vec<Anomaly>,
@@ -159,6 +170,9 @@ struct Buffers {
     scratch: Scratch,
     verdicts: Verdicts,
     clocks: Vec<EventTime>,
+    /// Records that belong to other partitions: their places in the batch, and where they go.
+    misplaced_at: Vec<usize>,
+    misplaced: Vec<Partition>,
     steps: Vec<Step>,
 }
 
@@ -228,6 +242,7 @@ impl PartitionWork {
             rows: RowBuilders::default(),
             drained: Vec::new(),
             near_floor: VecDeque::new(),
+            identities: Identities::new(owned.known),
             recalls: Vec::new(),
             tally: Tally::default(),
             anomalies: Vec::new(),
@@ -241,6 +256,11 @@ impl PartitionWork {
     /// The partition.
     pub(super) fn partition(&self) -> Partition {
         self.partition
+    }
+
+    /// Takes newer filters over the identities that the lake holds.
+    pub(super) fn learn(&mut self, known: KnownIds) {
+        self.identities.learn(known);
     }
 
     /// Rows waiting for the next cut.
@@ -301,7 +321,7 @@ impl PartitionWork {
     ) -> Result<(), Box<Failure>> {
         self.adopt(world);
         if self.settings.clock == ClockMode::Append {
-            self.with_steps(|state, sink| state.advance(at, sink));
+            self.advance_state(at);
             self.clock.advance(at);
             self.look_again();
         }
@@ -325,7 +345,7 @@ impl PartitionWork {
             End::Settled => self.with_steps(|state, sink| {
                 state.end(sink);
             }),
-            End::At(time) => self.with_steps(|state, sink| state.advance(time, sink)),
+            End::At(time) => self.advance_state(time),
             End::Never => {}
         }
         self.look_again();
@@ -354,10 +374,13 @@ impl PartitionWork {
         if self.near_floor.len() > CUTS_REMEMBERED {
             self.near_floor.pop_front();
         }
+        let frontier = PartitionFrontier::new(self.next, self.clock, self.late_until.min(self.next))
+            .with_since(self.state.since());
+        self.identities.cut(frontier);
         Cut {
             partition: self.partition,
-            frontier: PartitionFrontier::new(self.next, self.clock, self.late_until.min(self.next))
-                .with_since(self.state.since()),
+            generation: self.generation,
+            frontier,
             rows,
             recalls: std::mem::take(&mut self.recalls),
             tally: std::mem::take(&mut self.tally),
@@ -415,6 +438,7 @@ impl PartitionWork {
             self.tally.latency_ns.saturating_record_n(each_ns.max(1), records);
         }
         self.bury(&raw, &letters, outlets)?;
+        self.forward(&raw, outlets)?;
         self.publish(world, outlets)?;
         Ok(raw)
     }
@@ -428,24 +452,10 @@ impl PartitionWork {
             let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(record, batch)));
             if decoded.is_err() {
                 self.decoder = (self.settings.decoder)();
-                batch.rejects.push(internal(entry.offset, "decoding the record failed by a fault of muster"));
+                batch
+                    .rejects
+                    .push(rejects::internal(entry.offset, "decoding the record failed by a fault of muster"));
             }
-        }
-    }
-
-    fn take_gaps(&mut self, raw: &RawBatch) {
-        for gap in raw.gaps() {
-            self.after_gap = true;
-            let missing = gap.until.get() - gap.from.get();
-            let reject = Reject {
-                offset: gap.from,
-                until: gap.until,
-                code: RejectCode::Gap,
-                message: format!("the log no longer holds these {missing} offsets"),
-                employee_id: None,
-                event_id: None,
-            };
-            self.append_reject(&reject, self.clock.time());
         }
     }
 
@@ -500,15 +510,16 @@ impl PartitionWork {
                 }
                 let reject = batch.rejects.get(reject_at).filter(|reject| reject.offset == entry.offset);
                 reject_at += 1;
-                Some(
-                    reject.cloned().unwrap_or_else(|| {
-                        internal(entry.offset, "the decoder gave neither punch nor reject")
-                    }),
-                )
+                Some(reject.cloned().unwrap_or_else(|| {
+                    rejects::internal(entry.offset, "the decoder gave neither punch nor reject")
+                }))
             };
             self.look_again();
             if let Some(reject) = reject {
                 self.append_reject(&reject, entry.append_time.unwrap_or(self.clock.time()));
+                if reject.code == RejectCode::Misplaced {
+                    self.buffers.misplaced_at.push(n);
+                }
                 if reject.code.has_letter() {
                     letters.push((n, reject.code, reject.message));
                 }
@@ -526,7 +537,7 @@ impl PartitionWork {
             self.state.resume(clock, Some(clock));
             self.after_gap = false;
         }
-        self.with_steps(|state, sink| state.advance(clock, sink));
+        self.advance_state(clock);
         self.clock.advance(clock);
     }
 
@@ -541,16 +552,26 @@ impl PartitionWork {
     ) -> Option<Reject> {
         let (punch, verdict) = (&batch.punches[at], &verdicts.rows[at]);
         let facts = Facts::of(batch, punch, verdict, self.settings.import_zone.as_ref());
+        let own = partition_of(facts.employee_id.as_bytes(), self.settings.partitions);
+        if own != self.partition {
+            self.buffers.misplaced.push(own);
+            return Some(rejects::misplaced(punch.offset, (facts.employee_id, facts.event_id), own));
+        }
         if let Some(known) = self.state.lookup(facts.employee_id, facts.event_id) {
             let content = content_hash(punch.kind, punch.occurred_at, punch.origin, facts.device_id);
-            return Some(repeat(batch, punch, known.offset, known.content == content));
+            return Some(rejects::repeat(
+                punch.offset,
+                (facts.employee_id, facts.event_id),
+                known.offset,
+                known.content == content,
+            ));
         }
         let clocking = match self.settings.clock {
             ClockMode::Append => Clocking::Append,
             ClockMode::Record => Clocking::Record(belief),
         };
         let Ok(arrival) = catch_unwind(AssertUnwindSafe(|| self.state.arrive(&facts, clocking))) else {
-            return Some(internal(punch.offset, "judging the punch failed by a fault of muster"));
+            return Some(rejects::internal(punch.offset, "judging the punch failed by a fault of muster"));
         };
         let judgement = punches::Judgement {
             direction: arrival.direction,
@@ -559,149 +580,41 @@ impl PartitionWork {
             business_date: arrival.business_date,
             time_zone: &arrival.time_zone,
         };
-        let reference = &world.reference;
-        let row = punches::Row::judged(
-            &self.settings.topic,
-            batch,
-            punch,
-            (verdicts, verdict),
-            reference,
-            &judgement,
-        );
+        let (reference, topic) = (&world.reference, Arc::clone(&self.settings.topic));
+        let row = punches::Row::judged(&topic, batch, punch, (verdicts, verdict), reference, &judgement);
         if self.settings.keeps_evidence {
             let declined = verdict.reasons.contains(Reason::LocationDeclined);
-            append_evidence(&mut self.rows, batch, punch, &row, declined);
+            evidence::append_evidence(&mut self.rows, batch, punch, &row, declined);
         }
-        if self.state.is_late(punch.occurred_at) {
+        let identity = IdentityKey::of(row.employee_id, row.event_id);
+        let is_late = self.state.is_late(punch.occurred_at);
+        if is_late || self.identities.may_hold(identity) {
             self.tally.late += 1;
-            self.rows.late.append(&late::Row { punch: row, code: LATE_CODE });
+            self.rows
+                .late
+                .append(&late::Row { punch: row, code: if is_late { LATE_CODE } else { KNOWN_CODE } });
+            self.identities.note(identity);
             return None;
         }
-        let stored = row.stored();
+        self.identities.note(identity);
+        let stored = row.stored_ref();
         self.rows.punches.append(&row);
         self.tally.accepted += 1;
-        if stored.occurred_at < self.state.floor().plus_min(NEAR_FLOOR_DAYS * 24 * 60) {
-            match self.near_floor.back_mut() {
-                Some(last) => last.push(stored.clone()),
-                None => self.near_floor.push_back(vec![stored.clone()]),
-            }
-        }
+        self.keep_near_floor(stored.occurred_at, || stored.into());
         self.with_steps(|state, sink| {
-            state.apply(&stored, sink);
+            state.apply(stored, sink);
         });
         None
     }
 
-    fn append_reject(&mut self, reject: &Reject, rejected_at: EventTime) {
-        match reject.code {
-            RejectCode::Duplicate => self.tally.duplicates += 1,
-            RejectCode::Gap => {}
-            _ => self.tally.rejected += 1,
-        }
-        self.rows.rejects.append(&rejects::Row {
-            topic: &self.settings.topic,
-            partition: self.partition,
-            reject,
-            rejected_at,
-        });
-    }
-
-    /// Runs a change of state and compares what then holds with what was said. A fault of our own in judging a person
-    /// leaves that person's results as they were said; the punch is kept.
-    fn with_steps(&mut self, change: impl FnOnce(&mut PartitionState, &mut dyn FnMut(Step))) {
-        let mut steps = std::mem::take(&mut self.buffers.steps);
-        let state = &mut self.state;
-        let changed = catch_unwind(AssertUnwindSafe(|| change(state, &mut |step| steps.push(step))));
-        if changed.is_err() {
-            tracing::error!(partition = %self.partition, next = self.next.get(), "judging a person failed");
-        }
-        for step in steps.drain(..) {
-            match step {
-                Step::Judged(judged) => {
-                    let cause = Cause { clock: LogClock::at(judged.clock), ..self.here() };
-                    self.said.take(&judged, cause);
-                }
-                Step::Silence(note) => {
-                    // Every partition hears the silence of its own people; one of them says it for the org.
-                    let speaker = partition_of(note.finding.org.as_bytes(), self.settings.partitions);
-                    if speaker != self.partition {
-                        continue;
-                    }
-                    let cause = Cause { clock: LogClock::at(note.clock), ..self.here() };
-                    self.said.take_note(&note, cause);
-                }
-                Step::Recall(recall) => self.recalls.push(recall),
+    /// Keeps a punch a while if it lies so near to the memory floor that draining may need it.
+    fn keep_near_floor(&mut self, occurred_at: EventTime, stored: impl FnOnce() -> StoredPunch) {
+        if occurred_at < self.state.floor().plus_min(NEAR_FLOOR_DAYS * 24 * 60) {
+            match self.near_floor.back_mut() {
+                Some(last) => last.push(stored()),
+                None => self.near_floor.push_back(vec![stored()]),
             }
         }
-        self.buffers.steps = steps;
-    }
-
-    /// Judges people again about whom something was said from further on than this owner then stood.
-    fn look_again(&mut self) {
-        let here = self.here();
-        let from = self.state.floor();
-        for employee_id in self.said.take_passed(here) {
-            self.with_steps(|state, sink| state.rejudge(&employee_id, from, sink));
-        }
-    }
-
-    /// Makes fresh alerts durable.
-    fn publish(&mut self, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
-        let fresh = self.said.take_fresh();
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        let oldest = self
-            .settings
-            .alert_age_max
-            .map(|age| (self.settings.wall)().plus_us(-i64::try_from(age.as_micros()).unwrap_or(i64::MAX)));
-        let is_fresh = |anomaly: &&Anomaly| oldest.is_none_or(|oldest| anomaly.detected_at >= oldest);
-        let bodies: Vec<_> = fresh
-            .iter()
-            .filter(is_fresh)
-            .map(|anomaly| {
-                let finding = &anomaly.finding;
-                let roster = &world.roster;
-                let shift = finding.shift_id.as_deref().and_then(|id| roster.shift(id));
-                let site = finding.site_id.as_deref().and_then(|id| roster.site(id));
-                let shift = shift.map(|index| roster.shift_at(index));
-                body(anomaly, self.generation, shift, site.map(|site| world.reference.site(site)))
-            })
-            .collect();
-        if !bodies.is_empty() {
-            let mut outlet = outlets.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            outlet.publish(self.partition, &bodies).map_err(Failure::from_outside)?;
-            self.tally.published += bodies.len() as u64;
-        }
-        self.anomalies.extend(fresh);
-        Ok(())
-    }
-
-    fn bury(
-        &self,
-        raw: &RawBatch,
-        letters: &[(usize, RejectCode, String)],
-        outlets: &Outlets,
-    ) -> Result<(), Box<Failure>> {
-        let letters: Vec<DeadLetter<'_>> = letters
-            .iter()
-            .filter_map(|(n, code, message)| {
-                let entry = raw.get(*n)?;
-                Some(DeadLetter::new(
-                    &self.settings.topic,
-                    self.partition,
-                    &entry,
-                    stage(*code),
-                    *code,
-                    message,
-                ))
-            })
-            .collect();
-        if letters.is_empty() {
-            return Ok(());
-        }
-        let mut place = outlets.letters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        place.bury(&letters).map_err(|error| Box::new(Failure::from_outside(error)))
     }
 
     /// Takes a batch whose location failed, half by half, until the one record that breaks it stands alone.
@@ -712,9 +625,9 @@ impl PartitionWork {
         outlets: &Outlets,
     ) -> Result<RawBatch, Box<Failure>> {
         if raw.records() == 1 {
-            let reject = raw
-                .get(0)
-                .map(|entry| internal(entry.offset, "locating the punch failed by a fault of muster"));
+            let reject = raw.get(0).map(|entry| {
+                rejects::internal(entry.offset, "locating the punch failed by a fault of muster")
+            });
             self.decided.pop_front();
             if let Some(reject) = reject {
                 self.append_reject(&reject, self.clock.time());
@@ -745,6 +658,8 @@ impl Buffers {
             due: DueBatch::default(),
             scratch: Scratch::default(),
             verdicts: Verdicts::default(),
+            misplaced_at: Vec::new(),
+            misplaced: Vec::new(),
             clocks: Vec::new(),
             steps: Vec::new(),
         }
@@ -756,67 +671,4 @@ impl Buffers {
         expect(&world.roster, batch, &clocks[..batch.punches.len()], due);
         world.sites.match_batch(&world.reference, batch, due, scratch, verdicts);
     }
-}
-
-fn append_evidence(
-    rows: &mut RowBuilders,
-    batch: &Batch,
-    punch: &Punch,
-    row: &punches::Row<'_>,
-    is_declined: bool,
-) {
-    let fix = punch.fix.filter(|_| !is_declined);
-    let (wifi, beacons) = (batch.wifi(punch), batch.beacons(punch));
-    if fix.is_none() && wifi.is_empty() && beacons.is_empty() {
-        return;
-    }
-    // Access points tell where somebody was: only a place at a site justifies keeping them.
-    let is_at_a_site = row.place == model::Place::Inside;
-    rows.evidence.append(&punch_evidence::Row {
-        occurred_at: punch.occurred_at,
-        employee_id: row.employee_id,
-        business_date: row.business_date,
-        event_id: row.event_id,
-        fix: fix.map(|fix| punch_evidence::EvidenceFix {
-            point: model::datum::to_wgs84(fix.point, fix.datum),
-            accuracy_m: fix.accuracy_m,
-            mocked: fix.mocked,
-            platform: fix.platform,
-        }),
-        access_points: if is_at_a_site { wifi } else { &[] },
-        beacons: if is_at_a_site { beacons } else { &[] },
-        topic: row.topic,
-        partition: row.partition,
-        offset: punch.offset,
-    });
-}
-
-fn internal(offset: Offset, message: &str) -> Reject {
-    Reject {
-        offset,
-        until: offset.next(),
-        code: RejectCode::Internal,
-        message: message.to_owned(),
-        employee_id: None,
-        event_id: None,
-    }
-}
-
-fn repeat(batch: &Batch, punch: &Punch, first: Offset, is_same: bool) -> Reject {
-    let (code, what) = match is_same {
-        true => (RejectCode::Duplicate, "a repeat of"),
-        false => (RejectCode::DuplicateConflict, "other content under the identity of"),
-    };
-    Reject {
-        offset: punch.offset,
-        until: punch.offset.next(),
-        code,
-        message: format!("{what} offset {}", first.get()),
-        employee_id: Some(batch.text(punch.employee_id).to_owned()),
-        event_id: Some(batch.text(punch.event_id).to_owned()),
-    }
-}
-
-fn stage(code: RejectCode) -> &'static str {
-    if matches!(code, RejectCode::DuplicateConflict | RejectCode::Internal) { "judge" } else { "decode" }
 }

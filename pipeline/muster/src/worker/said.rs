@@ -97,8 +97,13 @@ impl SaidBook {
 
     /// Compares what holds with what was said and keeps the difference.
     pub(super) fn take(&mut self, judged: &Judged, cause: Cause) {
+        // Kept whole until the cut and hashed once there: the hash costs several times what a copy does, and a shift is
+        // judged at each of its punches.
         for outcome in &judged.outcomes {
-            self.outcomes.insert(outcome.shift_id.clone(), (outcome.clone(), cause));
+            match self.outcomes.get_mut(&outcome.shift_id) {
+                Some(latest) => *latest = (outcome.clone(), cause),
+                None => _ = self.outcomes.insert(outcome.shift_id.clone(), (outcome.clone(), cause)),
+            }
         }
         for finding in &judged.findings {
             self.index(finding);
@@ -139,8 +144,10 @@ impl SaidBook {
     /// New versions for `shift_results` since the last cut: for each shift judged since, its latest outcome where that
     /// differs from what was said.
     pub(super) fn take_results(&mut self, digest: impl Fn(&ShiftOutcome) -> u64) -> Vec<ShiftResult> {
-        let mut judged: Vec<_> = std::mem::take(&mut self.outcomes).into_values().collect();
-        judged.sort_by(|(a, _), (b, _)| a.shift_id.cmp(&b.shift_id));
+        let mut judged: Vec<_> = self.outcomes.drain().map(|(_, judged)| judged).collect();
+        // The map keeps its room, but not that of a day judged again at once.
+        self.outcomes.shrink_to(judged.len().saturating_mul(2));
+        judged.sort_unstable_by(|(a, _), (b, _)| a.shift_id.cmp(&b.shift_id));
         let mut rows = Vec::new();
         for (outcome, cause) in judged {
             let inputs = digest(&outcome);

@@ -13,12 +13,14 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use attendance::Recall;
 use frontier::PartitionFrontier;
-use lake::{Action, Claim, Commit, CommitOutcome, Lake, LogIdentity, SaidUntil};
+use lake::{Action, Claim, Commit, CommitOutcome, ErrorKind, KnownIds, Lake, LogIdentity, SaidUntil};
 use model::position::{Generation, NextOffset};
 use model::{Anomaly, EventTime, Partition, ShiftResult, StoredPunch};
 use schemas::tables::{late, punches};
 use tokio::runtime::Handle;
 
+use super::housekeeping::Housekeeping;
+use super::identities::Filters;
 use super::rows::Rows;
 use crate::failure::Failure;
 
@@ -28,9 +30,6 @@ const COMMIT_WAIT_FIRST: Duration = Duration::from_millis(250);
 
 /// Rows of the inbox drained at once.
 const DRAIN_ROWS_MAX: usize = 10_000;
-
-/// How many commits between two rounds of housekeeping.
-const MAINTAIN_EVERY_COMMITS: u64 = 50;
 
 /// One partition, claimed and folded.
 pub(super) struct Owned {
@@ -54,6 +53,8 @@ pub(super) struct Owned {
     pub(super) anomalies: Vec<Anomaly>,
     /// Where the log's clock first stood, if it has stood anywhere.
     pub(super) since: Option<EventTime>,
+    /// Which identities are stored, or wait in the inbox.
+    pub(super) known: KnownIds,
 }
 
 /// Rows of the inbox `late` with everything that judging them needs.
@@ -72,15 +73,19 @@ pub(super) struct Drained {
     pub(super) anomalies: Vec<Anomaly>,
 }
 
-/// What is to be committed.
-#[derive(Default)]
-pub(super) struct Request {
+/// What is to be committed: a part for each partition.
+pub(super) type Request = Vec<Part>;
+
+/// What one partition has to commit.
+pub(super) struct Part {
+    /// The partition.
+    pub(super) partition: Partition,
     /// The rows of all tables.
     pub(super) rows: Rows,
     /// Where they end.
-    pub(super) frontiers: Vec<(Partition, PartitionFrontier)>,
+    pub(super) frontier: PartitionFrontier,
     /// People to be judged from the lake behind this commit.
-    pub(super) recalls: Vec<(Partition, Recall)>,
+    pub(super) recalls: Vec<Recall>,
 }
 
 /// What a commit did.
@@ -89,11 +94,13 @@ pub(super) struct Committed {
     /// Rows added to `punches`.
     pub(super) rows: u64,
     /// Where the source may forget what lies before.
-    pub(super) frontiers: Vec<(Partition, NextOffset)>,
+    pub(super) frontiers: Vec<(Partition, PartitionFrontier)>,
     /// Partitions that another owner has claimed.
     pub(super) lost: Vec<Partition>,
     /// Rows of the inbox, and people, that are now to be judged from the lake.
     pub(super) drained: Vec<Drained>,
+    /// What is known of identities, where that is newer than what was said before.
+    pub(super) known: Vec<(Partition, KnownIds)>,
 }
 
 /// The lake, and what this process has claimed in it.
@@ -105,7 +112,8 @@ pub struct Store {
     state_days: i64,
     inbox: BTreeSet<Partition>,
     handed_out: BTreeMap<Partition, NextOffset>,
-    commits: u64,
+    house: Housekeeping,
+    filters: Filters,
 }
 
 impl Store {
@@ -119,19 +127,26 @@ impl Store {
             state_days,
             inbox: BTreeSet::new(),
             handed_out: BTreeMap::new(),
-            commits: 0,
+            house: Housekeeping::default(),
+            filters: Filters::default(),
         }
     }
 
-    /// Claims `partitions` beside those held, and folds them.
+    /// Claims `partitions` beside those held, and folds them; also those held that another owner has moved meanwhile.
     ///
     /// # Errors
     /// What the lake says.
     pub(super) fn own(&mut self, partitions: &[Partition]) -> Result<Vec<Owned>, Box<Failure>> {
         let mut wanted: BTreeSet<Partition> = partitions.iter().copied().collect();
-        wanted.extend(self.claim.iter().flat_map(Claim::held));
+        let held = self.claim.as_ref().map(|claim| claim.frontiers().clone()).unwrap_or_default();
+        wanted.extend(held.keys());
         let wanted: Vec<Partition> = wanted.into_iter().collect();
         let claim = self.block(|store| store.runtime.block_on(store.lake.claim(&store.log, &wanted)))?;
+        // Before anything is read: a log that stood still has kept what is too old by now.
+        self.house.claimed(&self.runtime, &self.lake, &self.log, slowest_clock(&claim));
+        let mut folded: BTreeSet<Partition> = partitions.iter().copied().collect();
+        folded.extend(held.iter().filter(|(p, known)| claim.frontiers()[p] != **known).map(|(p, _)| *p));
+        let partitions: &[Partition] = &Vec::from_iter(folded);
         let clock = |partition: &Partition| claim.frontiers()[partition].clock();
         // Without a clock nobody knows which days will come: then all that was ever stored is memory.
         let is_new = partitions.iter().any(|partition| !clock(partition).is_set());
@@ -144,6 +159,8 @@ impl Store {
             _ => EventTime::from_us(0),
         };
         let fold = self.block(|store| store.runtime.block_on(store.lake.fold(&claim, since)))?;
+        persist(|| self.filters.claimed(&self.runtime, &self.lake, &claim))?;
+        let known = |partition| self.filters.of(partition).expect("I-22: filters are those of the claim");
         let mut owned: Vec<Owned> = partitions
             .iter()
             .map(|partition| Owned {
@@ -157,6 +174,7 @@ impl Store {
                 shift_results: Vec::new(),
                 anomalies: Vec::new(),
                 since: claim.frontiers()[partition].since(),
+                known: known(*partition),
             })
             .collect();
         for owned in &mut owned {
@@ -198,77 +216,108 @@ impl Store {
         let rows = persist(|| self.runtime.block_on(self.lake.late_rows(&self.log, owned.partition, from)))?;
         let mut unsaid = Vec::new();
         for batch in rows {
-            let batch = late::to_punches(&batch).map_err(Failure::from_outside)?;
-            let punches = punches::read(&batch).map_err(Failure::from_outside)?;
+            let batch = late::to_punches(&batch).map_err(unreadable)?;
+            let punches = punches::read(&batch).map_err(unreadable)?;
             let drained = punches.into_iter().filter(|(_, punch)| until.has_passed(punch.offset));
             unsaid.extend(drained.map(|(_, punch)| (punch.employee_id, punch.occurred_at)));
         }
         Ok(unsaid)
     }
 
-    /// Commits one cut: rows and frontiers, then said state.
+    /// Commits one cut: rows and frontiers, then said state. Partitions that another owner has claimed are left out of it.
     ///
     /// # Errors
     /// What the lake says, once trying again has not helped.
-    pub(super) fn commit(&mut self, request: Request) -> Result<Committed, Box<Failure>> {
+    pub(super) fn commit(&mut self, mut request: Request) -> Result<Committed, Box<Failure>> {
         let Some(mut claim) = self.claim.take() else { return Ok(Committed::default()) };
-        let Request { rows, frontiers, recalls } = request;
-        // What is still to be judged from the lake has not been said: the next cut has it.
-        let is_judged = |partition: &Partition| recalls.iter().all(|(recalled, _)| recalled != partition);
-        let judged: Vec<Partition> = partitions_of(&frontiers).into_iter().filter(is_judged).collect();
-        let outcome = self.commit_with(&mut claim, rows, &frontiers, &judged);
+        let outcome = self.commit_parts(&mut claim, &mut request);
         self.claim = Some(claim);
-        let mut committed = outcome?;
-        committed.frontiers =
-            frontiers.iter().map(|(partition, frontier)| (*partition, frontier.next())).collect();
-        committed.drained = self.next_drained(recalls)?;
-        self.commits += 1;
-        if self.commits.is_multiple_of(MAINTAIN_EVERY_COMMITS) {
-            // Housekeeping that fails is tried again later; nothing rests on it.
-            if let Err(error) = self.runtime.block_on(self.lake.maintain()) {
-                tracing::warn!(%error, "housekeeping of the lake failed");
-            }
+        let lost = outcome?;
+        let rows =
+            |part: &Part| -> u64 { part.rows.punches.iter().map(|batch| batch.num_rows() as u64).sum() };
+        let mut committed = Committed {
+            rows: request.iter().map(rows).sum(),
+            frontiers: request.iter().map(|part| (part.partition, part.frontier)).collect(),
+            lost: lost.into_iter().collect(),
+            drained: Vec::new(),
+            known: Vec::new(),
+        };
+        let recalls = request.into_iter().flat_map(|part| {
+            let partition = part.partition;
+            part.recalls.into_iter().map(move |recall| (partition, recall))
+        });
+        committed.drained = self.next_drained(recalls.collect())?;
+        let clock = self.claim.as_ref().map_or(EventTime::from_us(0), slowest_clock);
+        self.house.committed(&self.runtime, &self.lake, &self.log, clock);
+        if let Some(claim) = &self.claim {
+            committed.known = self.filters.committed(&self.runtime, &self.lake, claim, committed.rows);
         }
         Ok(committed)
     }
 
-    fn commit_with(
+    /// Commits `parts`, and says which partitions another owner has claimed: their parts are gone from `parts` unless they
+    /// were in the lake before.
+    fn commit_parts(
         &mut self,
         claim: &mut Claim,
-        rows: Rows,
-        frontiers: &[(Partition, PartitionFrontier)],
-        judged: &[Partition],
-    ) -> Result<Committed, Box<Failure>> {
-        let count = |batches: &[RecordBatch]| batches.iter().map(|batch| batch.num_rows() as u64).sum();
-        let added: u64 = count(&rows.punches);
-        if !rows.late.is_empty() {
-            self.inbox.extend(frontiers.iter().map(|(partition, _)| *partition));
-        }
-        let commit = Commit {
-            rejects: rows.rejects,
-            late: rows.late,
-            evidence: rows.evidence,
-            punches: rows.punches,
-            frontiers: frontiers.to_vec(),
-        };
+        parts: &mut Request,
+    ) -> Result<BTreeSet<Partition>, Box<Failure>> {
         let (runtime, lake) = (self.runtime.clone(), self.lake.clone());
-        let outcome = persist(|| runtime.block_on(lake.commit(claim, commit.clone())))?;
-        if let CommitOutcome::Lost(lost) = &outcome {
-            // Nothing of the cut counts: what the others had in it is read again, too.
-            tracing::warn!(?lost, "another owner has claimed partitions of this cut");
-            return Ok(Committed { lost: partitions_of(frontiers), ..Committed::default() });
+        let mut lost = BTreeSet::new();
+        loop {
+            let rows = rows_of(parts.iter());
+            if !rows.late.is_empty() {
+                self.inbox.extend(parts.iter().map(|part| part.partition));
+            }
+            let commit = Commit {
+                rejects: rows.rejects,
+                late: rows.late,
+                evidence: rows.evidence,
+                punches: rows.punches,
+                frontiers: parts.iter().map(|part| (part.partition, part.frontier)).collect(),
+            };
+            match persist(|| runtime.block_on(lake.commit(claim, commit.clone())))? {
+                CommitOutcome::Done { lost: more, .. } => {
+                    lost.extend(more);
+                    break;
+                }
+                CommitOutcome::Lost(others) => {
+                    // Nothing of the cut counts: what the others had in it is committed without them.
+                    tracing::warn!(?others, "another owner has claimed partitions of this cut");
+                    parts.retain(|part| !others.contains(&part.partition));
+                    lost.extend(others);
+                }
+            }
         }
-        let lost: Vec<Partition> = match outcome {
-            CommitOutcome::Done { lost, .. } | CommitOutcome::Lost(lost) => lost.into_iter().collect(),
-        };
-        let (results, anomalies) = (rows.shift_results, rows.anomalies);
-        let derived =
-            || runtime.block_on(lake.commit_derived(claim, results.clone(), anomalies.clone(), judged));
-        let lost = match persist(derived)? {
-            CommitOutcome::Done { .. } => lost,
-            CommitOutcome::Lost(_) => partitions_of(frontiers),
-        };
-        Ok(Committed { rows: added, lost, ..Committed::default() })
+        loop {
+            let is_ours = |part: &&Part| !lost.contains(&part.partition);
+            let rows = rows_of(parts.iter().filter(is_ours));
+            // What is still to be judged from the lake has not been said: the next cut has it.
+            let said = parts.iter().filter(is_ours).filter(|part| part.recalls.is_empty());
+            let judged: Vec<Partition> = said.map(|part| part.partition).collect();
+            let derived = || {
+                let (results, anomalies) = (rows.shift_results.clone(), rows.anomalies.clone());
+                runtime.block_on(lake.commit_derived(claim, results, anomalies, &judged))
+            };
+            match persist(derived)? {
+                CommitOutcome::Done { lost: more, .. } => {
+                    lost.extend(more);
+                    return Ok(lost);
+                }
+                CommitOutcome::Lost(others) => lost.extend(others),
+            }
+        }
+    }
+
+    /// Lets go of partitions that the log has given to somebody else: they are not claimed again.
+    pub(super) fn release(&mut self, partitions: &[Partition]) {
+        if let Some(claim) = &mut self.claim {
+            claim.release(partitions);
+        }
+        for partition in partitions {
+            self.inbox.remove(partition);
+            self.handed_out.remove(partition);
+        }
     }
 
     /// The next rows of the inbox that are not drained, with all they need.
@@ -296,12 +345,12 @@ impl Store {
                 let batch = batch.slice(0, batch.num_rows().min(DRAIN_ROWS_MAX - taken));
                 taken += batch.num_rows();
                 if batch.num_rows() > 0 {
-                    rows.push(late::to_punches(&batch).map_err(Failure::from_outside)?);
+                    rows.push(late::to_punches(&batch).map_err(unreadable)?);
                 }
             }
             let mut until = None;
             for batch in &rows {
-                let punches = punches::read(batch).map_err(Failure::from_outside)?;
+                let punches = punches::read(batch).map_err(unreadable)?;
                 until = punches.last().map(|(_, punch)| punch.offset.next()).or(until);
             }
             let Some(until) = until else {
@@ -326,7 +375,7 @@ impl Store {
         let mut people: BTreeSet<Arc<str>> =
             recalls.iter().map(|recall| recall.employee_id.clone()).collect();
         for batch in &rows {
-            let punches = punches::read(batch).map_err(Failure::from_outside)?;
+            let punches = punches::read(batch).map_err(unreadable)?;
             people.extend(punches.into_iter().map(|(_, punch)| punch.employee_id));
         }
         let people: Vec<&str> = people.iter().map(|id| &**id).collect();
@@ -343,8 +392,39 @@ impl Store {
     }
 }
 
-fn partitions_of(frontiers: &[(Partition, PartitionFrontier)]) -> Vec<Partition> {
-    frontiers.iter().map(|(partition, _)| *partition).collect()
+fn rows_of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Rows {
+    let mut rows = Rows::default();
+    parts.into_iter().for_each(|part| rows.extend(part.rows.clone()));
+    rows
+}
+
+/// The slowest clock among the partitions claimed that have one; the epoch where none has.
+fn slowest_clock(claim: &Claim) -> EventTime {
+    let clocks = claim.frontiers().values().map(|frontier| frontier.clock()).filter(|clock| clock.is_set());
+    clocks.map(|clock| clock.time()).min().unwrap_or(EventTime::from_us(0))
+}
+
+/// Rows of the lake that this program cannot read.
+fn unreadable(error: schemas::tables::ReadError) -> Box<Failure> {
+    Box::new(Failure::outside(
+        format!("read rows of the lake back: {error}"),
+        "another program has changed the lake's tables: bring the lake back from a copy, or give the log a lake of its own",
+    ))
+}
+
+/// An error of the lake as a person reads it. Most say themselves what to do.
+fn failed(error: lake::Error) -> Box<Failure> {
+    let remedy = match error.kind() {
+        ErrorKind::Unreachable | ErrorKind::Contended => {
+            "see that the lake's storage answers and that no other program commits to it, then run the same command again: \
+             nothing is lost or doubled"
+        }
+        ErrorKind::Schema | ErrorKind::Corrupt => {
+            "another program has changed the lake: bring it back from a copy, or give the log a lake of its own"
+        }
+        _ => return Box::new(Failure::from_outside(error)),
+    };
+    Box::new(Failure::outside(error.to_string(), remedy))
 }
 
 /// Tries again what may pass, with doubling waits, within a bound.
@@ -358,8 +438,8 @@ fn persist<T>(mut act: impl FnMut() -> lake::Result<T>) -> Result<T, Box<Failure
                 thread::sleep(wait);
                 wait *= 2;
             }
-            Err(error) => return Err(Box::new(Failure::from_outside(error))),
+            Err(error) => return Err(failed(error)),
         }
     }
-    act().map_err(|error| Box::new(Failure::from_outside(error)))
+    act().map_err(failed)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use model::AnomalyKind;
+use model::{AnomalyKind, RejectCode};
 
 /// Counts of one partition or of a whole run.
 #[derive(Clone, Debug)]
@@ -14,10 +14,14 @@ pub struct Tally {
     pub accepted: u64,
     /// Records that are no punch.
     pub rejected: u64,
+    /// Rows added to `rejects`, by code.
+    pub rejects: BTreeMap<RejectCode, u64>,
     /// Repeats.
     pub duplicates: u64,
     /// Punches older than memory, put into the inbox.
     pub late: u64,
+    /// Punches found on another partition than their person's, appended again to that one.
+    pub misplaced: u64,
     /// Versions of alerts published.
     pub published: u64,
     /// Fields that no version of the contract names.
@@ -34,8 +38,10 @@ impl Default for Tally {
             records: 0,
             accepted: 0,
             rejected: 0,
+            rejects: BTreeMap::new(),
             duplicates: 0,
             late: 0,
+            misplaced: 0,
             published: 0,
             unknown_fields: 0,
             fired: BTreeMap::new(),
@@ -53,8 +59,12 @@ impl Tally {
         self.rejected += other.rejected;
         self.duplicates += other.duplicates;
         self.late += other.late;
+        self.misplaced += other.misplaced;
         self.published += other.published;
         self.unknown_fields += other.unknown_fields;
+        for (code, count) in &other.rejects {
+            *self.rejects.entry(*code).or_default() += count;
+        }
         for (kind, count) in &other.fired {
             *self.fired.entry(*kind).or_default() += count;
         }

@@ -1,24 +1,29 @@
-//! Draining the inbox: punches older than memory, judged from the lake, and people whom memory does not reach.
+//! Draining the inbox: punches older than memory, judged from the lake; punches whose identity memory does not reach; and
+//! people whom it does not reach.
 //!
 //! In: inbox rows in offset order, every stored punch of their people, what was last said about them.
-//! Out: rows for `punches`, rejects for repeats, what holds now against what was said; the inbox's position moves.
+//! Out: rows for `punches`, with the reason `repunch` where their history shows one; rejects for repeats, with a letter for
+//! a conflict; what holds now against what was said; the inbox's position moves.
 //! Owns: nothing.
-//! Absent on purpose: dead letters for conflicts found here: the record's bytes are in the log at the offset its reject
-//! names, and in no hand any more.
+//! Absent on purpose: a second judgement of direction and shift: a row says what was known when its record arrived, and
+//! what its history makes of it stands in `shift_results`.
 //! Invariants: I-14 an inbox row becomes a row of `punches` or `rejects` in the same commit that moves the inbox's position
-//! behind it, kept by `PartitionWork::drain` and `lake::Lake::commit`.
+//! behind it, kept by `PartitionWork::drain` and `lake::Lake::commit`; I-12 that position passes a conflict only behind
+//! its letter: its bytes are read from the log once more, the inbox does not keep them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListBuilder, RecordBatch, StringBuilder};
 use arrow::compute::filter_record_batch;
-use attendance::{Recall, content_hash};
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use attendance::{Recall, content_hash, is_repunch};
 use model::position::{Cause, LogClock};
-use model::{Reject, RejectCode, StoredPunch};
+use model::{Offset, Reason, RejectCode, StoredPunch};
 use schemas::tables::punches;
 
-use super::PartitionWork;
+use super::{PartitionWork, rejects};
 use crate::failure::Failure;
 use crate::worker::pipeline::Outlets;
 use crate::worker::store::Drained;
@@ -42,12 +47,16 @@ impl History {
         self.0.get(&punch.employee_id)?.iter().find(|known| known.event_id == punch.event_id)
     }
 
+    fn of_person(&self, employee_id: &str) -> &[StoredPunch] {
+        self.0.get(employee_id).map_or(&[], Vec::as_slice)
+    }
+
     fn add(&mut self, punch: StoredPunch) {
         self.0.entry(punch.employee_id.clone()).or_default().push(punch);
     }
 
     fn within(&self, recall: &Recall) -> Vec<StoredPunch> {
-        let known = self.0.get(&recall.employee_id).map_or(&[][..], Vec::as_slice);
+        let known = self.of_person(&recall.employee_id);
         known.iter().filter(|punch| recall.read.contains(&punch.occurred_at)).cloned().collect()
     }
 }
@@ -72,8 +81,12 @@ impl PartitionWork {
         let near = self.near_floor.iter().flatten().cloned();
         let mut history = History::of(drained.history.into_iter().chain(near));
         let mut recalls = drained.recalls;
+        let mut letters = Vec::new();
         for rows in &drained.rows {
-            self.drain_rows(rows, &mut history, &mut recalls)?;
+            self.drain_rows(rows, &mut history, &mut recalls, &mut letters)?;
+        }
+        if !letters.is_empty() {
+            self.bury_again(&letters, outlets)?;
         }
         for recall in recalls {
             let recall = Recall { clock: self.state.judged_clock(), ..recall };
@@ -89,28 +102,47 @@ impl PartitionWork {
         rows: &RecordBatch,
         history: &mut History,
         recalls: &mut Vec<Recall>,
+        letters: &mut Vec<(Offset, RejectCode, String)>,
     ) -> Result<(), Box<Failure>> {
-        let mut kept = Vec::with_capacity(rows.num_rows());
-        for (_, punch) in punches::read(rows).map_err(Failure::from_outside)? {
+        let (mut kept, mut repunches) = (Vec::new(), Vec::new());
+        for (_, mut punch) in punches::read(rows).map_err(unreadable)? {
             self.late_until = self.late_until.max(punch.offset.next());
-            let first = history.find(&punch).map(|first| (first.offset, content(first) == content(&punch)));
-            kept.push(first.is_none());
-            match first {
-                Some((offset, is_same)) => {
-                    let reject = repeat(&punch, offset.get(), is_same);
-                    self.append_reject(&reject, self.clock.time());
+            if let Some(first) = history.find(&punch) {
+                let names = (&*punch.employee_id, &*punch.event_id);
+                let is_same = content(first) == content(&punch);
+                let reject = rejects::repeat(punch.offset, names, first.offset, is_same);
+                self.append_reject(&reject, self.clock.time());
+                if reject.code.has_letter() {
+                    letters.push((reject.offset, reject.code, reject.message));
                 }
-                None => {
-                    let recall = self.state.recall(&punch.employee_id, punch.occurred_at);
-                    if !recalls.contains(&recall) {
-                        recalls.push(recall);
-                    }
-                    self.tally.accepted += 1;
-                    history.add(punch);
-                }
+                kept.push(false);
+                repunches.push(false);
+                continue;
             }
+            let known = history.of_person(&punch.employee_id);
+            let repeats = is_repunch(self.state.roster(), &punch, known);
+            if repeats {
+                punch.reasons.insert(Reason::Repunch);
+            }
+            kept.push(true);
+            repunches.push(repeats);
+            self.tally.accepted += 1;
+            if self.state.is_late(punch.occurred_at) {
+                let recall = self.state.recall(&punch.employee_id, punch.occurred_at);
+                if !recalls.contains(&recall) {
+                    recalls.push(recall);
+                }
+            } else {
+                // New after all, and within memory: part of the state from here on, as it will be in recovery.
+                self.keep_near_floor(punch.occurred_at, || punch.clone());
+                self.with_steps(|state, sink| {
+                    state.apply(&punch, sink);
+                });
+            }
+            history.add(punch);
         }
-        let kept = filter_record_batch(rows, &BooleanArray::from(kept)).map_err(Failure::from_outside)?;
+        let rows = with_repunch(rows, &repunches).map_err(unreadable)?;
+        let kept = filter_record_batch(&rows, &BooleanArray::from(kept)).map_err(unreadable)?;
         if kept.num_rows() > 0 {
             self.drained.push(kept);
         }
@@ -118,21 +150,69 @@ impl PartitionWork {
     }
 }
 
+/// The rows with the reason `repunch` where `marks` says so.
+fn with_repunch(rows: &RecordBatch, marks: &[bool]) -> Result<RecordBatch, ArrowError> {
+    if !marks.contains(&true) {
+        return Ok(rows.clone());
+    }
+    let at = rows.schema_ref().index_of(REASONS)?;
+    let not_texts = || ArrowError::SchemaError(format!("column `{REASONS}` holds no lists of text"));
+    let column = rows.column(at).as_list_opt::<i32>().ok_or_else(not_texts)?;
+    let DataType::List(item) = column.data_type() else { return Err(not_texts()) };
+    let mut amended = ListBuilder::new(StringBuilder::new()).with_field(Arc::clone(item));
+    for (row, is_repunch) in marks.iter().enumerate() {
+        let texts = column.value(row);
+        let texts = texts.as_string_opt::<i32>().ok_or_else(not_texts)?;
+        let mut reasons: Vec<&str> = texts.iter().flatten().collect();
+        let name = Reason::Repunch.name();
+        if *is_repunch && !reasons.contains(&name) {
+            reasons.push(name);
+            reasons.sort_unstable();
+        }
+        amended.append_value(reasons.into_iter().map(Some));
+    }
+    let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
+    columns[at] = Arc::new(amended.finish());
+    RecordBatch::try_new(rows.schema(), columns)
+}
+
+/// The column of `punches` that says why.
+const REASONS: &str = "reasons";
+
+/// Rows of the lake that this program cannot read.
+fn unreadable(error: impl std::fmt::Display) -> Box<Failure> {
+    Box::new(Failure::outside(
+        format!("drain the inbox `late`: {error}"),
+        "another program has changed the lake's tables: bring the lake back from a copy, or give the log a lake of its own",
+    ))
+}
+
 fn content(punch: &StoredPunch) -> u64 {
     content_hash(punch.kind, punch.occurred_at, punch.origin, &punch.device_id)
 }
 
-fn repeat(punch: &StoredPunch, first: i64, is_same: bool) -> Reject {
-    let (code, what) = match is_same {
-        true => (RejectCode::Duplicate, "a repeat of"),
-        false => (RejectCode::DuplicateConflict, "other content under the identity of"),
-    };
-    Reject {
-        offset: punch.offset,
-        until: punch.offset.next(),
-        code,
-        message: format!("{what} offset {first}, found when the inbox was drained"),
-        employee_id: Some(punch.employee_id.to_string()),
-        event_id: Some(punch.event_id.to_string()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repunch_joins_the_reasons_that_are_there_in_order() {
+        let mut reasons = ListBuilder::new(StringBuilder::new());
+        for row in [&["accuracy_poor", "unscheduled"][..], &[], &["repunch"], &["mocked"]] {
+            reasons.append_value(row.iter().map(Some));
+        }
+        let column: ArrayRef = Arc::new(reasons.finish());
+        let rows = RecordBatch::try_from_iter([(REASONS, column)]).unwrap();
+        let told = |rows: &RecordBatch| -> Vec<String> {
+            let lists = rows.column(0).as_list::<i32>();
+            let text = |row| -> Vec<String> {
+                lists.value(row).as_string::<i32>().iter().flatten().map(str::to_owned).collect()
+            };
+            (0..rows.num_rows()).map(|row| text(row).join(" ")).collect()
+        };
+        let amended = with_repunch(&rows, &[true, true, true, false]).unwrap();
+        assert_eq!(told(&amended), ["accuracy_poor repunch unscheduled", "repunch", "repunch", "mocked"]);
+        assert_eq!(amended.schema(), rows.schema());
+        assert_eq!(with_repunch(&rows, &[false; 4]).unwrap(), rows);
     }
 }

@@ -1,4 +1,4 @@
-//! The pipeline wired to the embedded log: topics, outlets, the lake it owns.
+//! The pipeline wired to a live log: topics, outlets, the lake it owns.
 //!
 //! In: an open log, an open lake, the configuration.  Out: a run's tally.  Owns: nothing beyond the run.
 
@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::live_log::LiveLog;
 use alerts::TopicOutlet;
 use arc_swap::ArcSwap;
 use lake::{Lake, LogKind};
 use model::Reference;
 use schemas::{Decoder, Format};
-use source::{EmbeddedLog, Source};
 use tokio::runtime::Handle;
 
 use crate::commands::clock_mode;
@@ -19,19 +19,22 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::files;
 use crate::worker::{
-    ClockMode, End, Observer, PartitionSettings, Pipeline, Settings, Store, Tally, TopicLetters, World,
+    ClockMode, End, Forwarder, LogReader, Observer, PartitionSettings, Pipeline, Settings, Store, Tally,
+    TopicLetters, World,
 };
 
-/// What a run on the embedded log is wired from.
+/// What a run on a live log is wired from.
 pub struct Wiring<'a> {
     /// The configuration.
     pub config: &'a Config,
     /// For the lake's edge.
     pub runtime: Handle,
-    /// The lake, locked by the caller.
+    /// The lake, locked by the caller where the log is one process's.
     pub lake: Lake,
     /// The log.
-    pub log: &'a EmbeddedLog,
+    pub log: &'a LiveLog,
+    /// What [`LiveLog::prepare`] said of it.
+    pub identity: lake::LogIdentity,
     /// When the run ends.
     pub end: End,
 }
@@ -46,8 +49,7 @@ impl Wiring<'_> {
         reference: &Reference,
         names: &[(Arc<str>, String)],
     ) -> Result<(), Box<Failure>> {
-        let log = self.identity()?;
-        self.runtime.block_on(self.lake.own(&log, LogKind::Live)).map_err(Failure::from_outside)?;
+        self.runtime.block_on(self.lake.own(&self.identity, LogKind::Live)).map_err(Failure::from_outside)?;
         let tables = crate::reference_rows::tables(reference, names, (crate::wall_clock())());
         let written = self.runtime.block_on(self.lake.append_reference(tables, &reference.version));
         written.map_err(Failure::from_outside)?;
@@ -66,16 +68,13 @@ impl Wiring<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Tally, Box<Failure>> {
         let topic = &self.config.source.topic;
-        let mut source = self.log.source(topic).map_err(files::failure)?;
-        let identity = source.identity().clone();
-        let alerts_topic = self.config.alerts.topic.clone();
-        self.log.create_topic(&alerts_topic, identity.partitions).map_err(files::failure)?;
-        let log = self.log.clone();
-        let reading = alerts_topic.clone();
+        let mut source = self.log.source(self.config).map_err(files::failure)?;
+        let (log, alerts_topic) = (self.log.clone(), self.config.alerts.topic.clone());
+        let (again, punches) = (self.log.clone(), topic.clone());
         let outlet = TopicOutlet::new(
-            &alerts_topic,
-            Box::new(self.log.appender()),
-            Box::new(move || log.source(&reading).map(|source| Box::new(source) as Box<dyn Source>)),
+            &self.config.alerts.topic,
+            self.log.appender(),
+            Box::new(move || log.reader(&alerts_topic)),
         );
         let clock = clock_mode(self.config);
         let age_max = (clock == ClockMode::Append).then_some(self.config.alerts.max_age.0);
@@ -88,11 +87,11 @@ impl Wiring<'_> {
         let settings = Settings {
             partition: PartitionSettings {
                 topic: topic.as_str().into(),
-                partitions: identity.partitions,
+                partitions: self.identity.partitions,
                 clock,
                 state_days: self.config.lake.state_days,
                 restate_days: self.config.lake.restate_days,
-                log: identity.log_id.mark(),
+                log: self.identity.log_id.mark(),
                 keeps_evidence: self.config.privacy.location_days > 0,
                 alert_age_max: age_max,
                 import_zone,
@@ -102,33 +101,28 @@ impl Wiring<'_> {
             threads,
             commit_every: Duration::from_millis(self.config.lake.commit_every_ms),
             buffered_rows_max: self.config.limits.buffered_rows_max,
+            start: self.config.source.start.0,
             end: self.end,
         };
         let pipeline = Pipeline {
-            source: &mut source,
+            source: &mut *source,
             store: Store::new(
                 self.lake.clone(),
-                self.identity()?,
+                self.identity.clone(),
                 self.runtime.clone(),
                 self.config.lake.state_days,
             ),
             world,
             outlet: Box::new(outlet),
-            letters: Box::new(TopicLetters(Box::new(self.log.appender()))),
+            letters: Box::new(TopicLetters {
+                appender: self.log.appender(),
+                log: LogReader::new(Box::new(move || again.reader(&punches))),
+            }),
+            forwarder: Some(Forwarder::new(topic, self.log.appender())),
             settings,
             stop,
             may_end,
         };
         pipeline.run(observer)
-    }
-
-    fn identity(&self) -> Result<lake::LogIdentity, Box<Failure>> {
-        let topic = &self.config.source.topic;
-        let made = self.log.create_topic(topic, self.config.source.partitions).map_err(files::failure)?;
-        Ok(lake::LogIdentity {
-            log_id: made.log_id,
-            topic: made.topic.as_str().into(),
-            partitions: made.partitions,
-        })
     }
 }

@@ -1,0 +1,321 @@
+//! The sections of `muster.toml`: every key, its meaning, its default.
+//!
+//! In: values as serde reads them.  Out: plain structs, to the commands.  Owns: nothing.
+//! Absent on purpose: checks across keys (`config` makes them, with their places in the text).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use alerts::DestinationConfig;
+use jiff::{SignedDuration, Timestamp};
+use model::EventTime;
+use serde::Deserialize;
+use source::StartAt;
+
+/// One file, a folder, or several of either.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "OneOrMany")]
+pub struct Paths(pub Vec<PathBuf>);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a path or a list of paths")]
+enum OneOrMany {
+    One(PathBuf),
+    Many(Vec<PathBuf>),
+}
+
+impl From<OneOrMany> for Paths {
+    fn from(value: OneOrMany) -> Self {
+        match value {
+            OneOrMany::One(path) => Self(vec![path]),
+            OneOrMany::Many(paths) => Self(paths),
+        }
+    }
+}
+
+/// `[reference]`: files or folders of reference data; an unset one is empty and complete.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ReferenceConfig {
+    /// GeoJSON.
+    pub sites: Paths,
+    /// NDJSON or CSV.
+    pub orgs: Paths,
+    /// NDJSON or CSV.
+    pub people: Paths,
+    /// NDJSON or CSV.
+    pub shifts: Paths,
+    /// NDJSON or CSV.
+    pub leave: Paths,
+    /// NDJSON or CSV.
+    pub corrections: Paths,
+    /// TOML.
+    pub policies: Paths,
+    /// TOML.
+    pub calendars: Paths,
+}
+
+/// Which log the processor reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// The log in a SQLite file of this machine.
+    #[default]
+    Embedded,
+    /// A topic of Apache Kafka.
+    Kafka,
+}
+
+/// Which clock timers see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockKind {
+    /// The log's append time.
+    #[default]
+    Append,
+    /// The latest believable `occurred_at`: for replays, demonstrations and tests.
+    Record,
+}
+
+/// `[source]`: the log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct SourceConfig {
+    /// Which log.
+    pub kind: SourceKind,
+    /// The topic of punches.
+    pub topic: String,
+    /// The embedded log's folder.
+    pub dir: PathBuf,
+    /// Partitions of a topic the embedded log creates.
+    pub partitions: u32,
+    /// Which clock timers see.
+    pub clock: ClockKind,
+    /// Where a partition that the lake does not know yet is read from: `"earliest"`, `"latest"`, or a time (RFC 3339).
+    pub start: Start,
+    /// Kafka: `host:port`, several separated by commas.
+    pub brokers: String,
+    /// Kafka: processes of one group share the partitions.
+    pub group: String,
+    /// Kafka: this process's name within the group, unique in it; unset, it is a new member at every start.
+    pub instance: Option<String>,
+    /// Kafka: how long the group waits for a silent process before others take its partitions over.
+    pub session_timeout: Length,
+    /// Kafka: encryption.
+    pub tls: Option<TlsConfig>,
+    /// Kafka: a user and a password.
+    pub sasl: Option<SaslConfig>,
+}
+
+impl Default for SourceConfig {
+    fn default() -> Self {
+        Self {
+            kind: SourceKind::Embedded,
+            topic: "punches".into(),
+            dir: "log".into(),
+            partitions: 4,
+            clock: ClockKind::Append,
+            start: Start(StartAt::Earliest),
+            brokers: String::new(),
+            group: "muster".into(),
+            instance: None,
+            session_timeout: Length(SignedDuration::from_secs(45)),
+            tls: None,
+            sasl: None,
+        }
+    }
+}
+
+/// A place in the log as people write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Start(pub StartAt);
+
+impl TryFrom<String> for Start {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let time = |text: &str| text.parse::<Timestamp>().map(|time| StartAt::Time(EventTime::from(time)));
+        match text.as_str() {
+            "earliest" => Ok(Self(StartAt::Earliest)),
+            "latest" => Ok(Self(StartAt::Latest)),
+            other => time(other).map(Self).map_err(|_| {
+                format!("`{other}` is neither \"earliest\" nor \"latest\" nor a time such as \"2026-11-01T00:00:00Z\"")
+            }),
+        }
+    }
+}
+
+/// `[source.tls]`: certificates as PEM files.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Whom to trust; unset, the machine's own list.
+    pub ca: Option<PathBuf>,
+    /// Our certificate chain, where brokers ask for one.
+    pub cert: Option<PathBuf>,
+    /// Our certificate's private key.
+    pub key: Option<PathBuf>,
+}
+
+/// `[source.sasl]`: a user and a password.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaslConfig {
+    /// `"PLAIN"`, `"SCRAM-SHA-256"` or `"SCRAM-SHA-512"`.
+    pub mechanism: String,
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Option<String>,
+    /// The environment variable that holds the password.
+    pub password_env: Option<String>,
+}
+
+impl std::fmt::Debug for SaslConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SaslConfig").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// `[lake]`: where rows go, and how often.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct LakeConfig {
+    /// A directory.
+    pub url: String,
+    /// At most so long between two commits while there is something to commit.
+    pub commit_every_ms: u64,
+    /// Parquet files are rolled at about this size.
+    pub target_file_bytes: u64,
+    /// Days of punches kept in memory; older ones go through the table `late`.
+    pub state_days: i64,
+    /// Days whose results are judged again when reference data changed.
+    pub restate_days: i64,
+}
+
+impl Default for LakeConfig {
+    fn default() -> Self {
+        Self {
+            url: "lake".into(),
+            commit_every_ms: 2_000,
+            target_file_bytes: 128 << 20,
+            state_days: 45,
+            restate_days: 45,
+        }
+    }
+}
+
+/// `[alerts]`: the topic, how old an alert may be when it is published, and who is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct AlertsConfig {
+    /// The topic of alerts.
+    pub topic: String,
+    /// Older ones are not published (wall time; no limit under `clock = "record"`): `"12 h"`, `"30 min"`.
+    pub max_age: Length,
+    /// Whether this process delivers alerts to the destinations; one process of a chain does.
+    pub deliver: bool,
+    /// The deliverer's position and outbox.
+    pub outbox: PathBuf,
+    /// Where this lake is, as destinations name regions; needed only where one asks for names.
+    pub region: Option<String>,
+    /// Other regions that names may go to.
+    pub names_regions: Vec<String>,
+    /// Who is told.
+    pub destinations: Vec<DestinationConfig>,
+}
+
+/// A length of time as people write it: `"12 h"`, `"90 min"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Length(pub SignedDuration);
+
+impl TryFrom<String> for Length {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bad = || format!("`{text}` is no length of time such as \"12 h\" or \"30 min\"");
+        text.parse::<SignedDuration>().map(Self).map_err(|_| bad())
+    }
+}
+
+impl Default for AlertsConfig {
+    fn default() -> Self {
+        Self {
+            topic: "alerts".into(),
+            max_age: Length(SignedDuration::from_hours(12)),
+            deliver: false,
+            outbox: "deliveries.sqlite".into(),
+            region: None,
+            names_regions: Vec::new(),
+            destinations: Vec::new(),
+        }
+    }
+}
+
+/// `[import]`: how files of other systems are read.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ImportConfig {
+    /// The zone of local times; UTC where unset.
+    pub time_zone: Option<String>,
+    /// The device of records that name none.
+    pub device_id: Option<String>,
+    /// Contract field → column of a CSV file.
+    pub columns: BTreeMap<String, String>,
+    /// `"stated"` (default) or `"ignored"`: whether a time clock's state column is believed.
+    pub state: StateColumn,
+}
+
+/// Whether a time clock's in/out state is believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateColumn {
+    /// As the clock says.
+    #[default]
+    Stated,
+    /// The shift decides the direction.
+    Ignored,
+}
+
+/// `[privacy]`: what is kept, for how long.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct PrivacyConfig {
+    /// How many days the fix and the scan of a punch stay in `punch_evidence`; 0 = they are never written. Counted from the
+    /// punch by the log's clock, and from the writing by the wall: whichever ends first. A lowered value takes effect within
+    /// minutes. Whoever answers for privacy turns it.
+    pub location_days: i64,
+}
+
+impl Default for PrivacyConfig {
+    fn default() -> Self {
+        Self { location_days: 7 }
+    }
+}
+
+/// `[limits]`: every bound by name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct LimitsConfig {
+    /// A larger record is a reject (`too_large`).
+    pub record_bytes_max: usize,
+    /// Records in one batch.
+    pub batch_records_max: usize,
+    /// Rows buffered before a commit is made early.
+    pub buffered_rows_max: usize,
+    /// Worker threads; 0 = one for each core.
+    pub threads: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            record_bytes_max: 256 << 10,
+            batch_records_max: 4_096,
+            buffered_rows_max: 1_000_000,
+            threads: 0,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What runs beside a live pipeline: the HTTP face and the deliverer, each only where the configuration asks for it.
+//!
+//! In: `[serve]`, `[alerts] deliver` and its destinations, the open log.  Out: metrics and health for the pipeline's
+//! observer.  Owns: both until `stop`.
+//! Absent on purpose: any say in the pipeline: a deliverer that fails is reported (log, `/readyz`) and the punches go on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alerts::{
+    Deliverer, DeliveryLimits, DeliverySetup, DeliveryStats, Destination, DestinationState, HttpPost, NameOf,
+    Running,
+};
+use serve::metrics::Delivery;
+use serve::{Build, Health, Ingest, Metrics, Server};
+use tokio::runtime::Handle;
+
+use crate::config::{ClockKind, Config};
+use crate::failure::Failure;
+use crate::live_log::LiveLog;
+use crate::meter;
+
+/// How long requests in flight may take once the process is told to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often the deliverer's counters are taken over.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The check of `/readyz` about the deliverer.
+const DELIVERER: &str = "deliverer";
+
+/// The HTTP face and the deliverer of one process.
+pub struct Edges {
+    /// Counters of this process.
+    pub metrics: Metrics,
+    /// Its health.
+    pub health: Health,
+    runtime: Handle,
+    server: Option<Server>,
+    deliverer: Option<Running>,
+    delivered: DeliveryStats,
+}
+
+impl Edges {
+    /// Starts what `config` asks for. `names` are people's names by pseudonym, for destinations that get names.
+    ///
+    /// # Errors
+    /// What cannot be started: an address in use, a certificate, an outbox that another process holds.
+    pub fn start(
+        config: &Config,
+        log: &LiveLog,
+        runtime: &Handle,
+        names: &[(Arc<str>, String)],
+    ) -> Result<Self, Box<Failure>> {
+        let build = Build {
+            version: env!("CARGO_PKG_VERSION"),
+            revision: option_env!("MUSTER_REVISION").unwrap_or(""),
+        };
+        let metrics = Metrics::new(build, crate::wall_clock());
+        let mut checks = meter::CHECKS.to_vec();
+        checks.extend(config.alerts.deliver.then_some(DELIVERER));
+        let health = Health::new(&checks, &metrics);
+        let server = start_server(config, log, runtime, &metrics, &health)?;
+        let deliverer =
+            config.alerts.deliver.then(|| start_deliverer(config, log, runtime, names)).transpose()?;
+        for destination in &config.alerts.destinations {
+            metrics.add_destination(&destination.name);
+        }
+        let delivered = DeliveryStats::default();
+        Ok(Self { metrics, health, runtime: runtime.clone(), server, deliverer, delivered })
+    }
+
+    /// Takes over the deliverer's counters until `is_over`.
+    pub fn watch(&mut self, is_over: impl Fn() -> bool) {
+        let Some(deliverer) = &self.deliverer else { return };
+        let mut has_failed = false;
+        while !is_over() {
+            std::thread::park_timeout(LOOK_EVERY);
+            let stats = deliverer.stats();
+            count(&self.metrics, &self.delivered, &stats);
+            let off: Vec<&str> = stats
+                .destinations
+                .iter()
+                .filter(|to| to.state == DestinationState::Off)
+                .map(|to| to.name.as_str())
+                .collect();
+            if deliverer.is_finished() && !has_failed {
+                has_failed = true;
+                tracing::error!("the deliverer has ended: nobody is told of alerts until a restart");
+                self.health.fail(DELIVERER, "it has ended; see the log of this process, and start it again");
+            } else if !has_failed && !off.is_empty() {
+                self.health.fail(DELIVERER, format!("switched off by their own answer: {}", off.join(", ")));
+            } else if !has_failed {
+                self.health.pass(DELIVERER, format!("{} messages sent", sent(&stats)));
+            }
+            self.delivered = stats;
+        }
+    }
+
+    /// Ends both in good order. A deliverer that failed before says why here.
+    ///
+    /// # Errors
+    /// Why the deliverer ended before it was told to.
+    pub fn stop(self) -> Result<(), Box<Failure>> {
+        self.health.stopping();
+        if let Some(server) = self.server {
+            self.runtime.block_on(server.stop(STOP_WITHIN));
+        }
+        match self.deliverer.map(Running::stop) {
+            Some(Err(error)) => Err(Box::new(Failure::from_outside(error))),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Edges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let running = (self.server.is_some(), self.deliverer.is_some());
+        f.debug_tuple("Edges").field(&running).finish()
+    }
+}
+
+fn start_server(
+    config: &Config,
+    log: &LiveLog,
+    runtime: &Handle,
+    metrics: &Metrics,
+    health: &Health,
+) -> Result<Option<Server>, Box<Failure>> {
+    let Some(serve) = &config.serve else { return Ok(None) };
+    let checked = serve.check().map_err(|problems| {
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::wrong_use(texts.join("\n"))
+    })?;
+    let ingest = Ingest {
+        appender: log.appender(),
+        topic: config.source.topic.clone(),
+        record_bytes_max: config.limits.record_bytes_max,
+    };
+    let started = runtime.block_on(Server::start(checked, Some(ingest), metrics.clone(), health.clone()));
+    let server = started.map_err(Failure::from_outside)?;
+    crate::tell(format_args!("serving {}", server.url()));
+    Ok(Some(server))
+}
+
+fn start_deliverer(
+    config: &Config,
+    log: &LiveLog,
+    runtime: &Handle,
+    names: &[(Arc<str>, String)],
+) -> Result<Running, Box<Failure>> {
+    let alerts = &config.alerts;
+    let variable = |name: &str| std::env::var(name).ok();
+    let checked = Destination::check_all(&alerts.destinations, &config.regions(), &variable);
+    let destinations = checked.map_err(|problems| {
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::wrong_use(texts.join("\n"))
+    })?;
+    let names: HashMap<Arc<str>, String> = names.iter().cloned().collect();
+    let name_of: NameOf = Box::new(move |employee_id| names.get(employee_id).cloned());
+    let is_live = config.source.clock == ClockKind::Append;
+    let setup = DeliverySetup {
+        post: Box::new(HttpPost::new(runtime.clone(), &destinations).map_err(Failure::from_outside)?),
+        destinations,
+        source: log.reader(&alerts.topic).map_err(crate::files::failure)?,
+        wall: crate::wall_clock(),
+        name_of: Some(name_of),
+        age_max: if is_live { Duration::try_from(alerts.max_age.0).ok() } else { None },
+        reenable: Vec::new(),
+        limits: DeliveryLimits::default(),
+    };
+    let deliverer = Deliverer::open(&alerts.outbox, setup).map_err(Failure::from_outside)?;
+    deliverer.spawn().map_err(|error| Box::new(Failure::from_outside(error)))
+}
+
+fn sent(stats: &DeliveryStats) -> u64 {
+    stats.destinations.iter().map(|to| to.sent).sum()
+}
+
+fn count(metrics: &Metrics, before: &DeliveryStats, now: &DeliveryStats) {
+    let mut outbox = 0;
+    for (at, to) in now.destinations.iter().enumerate() {
+        let earlier = before.destinations.get(at);
+        let fresh = |value: u64, earlier: Option<u64>| value.saturating_sub(earlier.unwrap_or(0));
+        for _ in 0..fresh(to.sent, earlier.map(|to| to.sent)) {
+            metrics.count_delivery(&to.name, Delivery::Done);
+        }
+        for _ in 0..fresh(to.failed, earlier.map(|to| to.failed)) {
+            metrics.count_delivery(&to.name, Delivery::Retried);
+        }
+        for _ in 0..fresh(to.dead, earlier.map(|to| to.dead)) {
+            metrics.count_delivery(&to.name, Delivery::Failed);
+        }
+        outbox += to.waiting + to.queued + to.in_flight;
+    }
+    let oldest = now.destinations.iter().filter_map(|to| to.oldest_due).min();
+    metrics.set_deliverer(outbox, oldest, 0);
+}

@@ -1,0 +1,166 @@
+//! The log that a live processor reads and writes: embedded or Kafka, opened as the configuration says.
+//!
+//! In: `[source]`.  Out: readers, writers and topics of one log.  Owns: the open log.
+//! Absent on purpose: files: a replay has a log of its own for each.
+
+use std::time::Duration;
+
+use lake::LogIdentity;
+use source::embedded::Options;
+use source::kafka::{
+    CLOCK_MARGIN, KafkaClock, KafkaLog, KafkaOptions, Mechanism, Sasl, Security, Tls, TopicUse,
+};
+use source::{Append, BatchLimits, EmbeddedLog, Source};
+
+use crate::config::{ClockKind, Config, SaslConfig, SourceConfig, SourceKind};
+use crate::failure::Failure;
+use crate::files;
+
+/// An open log. Clones share it.
+#[derive(Clone)]
+pub enum LiveLog {
+    /// In a SQLite file of this machine.
+    Embedded(EmbeddedLog),
+    /// A topic of Apache Kafka.
+    Kafka(KafkaLog),
+}
+
+impl LiveLog {
+    /// Opens what `[source]` names.
+    ///
+    /// # Errors
+    /// What does not fit in the configuration; what the log says.
+    pub fn open(config: &Config) -> Result<Self, Box<Failure>> {
+        let source = &config.source;
+        match source.kind {
+            SourceKind::Embedded => {
+                let options = Options { partitions: source.partitions, ..Options::default() };
+                let log =
+                    EmbeddedLog::open(&source.dir, options, crate::wall_clock()).map_err(files::failure)?;
+                Ok(Self::Embedded(log))
+            }
+            SourceKind::Kafka => {
+                let options = kafka_options(config)?;
+                let log = KafkaLog::open(options, crate::wall_clock()).map_err(files::failure)?;
+                Ok(Self::Kafka(log))
+            }
+        }
+    }
+
+    /// Makes the topics that a processor reads and writes, where it may; says which log the lake is to belong to.
+    ///
+    /// # Errors
+    /// What the log says: a topic that is not as it has to be, above all.
+    pub fn prepare(&self, config: &Config) -> Result<LogIdentity, Box<Failure>> {
+        let identity = match self {
+            Self::Embedded(log) => {
+                let made = log
+                    .create_topic(&config.source.topic, config.source.partitions)
+                    .map_err(files::failure)?;
+                log.create_topic(&config.alerts.topic, made.partitions).map_err(files::failure)?;
+                made
+            }
+            Self::Kafka(log) => {
+                log.create_topic(&config.alerts.topic, TopicUse::LastSaid).map_err(files::failure)?;
+                log.create_dead_letter_topic().map_err(files::failure)?;
+                log.identity().clone()
+            }
+        };
+        Ok(LogIdentity {
+            log_id: identity.log_id,
+            topic: identity.topic.as_str().into(),
+            partitions: identity.partitions,
+        })
+    }
+
+    /// The reading end of the topic of punches: with Kafka, a member of the group.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub fn source(&self, config: &Config) -> Result<Box<dyn Source>, source::Error> {
+        match self {
+            Self::Embedded(log) => log.source(&config.source.topic).map(|source| Box::new(source) as Box<_>),
+            Self::Kafka(log) => log.source().map(|source| Box::new(source) as Box<_>),
+        }
+    }
+
+    /// Reads any topic from any position, outside the group.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub fn reader(&self, topic: &str) -> Result<Box<dyn Source>, source::Error> {
+        match self {
+            Self::Embedded(log) => log.source(topic).map(|source| Box::new(source) as Box<_>),
+            Self::Kafka(log) => log.reader(topic).map(|reader| Box::new(reader) as Box<_>),
+        }
+    }
+
+    /// Appends to any topic.
+    pub fn appender(&self) -> Box<dyn Append> {
+        match self {
+            Self::Embedded(log) => Box::new(log.appender()),
+            Self::Kafka(log) => Box::new(log.appender()),
+        }
+    }
+
+    /// Whether this process is the only one that may write the lake: an embedded log is one process's.
+    pub const fn is_alone(&self) -> bool {
+        matches!(self, Self::Embedded(_))
+    }
+}
+
+impl std::fmt::Debug for LiveLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_alone() { "LiveLog::Embedded" } else { "LiveLog::Kafka" })
+    }
+}
+
+fn kafka_options(config: &Config) -> Result<KafkaOptions, Box<Failure>> {
+    let SourceConfig { brokers, topic, group, instance, clock, session_timeout, .. } = &config.source;
+    let defaults = KafkaOptions::new(brokers, topic, group);
+    let clock = match clock {
+        ClockKind::Append => {
+            KafkaClock::Append { probe_topic: config.alerts.topic.clone(), margin: CLOCK_MARGIN }
+        }
+        ClockKind::Record => KafkaClock::Record,
+    };
+    let process = std::process::id();
+    Ok(KafkaOptions {
+        instance: instance.clone(),
+        client_id: instance.clone().unwrap_or_else(|| format!("muster-{process}")),
+        security: security(&config.source)?,
+        session_timeout: Duration::try_from(session_timeout.0).unwrap_or(defaults.session_timeout),
+        clock,
+        batch: BatchLimits { records_max: config.limits.batch_records_max, ..BatchLimits::default() },
+        ..defaults
+    })
+}
+
+fn security(source: &SourceConfig) -> Result<Security, Box<Failure>> {
+    let tls = source.tls.as_ref().map(|tls| Tls {
+        ca: tls.ca.clone(),
+        cert: tls.cert.clone(),
+        key: tls.key.clone(),
+    });
+    Ok(match (&source.sasl, tls) {
+        (Some(login), tls) => Security::Sasl(sasl(login)?, tls),
+        (None, Some(tls)) => Security::Tls(tls),
+        (None, None) => Security::Plain,
+    })
+}
+
+fn sasl(login: &SaslConfig) -> Result<Sasl, Box<Failure>> {
+    let Some(mechanism) = Mechanism::parse(&login.mechanism) else {
+        let what = format!("[source.sasl] mechanism = \"{}\"", login.mechanism);
+        return Err(Box::new(Failure::usage(what, "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")));
+    };
+    let password = match (&login.password, &login.password_env) {
+        (Some(password), _) => password.clone(),
+        (None, Some(name)) => std::env::var(name).map_err(|_| {
+            let what = format!("[source.sasl] password_env = \"{name}\": no such environment variable");
+            Failure::usage(what, format!("set {name}, or give password"))
+        })?,
+        (None, None) => String::new(),
+    };
+    Ok(Sasl { mechanism, user: login.user.clone(), password })
+}

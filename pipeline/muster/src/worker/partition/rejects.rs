@@ -1,0 +1,176 @@
+//! What is no punch: its row of `rejects`, and its dead letter.
+//!
+//! In: rejects of decoding and judging, gaps of the log.  Out: rows, letters made durable.  Owns: nothing.
+//! Absent on purpose: a letter for a repeat: the first record of that identity is in the lake.
+//! Invariants: I-12 through `PartitionWork::bury` and `bury_again`, which return only behind durable letters.
+
+use model::{EventTime, Offset, Partition, Reject, RejectCode};
+use schemas::tables::rejects;
+use source::{DeadLetter, RawBatch, RawEntry, RawHeaders};
+
+use super::PartitionWork;
+use crate::failure::Failure;
+use crate::files;
+use crate::worker::pipeline::Outlets;
+
+impl PartitionWork {
+    /// Notes the offsets that the log no longer holds.
+    pub(super) fn take_gaps(&mut self, raw: &RawBatch) {
+        for gap in raw.gaps() {
+            self.after_gap = true;
+            let missing = gap.until.get() - gap.from.get();
+            let reject = Reject {
+                offset: gap.from,
+                until: gap.until,
+                code: RejectCode::Gap,
+                message: format!("the log no longer holds these {missing} offsets"),
+                employee_id: None,
+                event_id: None,
+            };
+            self.append_reject(&reject, self.clock.time());
+        }
+    }
+
+    /// Counts a reject and adds its row.
+    pub(super) fn append_reject(&mut self, reject: &Reject, rejected_at: EventTime) {
+        *self.tally.rejects.entry(reject.code).or_default() += 1;
+        match reject.code {
+            RejectCode::Duplicate => self.tally.duplicates += 1,
+            RejectCode::Misplaced => self.tally.misplaced += 1,
+            RejectCode::Gap => {}
+            _ => self.tally.rejected += 1,
+        }
+        self.rows.rejects.append(&rejects::Row {
+            topic: &self.settings.topic,
+            partition: self.partition,
+            reject,
+            rejected_at,
+        });
+    }
+
+    /// Makes the letters of a batch durable: (record, code, message).
+    pub(super) fn bury(
+        &self,
+        raw: &RawBatch,
+        letters: &[(usize, RejectCode, String)],
+        outlets: &Outlets,
+    ) -> Result<(), Box<Failure>> {
+        let letters: Vec<DeadLetter<'_>> = letters
+            .iter()
+            .filter_map(|(n, code, message)| {
+                let entry = raw.get(*n)?;
+                Some(DeadLetter::new(
+                    &self.settings.topic,
+                    self.partition,
+                    &entry,
+                    stage(*code),
+                    *code,
+                    message,
+                ))
+            })
+            .collect();
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let mut place = outlets.letters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        place.bury(&letters).map_err(files::failure)
+    }
+
+    /// Makes letters durable whose records have left the worker's hands: (offset, code, message). Their bytes are read from
+    /// the log once more; a record that the log does not give has a letter without bytes, which says so.
+    pub(super) fn bury_again(
+        &self,
+        rejects: &[(Offset, RejectCode, String)],
+        outlets: &Outlets,
+    ) -> Result<(), Box<Failure>> {
+        let mut place = outlets.letters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for rejects in rejects.chunks(LETTERS_AT_ONCE) {
+            let mut found = Vec::with_capacity(rejects.len());
+            for (offset, _, message) in rejects {
+                let record = place.log().read(self.partition, *offset).map_err(files::failure)?;
+                let message = match record {
+                    Some(_) => message.clone(),
+                    None => format!("{message}; the log does not give the record's bytes any more"),
+                };
+                found.push((record, message));
+            }
+            let letters = rejects.iter().zip(&found).map(|((offset, code, _), (record, message))| {
+                let gone = RawEntry {
+                    offset: *offset,
+                    append_time: None,
+                    key: None,
+                    value: None,
+                    headers: RawHeaders::default(),
+                };
+                let entry = record.as_ref().and_then(|batch| batch.get(0)).unwrap_or(gone);
+                let stage = stage(*code);
+                DeadLetter::new(&self.settings.topic, self.partition, &entry, stage, *code, message)
+            });
+            let letters: Vec<DeadLetter<'_>> = letters.collect();
+            place.bury(&letters).map_err(files::failure)?;
+        }
+        place.log().close();
+        Ok(())
+    }
+
+    /// Makes misplaced records durable on their own partitions.
+    pub(super) fn forward(&mut self, raw: &RawBatch, outlets: &Outlets) -> Result<(), Box<Failure>> {
+        let buffers = &mut self.buffers;
+        if buffers.misplaced.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<_> = buffers.misplaced_at.drain(..).zip(buffers.misplaced.drain(..)).collect();
+        let Some(forwarder) = &outlets.forwarder else {
+            return Err(Box::new(Failure::from_outside("a log of one partition has no misplaced records")));
+        };
+        let mut forwarder = forwarder.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        forwarder.forward(raw, &found).map_err(files::failure)
+    }
+}
+
+/// Letters of records read once more that are written together.
+const LETTERS_AT_ONCE: usize = 64;
+
+/// A punch that belongs to the partition `own`.
+pub(super) fn misplaced(offset: Offset, names: (&str, &str), own: Partition) -> Reject {
+    Reject {
+        offset,
+        until: offset.next(),
+        code: RejectCode::Misplaced,
+        message: format!("its person's records belong to partition {own}: appended again there"),
+        employee_id: Some(names.0.to_owned()),
+        event_id: Some(names.1.to_owned()),
+    }
+}
+
+/// A reject for a fault of our own.
+pub(super) fn internal(offset: Offset, message: &str) -> Reject {
+    Reject {
+        offset,
+        until: offset.next(),
+        code: RejectCode::Internal,
+        message: message.to_owned(),
+        employee_id: None,
+        event_id: None,
+    }
+}
+
+/// A repeat of the punch at `first`, by the (person, event) it names.
+pub(super) fn repeat(offset: Offset, names: (&str, &str), first: Offset, is_same: bool) -> Reject {
+    let (code, what) = match is_same {
+        true => (RejectCode::Duplicate, "a repeat of"),
+        false => (RejectCode::DuplicateConflict, "other content under the identity of"),
+    };
+    Reject {
+        offset,
+        until: offset.next(),
+        code,
+        message: format!("{what} offset {}", first.get()),
+        employee_id: Some(names.0.to_owned()),
+        event_id: Some(names.1.to_owned()),
+    }
+}
+
+fn stage(code: RejectCode) -> &'static str {
+    if matches!(code, RejectCode::DuplicateConflict | RejectCode::Internal) { "judge" } else { "decode" }
+}

@@ -1,0 +1,102 @@
+//! From what holds to what is said: changes of state, their differences, alerts made durable.
+//!
+//! In: a change of the partition's state.  Out: differences into the said state, bodies to the alerts outlet.
+//! Owns: nothing.
+//! Invariants: I-12 alerts are durable before the position can be cut, kept by `PartitionWork::publish` being called
+//! before a batch counts as taken.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use alerts::body;
+use attendance::{PartitionState, Step};
+use model::position::{Cause, LogClock, partition_of};
+use model::{Anomaly, EventTime};
+
+use super::PartitionWork;
+use crate::failure::Failure;
+use crate::files;
+use crate::worker::pipeline::Outlets;
+use crate::worker::world::World;
+
+impl PartitionWork {
+    /// Runs a change of state and compares what then holds with what was said. A fault of our own in judging a person
+    /// leaves that person's results as they were said; the punch is kept.
+    pub(super) fn with_steps(&mut self, change: impl FnOnce(&mut PartitionState, &mut dyn FnMut(Step))) {
+        let mut steps = std::mem::take(&mut self.buffers.steps);
+        let state = &mut self.state;
+        let changed = catch_unwind(AssertUnwindSafe(|| change(state, &mut |step| steps.push(step))));
+        if changed.is_err() {
+            tracing::error!(partition = %self.partition, next = self.next.get(), "judging a person failed");
+        }
+        for step in steps.drain(..) {
+            match step {
+                Step::Judged(judged) => {
+                    let cause = Cause { clock: LogClock::at(judged.clock), ..self.here() };
+                    self.said.take(&judged, cause);
+                    self.state.recycle(judged);
+                }
+                Step::Silence(note) => {
+                    // Every partition hears the silence of its own people; one of them says it for the org.
+                    let speaker = partition_of(note.finding.org.as_bytes(), self.settings.partitions);
+                    if speaker != self.partition {
+                        continue;
+                    }
+                    let cause = Cause { clock: LogClock::at(note.clock), ..self.here() };
+                    self.said.take_note(&note, cause);
+                }
+                Step::Recall(recall) => self.recalls.push(recall),
+            }
+        }
+        self.buffers.steps = steps;
+    }
+
+    /// Moves the state's clock, timers firing in portions: what each says is compared before the next fires.
+    pub(super) fn advance_state(&mut self, clock: EventTime) {
+        let mut is_more_due = false;
+        self.with_steps(|state, sink| is_more_due = state.advance_some(clock, sink));
+        while std::mem::take(&mut is_more_due) {
+            self.with_steps(|state, sink| is_more_due = state.advance_on(clock, sink));
+        }
+    }
+
+    /// Judges people again about whom something was said from further on than this owner then stood.
+    pub(super) fn look_again(&mut self) {
+        let here = self.here();
+        let from = self.state.floor();
+        for employee_id in self.said.take_passed(here) {
+            self.with_steps(|state, sink| state.rejudge(&employee_id, from, sink));
+        }
+    }
+
+    /// Makes fresh alerts durable.
+    pub(super) fn publish(&mut self, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+        let fresh = self.said.take_fresh();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let oldest = self
+            .settings
+            .alert_age_max
+            .map(|age| (self.settings.wall)().plus_us(-i64::try_from(age.as_micros()).unwrap_or(i64::MAX)));
+        let is_fresh = |anomaly: &&Anomaly| oldest.is_none_or(|oldest| anomaly.detected_at >= oldest);
+        let bodies: Vec<_> = fresh
+            .iter()
+            .filter(is_fresh)
+            .map(|anomaly| {
+                let finding = &anomaly.finding;
+                let roster = &world.roster;
+                let shift = finding.shift_id.as_deref().and_then(|id| roster.shift(id));
+                let site = finding.site_id.as_deref().and_then(|id| roster.site(id));
+                let shift = shift.map(|index| roster.shift_at(index));
+                body(anomaly, self.generation, shift, site.map(|site| world.reference.site(site)))
+            })
+            .collect();
+        if !bodies.is_empty() {
+            let mut outlet = outlets.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            outlet.publish(self.partition, &bodies).map_err(|error| files::outlet_failure(&error))?;
+            self.tally.published += bodies.len() as u64;
+        }
+        self.anomalies.extend(fresh);
+        Ok(())
+    }
+}

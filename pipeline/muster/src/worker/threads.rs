@@ -1,0 +1,150 @@
+//! The threads around the control loop: workers, which own partitions, and the committer, which owns the lake's edge.
+//!
+//! In: messages from control.  Out: messages to control.  Owns: per worker its partitions' work; the store.
+//! Absent on purpose: a bound on the queues: control counts what is under way and stops reading instead, so that it
+//! never waits while it should poll.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender};
+use std::thread::Scope;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use lake::KnownIds;
+use model::{EventTime, Partition};
+use source::RawBatch;
+
+use super::partition::{Cut, PartitionWork};
+use super::pipeline::{End, Outlets};
+use super::store::{Committed, Drained, Owned, Request, Store};
+use super::world::World;
+use crate::failure::Failure;
+
+pub(super) enum ToWorker {
+    Own(Box<PartitionWork>),
+    Batch(RawBatch),
+    CaughtUp(Partition, EventTime),
+    End(Partition, End),
+    Cut,
+    Drop(Partition),
+    Drained(Box<Drained>),
+    /// Newer filters over the identities of a partition.
+    Known(Partition, KnownIds),
+}
+
+pub(super) enum FromWorker {
+    /// A batch was taken; so many rows more wait for a cut.
+    Spent {
+        worker: usize,
+        batch: RawBatch,
+        rows: usize,
+    },
+    Cut(Vec<Cut>),
+    Failed(Box<Failure>),
+}
+
+pub(super) enum ToCommitter {
+    Claim(Vec<Partition>),
+    Release(Vec<Partition>),
+    Commit(Request),
+}
+
+pub(super) enum FromCommitter {
+    Owned(Result<Vec<Owned>, Box<Failure>>),
+    /// What a commit did, and how long it took.
+    Committed(Result<Committed, Box<Failure>>, Duration),
+}
+
+/// Starts the worker thread number `worker`.
+pub(super) fn spawn_worker<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    worker: usize,
+    inbox: Receiver<ToWorker>,
+    outbox: Sender<FromWorker>,
+    world: &'scope ArcSwap<World>,
+    outlets: &'scope Outlets,
+) {
+    scope.spawn(move || {
+        if let Err(failure) = work(worker, &inbox, &outbox, world, outlets) {
+            let _ = outbox.send(FromWorker::Failed(failure));
+        }
+    });
+}
+
+/// One worker thread: owns its partitions until its queue is closed.
+fn work(
+    worker: usize,
+    inbox: &Receiver<ToWorker>,
+    outbox: &Sender<FromWorker>,
+    world: &ArcSwap<World>,
+    outlets: &Outlets,
+) -> Result<(), Box<Failure>> {
+    let mut owned: BTreeMap<Partition, PartitionWork> = BTreeMap::new();
+    for message in inbox {
+        let world = world.load();
+        let say = |message| {
+            // Control that is gone needs no answer.
+            let _ = outbox.send(message);
+        };
+        match message {
+            ToWorker::Own(work) => {
+                let work = owned.entry(work.partition()).insert_entry(*work).into_mut();
+                work.restate(&world, outlets)?;
+            }
+            ToWorker::Batch(mut batch) => {
+                let mut rows = 0;
+                if let Some(work) = owned.get_mut(&batch.partition()) {
+                    let before = work.buffered();
+                    work.take(&mut batch, &world, outlets)?;
+                    rows = work.buffered().saturating_sub(before);
+                }
+                say(FromWorker::Spent { worker, batch, rows });
+            }
+            ToWorker::CaughtUp(partition, at) => {
+                if let Some(work) = owned.get_mut(&partition) {
+                    work.caught_up(at, &world, outlets)?;
+                }
+            }
+            ToWorker::End(partition, end) => {
+                if let Some(work) = owned.get_mut(&partition) {
+                    work.end(end, &world, outlets)?;
+                }
+            }
+            ToWorker::Drained(drained) => {
+                if let Some(work) = owned.get_mut(&drained.partition) {
+                    work.drain(*drained, &world, outlets)?;
+                }
+            }
+            ToWorker::Known(partition, known) => {
+                if let Some(work) = owned.get_mut(&partition) {
+                    work.learn(known);
+                }
+            }
+            ToWorker::Drop(partition) => {
+                owned.remove(&partition);
+            }
+            ToWorker::Cut => say(FromWorker::Cut(owned.values_mut().map(PartitionWork::cut).collect())),
+        }
+    }
+    Ok(())
+}
+
+/// The committer thread: one request after the other, until control is gone.
+pub(super) fn commit_all(store: &mut Store, inbox: &Receiver<ToCommitter>, outbox: &Sender<FromCommitter>) {
+    for message in inbox {
+        let answer = match message {
+            ToCommitter::Claim(partitions) => FromCommitter::Owned(store.own(&partitions)),
+            ToCommitter::Release(partitions) => {
+                store.release(&partitions);
+                continue;
+            }
+            ToCommitter::Commit(request) => {
+                let begun = Instant::now();
+                FromCommitter::Committed(store.commit(request), begun.elapsed())
+            }
+        };
+        if outbox.send(answer).is_err() {
+            return;
+        }
+    }
+}
