@@ -5,7 +5,11 @@
 // A test that cannot go on panics, and says on standard output what it ran on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+pub mod broker;
 pub mod lake_reader;
 pub mod office;
+pub mod oracles;
 pub mod program;
 pub mod recount;
+pub mod topic;
+pub mod webhook;

@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Room → which rooms it may import besides `model` (design, section 3). Rooms not listed may import all.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("schemas", &[]),
     ("matcher", &[]),
@@ -24,10 +24,11 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("query", &["schemas", "lake"]),
     // `frontier` says whether there is anything new to say about a key.
     ("alerts", &["schemas", "source", "frontier"]),
+    ("serve", &["schemas", "source", "query", "alerts"]),
     ("muster", &ALL),
 ];
 
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     "alerts",
     "attendance",
     "frontier",
@@ -37,13 +38,17 @@ const ALL: [&str; 11] = [
     "query",
     "reference",
     "schemas",
+    "serve",
     "source",
     "model",
 ];
 
 /// Crate → the only rooms that may name it.
-const SOLE_HOMES: [(&str, &[&str]); 7] = [
+const SOLE_HOMES: [(&str, &[&str]); 10] = [
     ("rusqlite", &["source", "alerts"]),
+    ("rdkafka", &["source", "tests", "whole"]),
+    ("reqwest", &["alerts"]),
+    ("axum", &["serve"]),
     ("deltalake", &["lake"]),
     ("datafusion", &["query"]),
     ("rustyline", &["query"]),

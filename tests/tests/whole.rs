@@ -7,24 +7,30 @@
 // A test that cannot go on panics, and says on standard output what it ran on.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "whole/inbox.rs"]
+mod inbox;
+#[path = "whole/retention.rs"]
+mod retention;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
-use jiff::civil::Date;
+use arrow::array::RecordBatch;
 use model::EventTime;
-use model::position::{NextOffset, partition_of};
+use model::position::partition_of;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use source::embedded::Options;
-use source::{Append, EmbeddedLog, NewRecord, Polled, RawBatch, Source};
+use source::{Append, EmbeddedLog, NewRecord};
 use tests::lake_reader::LakeReader;
-use tests::office::{Office, What, hong_kong};
+use tests::office::{Office, What};
+use tests::oracles::{
+    broken_origins, check_months, check_offsets, check_punches, check_versions, local_date, push_version,
+};
 use tests::program::Program;
-use tests::recount::{Month, recount};
+use tests::topic::read_topic;
 
 const PARTITIONS: u32 = 3;
 const KILLS: usize = 20;
@@ -65,15 +71,16 @@ fn a_year_on_the_embedded_log_survives_being_killed() {
         EmbeddedLog::open(&folder.path().join("log"), Options::default(), Arc::new(|| EventTime::from_ms(0)))
             .unwrap();
     let mut letters = BTreeSet::new();
-    for (_, _, _, headers, _) in read_topic(&log, "punches.dlq") {
-        letters.insert((headers["dlq.partition"].parse().unwrap(), headers["dlq.offset"].parse().unwrap()));
+    for record in read_topic(&mut log.source("punches.dlq").unwrap()) {
+        let number = |name: &str| record.headers[name].parse::<i64>().unwrap();
+        letters.insert((number("dlq.partition") as u32, number("dlq.offset")));
     }
     let broken: BTreeSet<(u32, i64)> = broken_origins(&office, &origins);
     assert_eq!(letters, broken, "every broken record, by origin, among the dead letters");
     let mut versions = BTreeMap::new();
-    for (_, _, key, _, value) in read_topic(&log, "alerts") {
-        if !key.starts_with("_owner/") {
-            let body: serde_json::Value = serde_json::from_slice(&value).unwrap();
+    for record in read_topic(&mut log.source("alerts").unwrap()) {
+        if !record.key.starts_with("_owner/") {
+            let body: serde_json::Value = serde_json::from_slice(&record.value).unwrap();
             push_version(&mut versions, &body);
         }
     }
@@ -299,151 +306,4 @@ fn newest(lake: &Path, table: &str) -> Option<(u64, std::time::SystemTime)> {
 
 fn head(lake: &Path, table: &str) -> u64 {
     newest(lake, table).map_or(0, |(version, _)| version)
-}
-
-/// P1: every distinct punch exactly once.
-fn check_punches(lake: &LakeReader, office: &Office) {
-    let due: BTreeSet<(String, String)> =
-        office.punches.iter().map(|punch| (punch.employee_id.clone(), punch.event_id.clone())).collect();
-    assert_eq!(due.len(), office.punches.len());
-    let mut found = BTreeSet::new();
-    for batch in lake.sql("SELECT employee_id, event_id FROM punches") {
-        let (employees, events) = (text(&batch, 0), text(&batch, 1));
-        for (employee_id, event_id) in employees.into_iter().zip(events) {
-            let punch = (employee_id.unwrap(), event_id.unwrap());
-            assert!(found.insert(punch.clone()), "{punch:?} is twice in the lake");
-        }
-    }
-    assert_eq!(found, due);
-}
-
-/// P2: every offset is in `punches`, `rejects` or `late`, and in exactly one of `punches` and `rejects`.
-fn check_offsets(lake: &LakeReader, origins: &[(u32, i64)]) {
-    let mut found: BTreeMap<(u32, i64), usize> = BTreeMap::new();
-    for table in ["punches", "rejects"] {
-        for batch in lake.sql(&format!("SELECT CAST(partition AS BIGINT), \"offset\" FROM {table}")) {
-            let (partitions, offsets) =
-                (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_primitive::<Int64Type>());
-            for row in 0..batch.num_rows() {
-                *found.entry((partitions.value(row) as u32, offsets.value(row))).or_default() += 1;
-            }
-        }
-    }
-    let due: BTreeMap<(u32, i64), usize> = origins.iter().map(|origin| (*origin, 1)).collect();
-    assert_eq!(found, due, "offsets in punches and rejects");
-}
-
-fn broken_origins(office: &Office, origins: &[(u32, i64)]) -> BTreeSet<(u32, i64)> {
-    let broken = |(record, origin): (&tests::office::Record, &(u32, i64))| {
-        matches!(record.what, What::Broken(_)).then_some(*origin)
-    };
-    let found: BTreeSet<_> = office.records.iter().zip(origins).filter_map(broken).collect();
-    assert_eq!(found.len(), 30);
-    found
-}
-
-fn push_version(versions: &mut BTreeMap<String, Vec<i64>>, body: &serde_json::Value) {
-    let id = body["alert_id"].as_str().unwrap().to_owned();
-    versions.entry(id).or_default().push(body["version"].as_i64().unwrap());
-}
-
-/// P4: every (id, version) once, and without gap.
-fn check_versions(versions: &BTreeMap<String, Vec<i64>>, place: &str) {
-    assert!(!versions.is_empty(), "{place} is empty");
-    for (id, found) in versions {
-        let mut sorted = found.clone();
-        sorted.sort_unstable();
-        let due: Vec<i64> = (1..=found.len() as i64).collect();
-        assert_eq!(sorted, due, "{place}: versions of {id}");
-    }
-}
-
-/// P8: the month's statistics equal the recount.
-fn check_months(lake: &LakeReader, office: &Office, first: impl Fn(&str) -> Date) {
-    let columns = "employee_id, month, due_days, attended_days, late_count, late_min, serious_late_count, early_count, \
-                   early_min, missing_in, missing_out, absent_days, worked_s";
-    let mut found: BTreeMap<(String, String), Month> = BTreeMap::new();
-    for batch in lake.sql(&format!("SELECT {columns} FROM monthly_statistics")) {
-        let (people, months) = (text(&batch, 0), text(&batch, 1));
-        let number = |column: usize, row: usize| {
-            let column = arrow::compute::cast(batch.column(column), &DataType::Float64).unwrap();
-            column.as_primitive::<Float64Type>().value(row)
-        };
-        for row in 0..batch.num_rows() {
-            let count = |column: usize| number(column, row) as i64;
-            let month = Month {
-                due_days: count(2),
-                attended_days: number(3, row),
-                late_count: count(4),
-                late_min: count(5),
-                serious_late_count: count(6),
-                early_count: count(7),
-                early_min: count(8),
-                missing_in: count(9),
-                missing_out: count(10),
-                absent_days: number(11, row),
-                worked_s: count(12),
-            };
-            found.insert((people[row].clone().unwrap(), months[row].clone().unwrap()), month);
-        }
-    }
-    let last = *office.workdays().last().unwrap();
-    let mut due = BTreeMap::new();
-    for employee_id in office.homes.keys() {
-        let of_person = recount(office, first(employee_id), last);
-        due.extend(of_person.into_iter().filter(|((person, _), _)| person == employee_id));
-    }
-    let differing: Vec<_> = due.iter().filter(|(key, month)| found.get(*key) != Some(month)).collect();
-    for (key, month) in differing.iter().take(5) {
-        println!("{key:?}\n  recount {month:?}\n  lake    {:?}", found.get(*key));
-    }
-    assert!(differing.is_empty(), "{} of {} months differ", differing.len(), due.len());
-    assert_eq!(found.len(), due.len());
-}
-
-fn local_date(record: &tests::office::Record) -> Date {
-    let value: serde_json::Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
-    let at: jiff::Timestamp = value["occurred_at"].as_str().unwrap().parse().unwrap();
-    at.to_zoned(hong_kong()).date()
-}
-
-fn text(batch: &RecordBatch, column: usize) -> Vec<Option<String>> {
-    let column = arrow::compute::cast(batch.column(column), &DataType::Utf8).unwrap();
-    column.as_string::<i32>().iter().map(|value| value.map(str::to_owned)).collect()
-}
-
-type Headers = BTreeMap<String, String>;
-
-/// Every record of a topic: partition, offset, key, headers as text, value.
-fn read_topic(log: &EmbeddedLog, topic: &str) -> Vec<(u32, i64, String, Headers, Vec<u8>)> {
-    let mut source = log.source(topic).unwrap();
-    let mut batch = RawBatch::new();
-    let mut records = Vec::new();
-    let mut open = usize::MAX;
-    while open > 0 {
-        match source.poll(Duration::from_millis(50), &mut batch).unwrap() {
-            Polled::Assigned(partitions) => {
-                open = partitions.len();
-                source
-                    .start(&partitions.iter().map(|p| (*p, NextOffset::START)).collect::<Vec<_>>())
-                    .unwrap();
-            }
-            Polled::Batch => records.extend(batch.iter().map(|entry| {
-                let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                let headers = entry.headers.iter();
-                let headers = headers
-                    .map(|(name, value)| (name.to_owned(), words(value.unwrap_or_default())))
-                    .collect();
-                let key = words(entry.key.unwrap_or_default());
-                let value = entry.value.unwrap_or_default().to_vec();
-                (batch.partition().number(), entry.offset.get(), key, headers, value)
-            })),
-            Polled::CaughtUp { partition, .. } => {
-                open -= 1;
-                source.pause(partition);
-            }
-            _ => {}
-        }
-    }
-    records
 }
