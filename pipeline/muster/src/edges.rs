@@ -24,7 +24,7 @@ use crate::meter;
 /// How long requests in flight may take once the process is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// How often the deliverer's counters are taken over.
+/// How often counters are taken over.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The check of `/readyz` about the deliverer.
@@ -71,12 +71,15 @@ impl Edges {
         Ok(Self { metrics, health, runtime: runtime.clone(), server, deliverer, delivered })
     }
 
-    /// Takes over the deliverer's counters until `is_over`.
-    pub fn watch(&mut self, is_over: impl Fn() -> bool) {
-        let Some(deliverer) = &self.deliverer else { return };
+    /// Takes over the counters of the log's edge and of the deliverer until `is_over`.
+    pub fn watch(&mut self, log: &LiveLog, is_over: impl Fn() -> bool) {
         let mut has_failed = false;
         while !is_over() {
             std::thread::park_timeout(LOOK_EVERY);
+            if let Some(totals) = log.totals() {
+                self.metrics.set_source(totals);
+            }
+            let Some(deliverer) = &self.deliverer else { continue };
             let stats = deliverer.stats();
             count(&self.metrics, &self.delivered, &stats);
             let off: Vec<&str> = stats

@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -37,6 +37,11 @@ pub fn expect_file(path: &Path) -> Result<(), Box<Failure>> {
         Err(error) => error.to_string(),
     };
     Err(Box::new(Failure::usage(format!("{}: {what}", path.display()), "name a file of punches")))
+}
+
+/// Where records that are too large for a dead letter are kept, in the lake in the folder `lake`.
+pub fn kept_records_dir(lake: &Path) -> PathBuf {
+    lake.join("_muster").join("dead_letters")
 }
 
 /// A failure of a log or file, as a person reads it: a wrong name is wrong use, a full disk says what to do.

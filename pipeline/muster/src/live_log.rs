@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use lake::LogIdentity;
+use serve::metrics::SourceTotals;
 use source::embedded::Options;
 use source::kafka::{
     CLOCK_MARGIN, KafkaClock, KafkaLog, KafkaOptions, Mechanism, Sasl, Security, Tls, TopicUse,
@@ -100,6 +101,32 @@ impl LiveLog {
         match self {
             Self::Embedded(log) => Box::new(log.appender()),
             Self::Kafka(log) => Box::new(log.appender()),
+        }
+    }
+
+    /// What was counted at the log's edge since it was opened; an embedded log has none.
+    pub fn totals(&self) -> Option<SourceTotals> {
+        let Self::Kafka(log) = self else { return None };
+        let stats = log.stats();
+        Some(SourceTotals {
+            repeats: stats.repeats,
+            stalls: stats.stalls,
+            missing_offsets: stats.missing_offsets,
+            unanswered_looks: stats.unanswered,
+        })
+    }
+
+    /// The most bytes that a record of the dead-letter topic may have; the topic is made where it is missing.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub fn letter_bytes_max(&self) -> Result<usize, source::Error> {
+        match self {
+            Self::Embedded(_) => Ok(source::embedded::RECORD_BYTES_MAX),
+            Self::Kafka(log) => {
+                let topic = log.create_dead_letter_topic()?;
+                Ok(topic.record_bytes_max.unwrap_or(source::RECORD_BYTES_MAX))
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! In: an open log, an open lake, the configuration.  Out: a run's tally.  Owns: nothing beyond the run.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use arc_swap::ArcSwap;
 use lake::{Lake, LogKind};
 use model::Reference;
 use schemas::{Decoder, Format};
+use source::KeptRecords;
 use tokio::runtime::Handle;
 
 use crate::commands::clock_mode;
@@ -116,6 +118,7 @@ impl Wiring<'_> {
             outlet: Box::new(outlet),
             letters: Box::new(TopicLetters {
                 appender: self.log.appender(),
+                kept: self.kept_records()?,
                 log: LogReader::new(Box::new(move || again.reader(&punches))),
             }),
             forwarder: Some(Forwarder::new(topic, self.log.appender())),
@@ -124,5 +127,12 @@ impl Wiring<'_> {
             may_end,
         };
         pipeline.run(observer)
+    }
+
+    /// Where records go that are too large for a dead letter: beside the lake.
+    fn kept_records(&self) -> Result<KeptRecords, Box<Failure>> {
+        let lake = self.lake.dir().unwrap_or_else(|| Path::new(&self.config.lake.url));
+        let bytes_max = self.log.letter_bytes_max().map_err(files::failure)?;
+        Ok(KeptRecords::new(&files::kept_records_dir(lake), bytes_max))
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod dlq;
 mod generate;
 mod load;
 mod match_punches;
@@ -43,6 +44,8 @@ pub enum Command {
     Check(check::CheckArguments),
     /// A running processor, live, from its metrics.
     Top(top::TopArguments),
+    /// The dead letters: what was no punch, with its bytes.
+    Dlq(dlq::DlqArguments),
 }
 
 /// Runs one command.
@@ -59,6 +62,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
+        Command::Dlq(arguments) => dlq::run(&arguments),
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
     let config = load::config(Some(&arguments.config))?;
     let (reference, loaded) = load::reference(&config.reference)?;
     let runtime = crate::runtime()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_signal(&runtime, &stop);
     let options = LakeOptions {
         target_file_bytes: config.lake.target_file_bytes,
         location_days: config.privacy.location_days,
@@ -56,8 +58,6 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
     let _lock = log.is_alone().then(|| lake.lock_local()).transpose().map_err(Failure::from_outside)?;
     let identity = log.prepare(&config)?;
     let world = Arc::new(ArcSwap::from_pointee(World::new(Arc::clone(&reference))));
-    let stop = Arc::new(AtomicBool::new(false));
-    stop_on_signal(&runtime, &stop);
     let wiring = Wiring {
         config: &config,
         runtime: runtime.handle().clone(),
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
     edges.health.started();
     let is_over = AtomicBool::new(false);
     let tally = std::thread::scope(|scope| {
-        let looking = scope.spawn(|| edges.watch(|| is_over.load(Ordering::Relaxed)));
+        let looking = scope.spawn(|| edges.watch(&log, || is_over.load(Ordering::Relaxed)));
         let tally = wiring.run(&world, &stop, &AtomicBool::new(true), &mut meter);
         is_over.store(true, Ordering::Relaxed);
         looking.thread().unpark();

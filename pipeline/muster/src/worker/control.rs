@@ -54,6 +54,9 @@ const PAUSED_WAIT: Duration = Duration::from_millis(5);
 /// process that was stalled hears within this that the group has given its partitions away.
 const OVERTAKEN_WAIT: Duration = Duration::from_secs(3);
 
+/// How often alerts that were over long ago are forgotten: it reads the whole alerts topic.
+const TIDY_EVERY: Duration = Duration::from_secs(6 * 3_600);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Reading,
@@ -95,6 +98,7 @@ pub(super) struct Control<'a> {
     last_cut: Instant,
     dirty: bool,
     last_commit: Instant,
+    last_tidy: Instant,
 }
 
 impl<'a> Control<'a> {
@@ -132,6 +136,7 @@ impl<'a> Control<'a> {
             last_cut: Instant::now(),
             dirty: false,
             last_commit: Instant::now(),
+            last_tidy: Instant::now(),
         }
     }
 
@@ -147,6 +152,10 @@ impl<'a> Control<'a> {
             let is_due = self.last_cut.elapsed() >= self.settings.commit_every || !self.reads_on();
             if is_full || self.dirty && is_due {
                 self.ask_for_cut();
+            }
+            if self.last_tidy.elapsed() >= TIDY_EVERY {
+                self.last_tidy = Instant::now();
+                self.tell_all(|| ToWorker::Tidy);
             }
             self.reclaim()?;
             self.hold_back(is_full);
@@ -445,9 +454,13 @@ impl<'a> Control<'a> {
         self.dirty = false;
         self.buffered = 0;
         self.cuts_due = self.queues.len();
+        self.tell_all(|| ToWorker::Cut);
+    }
+
+    fn tell_all(&self, message: impl Fn() -> ToWorker) {
         for queue in &self.queues {
             // A worker that is gone has sent why.
-            let _ = queue.send(ToWorker::Cut);
+            let _ = queue.send(message());
         }
     }
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use alerts::OpenSource;
 use model::{NextOffset, Offset, Partition};
-use source::dead_letter::append_letters;
-use source::{Append, DeadLetter, DeadLetterFile, Polled, RawBatch, Source};
+use source::dead_letter::append_or_keep;
+use source::{Append, DeadLetter, DeadLetterFile, KeptRecords, Polled, RawBatch, Source};
 
 /// A place for dead letters, and the log that their records came from.
 pub trait Letters: Send {
@@ -33,13 +33,15 @@ pub trait Letters: Send {
 pub struct TopicLetters {
     /// Writes the letters.
     pub appender: Box<dyn Append>,
+    /// Keeps records that are too large for a letter beside the lake.
+    pub kept: KeptRecords,
     /// The log of the records.
     pub log: LogReader,
 }
 
 impl Letters for TopicLetters {
     fn bury(&mut self, letters: &[DeadLetter<'_>]) -> Result<(), source::Error> {
-        append_letters(&mut *self.appender, letters)
+        append_or_keep(&mut *self.appender, letters, &self.kept)
     }
 
     fn log(&mut self) -> &mut LogReader {

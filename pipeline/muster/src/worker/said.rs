@@ -56,6 +56,9 @@ impl SaidBook {
         let digest = digest(anomaly.state, &anomaly.finding);
         let value = SaidAnomaly { state: anomaly.state, finding: anomaly.finding };
         let said = Said { version: anomaly.version, digest, cause: anomaly.cause, value };
+        // What is in the table was published first; the outlet may have forgotten it since (a tombstone), or was not told
+        // because it was too old. Either way the next version is the one behind.
+        self.outlet.fold(said.value.finding.id, said.clone());
         self.table.fold(said.value.finding.id, said);
     }
 
@@ -294,6 +297,20 @@ mod tests {
         assert_eq!(take(&mut book, &[], 5), []);
         assert_eq!(take(&mut book, &[late(4)], 6), [(AnomalyKind::Late, 4, Firing)]);
         assert_eq!(book.take_rows().len(), 4, "the table gets the same versions");
+    }
+
+    #[test]
+    fn an_alert_that_the_outlet_has_forgotten_goes_on_with_its_next_version() {
+        let mut before = SaidBook::default();
+        take(&mut before, &[finding(AnomalyKind::Late, 5)], 1);
+        take(&mut before, &[], 2);
+        let mut after = SaidBook::default();
+        before.take_rows().into_iter().for_each(|row| after.fold_anomaly(row));
+        after.start_at(cause(3));
+        assert_eq!(
+            take(&mut after, &[finding(AnomalyKind::Late, 5)], 4),
+            [(AnomalyKind::Late, 3, AnomalyState::Firing)]
+        );
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) enum ToWorker {
     CaughtUp(Partition, EventTime),
     End(Partition, End),
     Cut,
+    /// Forget alerts that were over long ago.
+    Tidy,
     Drop(Partition),
     Drained(Box<Drained>),
     /// Newer filters over the identities of a partition.
@@ -123,6 +125,7 @@ fn work(
             ToWorker::Drop(partition) => {
                 owned.remove(&partition);
             }
+            ToWorker::Tidy => owned.values().for_each(|work| work.tidy(outlets)),
             ToWorker::Cut => say(FromWorker::Cut(owned.values_mut().map(PartitionWork::cut).collect())),
         }
     }

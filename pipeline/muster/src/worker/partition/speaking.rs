@@ -18,6 +18,9 @@ use crate::files;
 use crate::worker::pipeline::Outlets;
 use crate::worker::world::World;
 
+/// How long a resolved alert stays on its topic (contract, section 6).
+const ALERTS_KEPT_DAYS: i64 = 35;
+
 impl PartitionWork {
     /// Runs a change of state and compares what then holds with what was said. A fault of our own in judging a person
     /// leaves that person's results as they were said; the punch is kept.
@@ -98,5 +101,14 @@ impl PartitionWork {
         }
         self.anomalies.extend(fresh);
         Ok(())
+    }
+
+    /// Forgets alerts of this partition that were resolved long ago. Nothing rests on it: it is tried again later.
+    pub(in crate::worker) fn tidy(&self, outlets: &Outlets) {
+        let before = self.state.clock().plus_min(-ALERTS_KEPT_DAYS * 24 * 60);
+        let mut outlet = outlets.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Err(error) = outlet.tombstone(self.partition, before) {
+            tracing::warn!(partition = %self.partition, %error, "old alerts could not be forgotten");
+        }
     }
 }
