@@ -1,12 +1,13 @@
 //! The log: one interface to read and append, the embedded log and files behind it, and dead letters.
 //!
 //! In: records to append; positions to read from, out of the lake's frontier.  Out: [`RawBatch`]es of undecoded records,
-//! and facts about partitions ([`Polled`]), to the worker.  Owns: the embedded log's file and its lock, open files.
+//! and facts about partitions ([`Polled`]), to the worker.  Owns: the embedded log's file and its lock, open files,
+//! connections to Kafka.
 //! Absent on purpose: decoding (`schemas`), any judgement, group offsets as truth (the frontier in the lake is that),
 //! and the wall clock (`muster` hands a [`WallClock`] in).
-//! Invariants: an append is durable when it returns, and whole or absent (`embedded::tests`, `tests/kill.rs`); offsets
-//! of a partition are contiguous when written, and what a reader does not get it is told of as a gap; what
-//! [`Polled::CaughtUp`] says of a time stays true.
+//! Invariants: an append is durable when it returns, and in the embedded log whole or absent (`embedded::tests`,
+//! `tests/kill.rs`; for Kafka see [`KafkaAppender`]); what a reader should have got and does not it is told of as a gap;
+//! what [`Polled::CaughtUp`] says of a time stays true (`embedded::clock_tests`, `tests/kafka_clock.rs`).
 //! Why so: a Kafka consumer hands out assignments, batches of one partition, gaps and ends of partitions, so the
 //! interface speaks of these although the embedded log and files know simpler ones: Kafka joins without changing it.
 

@@ -137,9 +137,10 @@ pub struct NewRecord<'a> {
 pub trait Append: Send {
     /// Appends `records` in order and returns where each one landed. They are durable when this returns, all of them
     /// or, after an error, none. (After a `Stop` error of the disk itself they may come to light at the next open: a
-    /// producer that sends them again sends repeats, which the pipeline finds.)
+    /// producer that sends them again sends repeats, which the pipeline finds.) An append to Kafka promises less: after an
+    /// error some of them may have landed, see [`KafkaAppender`](crate::KafkaAppender).
     ///
     /// # Errors
-    /// `Retry`: disk full or store busy. `Stop`: anything else.
+    /// `Retry`: disk full, store busy, or no broker can take them now. `Stop`: anything else.
     fn append(&mut self, topic: &str, records: &[NewRecord<'_>]) -> Result<Vec<(Partition, Offset)>, Error>;
 }

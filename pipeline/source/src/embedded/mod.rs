@@ -129,8 +129,7 @@ impl EmbeddedLog {
     /// Makes a topic of `partitions` partitions and returns its identity; an existing one of as many is left as it is.
     ///
     /// # Errors
-    /// `PartitionCount` if it exists with another number of partitions: keys would move, so it takes
-    /// `muster repartition`. `InvalidTopic`; as the store says.
+    /// `PartitionCount` if it exists with another number of partitions: keys would move. `InvalidTopic`; as the store says.
     pub fn create_topic(&self, topic: &str, partitions: u32) -> Result<LogIdentity, Error> {
         check_partitions(partitions)?;
         let found = self.shared.ensure_topic(topic, partitions)?;
@@ -138,7 +137,7 @@ impl EmbeddedLog {
             return Err(Error::new(
                 ErrorKind::PartitionCount,
                 format!(
-                    "topic {topic} has {} partitions, not {partitions}: keep the number, or run `muster repartition`",
+                    "topic {topic} has {} partitions, not {partitions}: keep the number, or begin a new log and a new lake",
                     found.partitions
                 ),
             ));

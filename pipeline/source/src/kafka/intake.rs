@@ -348,10 +348,13 @@ impl Intake {
                     ),
                 ));
             }
-            Some(code) if failures::kind_of(code) == ErrorKind::Forbidden => {
-                return Err(failures::coded(&doing, code, &reason));
-            }
-            // The client itself goes on trying; `Membership::error` has told of it.
+            Some(
+                code @ (Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed),
+            ) => return Err(failures::coded(&doing, code, &reason)),
+            // The client itself goes on trying; `Membership::error` has told of it. That holds for a refused handshake
+            // too: brokers that start or stop refuse some, and a rotated password is mended outside.
             _ => {}
         }
         Ok(())

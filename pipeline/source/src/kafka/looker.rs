@@ -8,7 +8,7 @@
 //! append time before min(W, P) is still to come, but for the margin (see `broker_time`): that is what a clock of an
 //! idle partition may show. Asking on the polling thread would stop all partitions whenever one broker is slow.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -36,6 +36,9 @@ const IDENTITY_EVERY: Duration = Duration::from_secs(60);
 
 /// How often the brokers' time is asked for.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a broker that did not answer is left out, as long as others do.
+const SILENT_FOR: Duration = Duration::from_secs(15);
 
 /// What one look saw.
 #[derive(Debug, Default)]
@@ -144,6 +147,16 @@ impl Drop for Looker {
     }
 }
 
+/// The partitions by the broker that leads them, so that a silent broker holds up nothing but its own.
+fn by_leader(wanted: &[Partition], leaders: &[i32]) -> BTreeMap<i32, Vec<Partition>> {
+    let mut groups: BTreeMap<i32, Vec<Partition>> = BTreeMap::new();
+    for partition in wanted {
+        let leader = leaders.get(partition.number() as usize).copied().unwrap_or(-1);
+        groups.entry(leader).or_default().push(*partition);
+    }
+    groups
+}
+
 /// The looking thread's own state.
 struct Watch<'a> {
     log: KafkaLog,
@@ -152,13 +165,16 @@ struct Watch<'a> {
     times: Arc<BrokerTimes>,
     /// The broker that leads each partition of the log.
     leaders: Vec<i32>,
+    /// Brokers that did not answer, and until when they are not asked again: each one costs a wait.
+    silent: HashMap<i32, Instant>,
     /// The ticket of the last look that was published.
     done: u64,
     identified_at: Option<Instant>,
     probed_at: Option<Instant>,
     is_growing: bool,
-    /// Whether the last look saw an end before one that was seen earlier: a topic made anew does that.
-    is_shrunk: bool,
+    /// Whether the last look gave reason to look at the topic itself: a broker was silent, or an end lay before one seen
+    /// earlier, which a topic made anew does.
+    is_doubtful: bool,
     /// Whether the last look failed, so that a failure is told once.
     is_blind: bool,
 }
@@ -172,11 +188,12 @@ impl<'a> Watch<'a> {
             shared,
             times: Arc::default(),
             leaders: Vec::new(),
+            silent: HashMap::new(),
             done: 0,
             identified_at: None,
             probed_at: None,
             is_growing: false,
-            is_shrunk: false,
+            is_doubtful: false,
             is_blind: false,
         }
     }
@@ -196,7 +213,7 @@ impl<'a> Watch<'a> {
                     self.done = ticket;
                     let before = Arc::clone(&self.shared.state().look);
                     self.is_growing = look.any_end(&before, |end, before| end != before);
-                    self.is_shrunk = look.any_end(&before, |end, before| end < before);
+                    self.is_doubtful |= look.any_end(&before, |end, before| end < before);
                     self.publish(|state| state.look = Arc::new(look));
                 }
                 Err(error) if error.kind() == crate::ErrorKind::TopicChanged => {
@@ -205,7 +222,6 @@ impl<'a> Watch<'a> {
                     return;
                 }
                 Err(error) => {
-                    self.log.counters().unanswered();
                     if !std::mem::replace(&mut self.is_blind, true) {
                         tracing::warn!(%error, "the log's clock stands still until the brokers answer");
                     }
@@ -239,24 +255,54 @@ impl<'a> Watch<'a> {
 
     fn look(&mut self, wanted: &[Partition], ranges: &[Partition], ticket: u64) -> Result<Look, Error> {
         let is_due = self.identified_at.is_none_or(|at| at.elapsed() >= IDENTITY_EVERY);
-        if ticket != self.done || is_due || self.is_blind || self.is_shrunk {
-            self.is_shrunk = false;
-            self.identify()?;
+        if ticket != self.done || is_due || self.is_blind || self.is_doubtful {
+            self.is_doubtful = false;
+            self.identify().inspect_err(|_| self.log.counters().unanswered())?;
         }
         self.probe();
+        let mut look = Look { ticket, ..Look::default() };
+        let groups = by_leader(wanted, &self.leaders);
+        let mut failure = None;
+        for (leader, partitions) in &groups {
+            if groups.len() > 1 && self.silent.get(leader).is_some_and(|until| Instant::now() < *until) {
+                continue;
+            }
+            if let Err(error) = self.look_at(partitions, ranges, &mut look) {
+                self.silent.insert(*leader, Instant::now() + SILENT_FOR);
+                // It may be that others lead its partitions by now.
+                self.is_doubtful = true;
+                self.log.counters().unanswered();
+                failure = Some(error);
+            }
+        }
+        match failure {
+            Some(error) if look.ends.is_empty() => Err(error),
+            Some(error) => {
+                tracing::warn!(%error, "some brokers do not answer: the clocks of their partitions stand still");
+                Ok(look)
+            }
+            None => Ok(look),
+        }
+    }
+
+    /// Looks at partitions that one broker leads.
+    fn look_at(&self, wanted: &[Partition], ranges: &[Partition], look: &mut Look) -> Result<(), Error> {
         // Times first, then ends: what a broker stamps after them cannot lie before them.
         let wall = self.log.wall();
         let at: Vec<Option<EventTime>> =
             wanted.iter().map(|partition| self.complete_until(*partition, wall)).collect();
+        let ranges: Vec<Partition> =
+            ranges.iter().copied().filter(|partition| wanted.contains(partition)).collect();
         let topic = &self.identity.topic;
         let ends = self.log.asker().ask(topic, wanted, Place::End)?;
-        let begins = self.log.asker().ask(topic, ranges, Place::Begin)?;
-        let known = |(partition, offset): (Partition, Option<i64>)| offset.map(|offset| (partition, offset));
-        let ends = ends
-            .into_iter()
-            .zip(at)
-            .filter_map(|(end, at)| known(end).map(|(partition, next)| (partition, End { next, at })));
-        Ok(Look { ticket, ends: ends.collect(), begins: begins.into_iter().filter_map(known).collect() })
+        let begins = self.log.asker().ask(topic, &ranges, Place::Begin)?;
+        for ((partition, next), at) in ends.into_iter().zip(at) {
+            look.ends.extend(next.map(|next| (partition, End { next, at })));
+        }
+        for (partition, begin) in begins {
+            look.begins.extend(begin.map(|begin| (partition, begin)));
+        }
+        Ok(())
     }
 
     /// Checks that the topic is the one it was, and learns who leads what.
@@ -297,5 +343,34 @@ impl<'a> Watch<'a> {
                 Some(time.plus_us(-i64::try_from(margin.as_micros()).unwrap_or(i64::MAX)))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_asked_for_by_the_broker_that_leads_them() {
+        let wanted: Vec<Partition> = [0, 2, 3, 9].map(Partition::new).into();
+        let groups = by_leader(&wanted, &[1, 1, 2, 1]);
+        let numbers = |leader| groups[&leader].iter().map(|partition| partition.number()).collect::<Vec<_>>();
+        assert_eq!((groups.len(), numbers(1), numbers(2), numbers(-1)), (3, vec![0, 3], vec![2], vec![9]));
+    }
+
+    #[test]
+    fn ends_are_held_against_those_seen_before() {
+        let look = |ends: &[(u32, i64)]| Look {
+            ends: ends
+                .iter()
+                .map(|(number, next)| (Partition::new(*number), End { next: *next, at: None }))
+                .collect(),
+            ..Look::default()
+        };
+        let before = look(&[(0, 5), (1, 7)]);
+        let shrinks = |now: Look| now.any_end(&before, |end, before| end < before);
+        assert!(!shrinks(look(&[(0, 5), (1, 9)])));
+        assert!(!shrinks(look(&[(2, 0)])), "a partition that was not looked at before");
+        assert!(shrinks(look(&[(0, 9), (1, 6)])));
     }
 }

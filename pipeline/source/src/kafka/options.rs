@@ -58,8 +58,8 @@ pub struct KafkaOptions {
 pub enum KafkaClock {
     /// The brokers' append times; what they say their time is caps the clock.
     Append {
-        /// The topic that probes of the brokers' time are appended to: a compacted one that Muster owns. See
-        /// [`super::probe`].
+        /// The topic that probes of the brokers' time are appended to, a compacted one that Muster owns: tombstones
+        /// whose keys begin with [`PROBE_KEY_PREFIX`](super::PROBE_KEY_PREFIX).
         probe_topic: String,
         /// How far the clock stays behind: brokers' clocks differ by less, and a record is stamped at most so long
         /// before it can be read.

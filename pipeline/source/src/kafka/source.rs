@@ -35,10 +35,15 @@ use crate::raw_batch::RawBatch;
 const WAIT_STEP: Duration = Duration::from_millis(20);
 
 /// How often positions are told to the group, at most.
-const HINT_EVERY: Duration = Duration::from_secs(1);
+const HINT_EVERY: Duration = Duration::from_millis(200);
 
 /// After a pause between polls of this length nobody can say which partition stalls.
 const UNWATCHED_AFTER: Duration = Duration::from_secs(5);
+
+/// A member that is thrown out of the group as another's namesake joins anew once within this; twice within it, it is
+/// told. A broker that went away in the middle of a join leaves a member behind that is its own namesake; two processes
+/// of one name throw each other out at once, and one of them has to end.
+const NAMESAKE_WITHIN: Duration = Duration::from_secs(60);
 
 /// A member of the consumer group that reads the topic of punches.
 pub struct KafkaSource {
@@ -50,22 +55,41 @@ pub struct KafkaSource {
     polled_at: Instant,
     hints: Vec<(Partition, NextOffset)>,
     hinted_at: Option<Instant>,
+    rejoined_at: Option<Instant>,
 }
 
 impl KafkaSource {
     pub(crate) fn join(log: KafkaLog) -> Result<Self, Error> {
-        let identity = log.identity().clone();
-        let options = log.options();
-        let client: BaseConsumer<Membership> =
-            BaseConsumer::from_config_and_context(&options.member(), Membership::default())
-                .map_err(|error| failures::failed("make a member of the group", &error, ""))?;
-        client
-            .subscribe(&[&identity.topic])
-            .map_err(|error| failures::failed(&format!("join group {}", options.group), &error, ""))?;
-        let intake = Intake::new(client, &identity.topic, identity.partitions, options);
+        let intake = member(&log)?;
         let looker = Looker::start(log.clone())?;
-        let polled_at = Instant::now();
-        Ok(Self { log, looker, intake, failure: None, polled_at, hints: Vec::new(), hinted_at: None })
+        Ok(Self {
+            log,
+            looker,
+            intake,
+            failure: None,
+            polled_at: Instant::now(),
+            hints: Vec::new(),
+            hinted_at: None,
+            rejoined_at: None,
+        })
+    }
+
+    /// Joins anew in place of a member that the group has thrown out; what that one held is lost.
+    fn rejoin(&mut self) -> Result<Polled, Error> {
+        self.rejoined_at = Some(Instant::now());
+        tracing::warn!(
+            topic = self.intake.topic,
+            "thrown out of the group by a member of the same instance name: joining anew"
+        );
+        let held = self.intake.those(|_| true);
+        self.intake = member(&self.log)?;
+        self.hints.clear();
+        self.want();
+        if held.is_empty() {
+            return Ok(Polled::Idle);
+        }
+        self.log.counters().rebalanced(held.len());
+        Ok(Polled::Lost(held))
     }
 
     /// Takes in the oldest thing that the group did.
@@ -269,6 +293,18 @@ impl KafkaSource {
     }
 }
 
+/// A new member of the group.
+fn member(log: &KafkaLog) -> Result<Intake, Error> {
+    let (identity, options) = (log.identity(), log.options());
+    let client: BaseConsumer<Membership> =
+        BaseConsumer::from_config_and_context(&options.member(), Membership::default())
+            .map_err(|error| failures::failed("make a member of the group", &error, ""))?;
+    client
+        .subscribe(&[&identity.topic])
+        .map_err(|error| failures::failed(&format!("join group {}", options.group), &error, ""))?;
+    Ok(Intake::new(client, &identity.topic, identity.partitions, options))
+}
+
 /// Holds a position against the range that a look saw; none if that did not see it.
 fn hold(reading: &mut Reading, look: &Look, partition: Partition, now: Instant) -> Option<Range> {
     let (begin, end) = (look.begins.get(&partition)?, look.ends.get(&partition)?);
@@ -323,7 +359,17 @@ impl Source for KafkaSource {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        self.try_poll(wait, into).inspect_err(|error| self.failure = Some(error.clone()))
+        let polled = match self.try_poll(wait, into) {
+            Err(error)
+                if error.kind() == ErrorKind::Fenced
+                    && self.rejoined_at.is_none_or(|at| at.elapsed() > NAMESAKE_WITHIN) =>
+            {
+                into.begin(Partition::new(0), NextOffset::START);
+                self.rejoin()
+            }
+            polled => polled,
+        };
+        polled.inspect_err(|error| self.failure = Some(error.clone()))
     }
 
     fn pause(&mut self, partition: Partition) {

@@ -170,7 +170,7 @@ impl Admin {
                 ErrorKind::PartitionCount,
                 format!(
                     "topic {topic} has {} partitions, that of punches {partitions}: what a partition caused is said in \
-                     the partition of the same number: use a topic that Muster makes itself, or `muster repartition`",
+                     the partition of the same number: name another topic, which Muster then makes itself",
                     described.leaders.len()
                 ),
             ));
@@ -305,7 +305,7 @@ pub(crate) fn check_same(identity: &LogIdentity, described: Option<&Described>) 
     }
     if described.leaders.len() != identity.partitions as usize {
         return changed(format!(
-            "it has {} partitions, it had {}: keys have moved: run `muster repartition`",
+            "it has {} partitions, it had {}: keys have moved: go on with a topic of the old count, or begin a new lake",
             described.leaders.len(),
             identity.partitions
         ));
