@@ -94,14 +94,19 @@ fn ends(planned: Span, leave: &[Span], breaks: &[Span]) -> Span {
 /// leave throughout, or whose window closes first.
 pub(crate) fn no_show_at(roster: &Roster, index: ShiftIndex, due: &DueTime) -> Option<EventTime> {
     let shift = roster.shift_at(index);
-    let policy = roster.shift_policy(index);
     if shift.kind == ShiftKind::Free || due.is_leave {
         return None;
     }
-    let flex_min = if policy.flex == Flex::None { 0 } else { policy.flex_min };
-    let mut at = due.start.plus_min(flex_min + policy.grace_in_min + policy.no_show_after_min);
+    let mut at = due.start.plus_min(patience_min(roster, index));
     while let Some(span) = due.leave.iter().find(|span| span.0 <= at && at < span.1) {
         at = span.1;
     }
     (at <= roster.window(index).closes).then_some(at)
+}
+
+/// How many minutes after its due start a shift with nothing bound is a no-show.
+pub(crate) fn patience_min(roster: &Roster, index: ShiftIndex) -> i64 {
+    let policy = roster.shift_policy(index);
+    let flex_min = if policy.flex == Flex::None { 0 } else { policy.flex_min };
+    flex_min + policy.grace_in_min + policy.no_show_after_min
 }

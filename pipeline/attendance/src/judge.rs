@@ -15,10 +15,10 @@ use jiff::civil::Date;
 use model::anomaly::Finding;
 use model::reference::ShiftPlan;
 use model::shift_result::ShiftOutcome;
-use model::{EventId, EventTime, Kind, PersonIndex, StoredPunch};
+use model::{AnomalyKind, EventId, EventTime, Kind, PersonIndex, StoredPunch};
 
 use crate::binding::{Binder, Bound};
-use crate::due::DueTime;
+use crate::due::{DueTime, no_show_at};
 use crate::findings::{Findings, JudgedShift, Subject};
 use crate::minutes::{Case, Held, corrections_for};
 use crate::partition::TIMERS_AT_ONCE;
@@ -87,17 +87,22 @@ pub struct Judged {
     pub outcomes: Vec<ShiftOutcome>,
     /// Everything wrong within the scope.
     pub findings: Vec<Finding>,
+    /// Shifts of the scope whose no-show is held back: nothing is said about it, and nothing said is taken back.
+    pub withheld: Vec<Arc<str>>,
 }
 
 impl Judged {
     /// Whether this speaks for `said`: if so and `said` is not among the findings, it no longer holds.
     ///
     /// A finding about a shift instance is spoken for when the instance is in the scope, one about a day's punches when
-    /// its business date is; findings about another person, or about no person, never.
+    /// its business date is; findings about another person, or about no person, never, nor a no-show that is held back.
     pub fn covers(&self, said: &Finding) -> bool {
         said.employee_id.as_ref() == Some(&self.employee_id)
             && match &said.shift_id {
-                Some(shift_id) => self.scope.shift_ids.contains(shift_id),
+                Some(shift_id) => {
+                    self.scope.shift_ids.contains(shift_id)
+                        && !(said.kind == AnomalyKind::NoShow && self.withheld.contains(shift_id))
+                }
                 None => self.scope.dates.contains(&said.business_date),
             }
     }
@@ -204,6 +209,7 @@ impl Judge {
         judged.scope.shift_ids.clear();
         judged.scope.dates.clear();
         judged.outcomes.clear();
+        judged.withheld.clear();
         for finding in judged.findings.drain(..).filter(|finding| finding.event_ids.capacity() > 0) {
             if self.spent_ids.len() < SPENT_MAX {
                 let mut event_ids = finding.event_ids;
@@ -225,6 +231,7 @@ impl Judge {
                 scope: Scope::default(),
                 outcomes: Vec::new(),
                 findings: Vec::new(),
+                withheld: Vec::new(),
             },
         }
     }
@@ -269,6 +276,10 @@ impl Judge {
                 is_held_back: moment.holds.shifts.contains(&index),
                 clock: moment.clock,
             };
+            let is_due = || no_show_at(roster, index, &due).is_some_and(|at| at <= moment.clock);
+            if shift.is_held_back && !shift.is_bound && is_due() {
+                out.withheld.push(outcome.shift_id.clone());
+            }
             let mut findings = Findings { found: &mut out.findings, spent: &mut self.spent_ids };
             subject.of_shift(&shift, &mut findings);
         }

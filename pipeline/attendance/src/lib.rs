@@ -39,5 +39,5 @@ pub use judge::{Holds, Judged, Moment, Scope, judge};
 pub use late::is_repunch;
 pub use partition::{Applied, ClockSource, PartitionState, Recall, Settings, Step, TIMERS_AT_ONCE};
 pub use roster::{Roster, ShiftIndex, Window};
-pub use silence::SilenceNote;
+pub use silence::{Listen, SilenceNote};
 pub use timers::{Begin, Instant, Timer, Timers, next_instants};

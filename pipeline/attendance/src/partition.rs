@@ -13,6 +13,8 @@
 //! The order per record: [`PartitionState::advance`] to its clock, then [`PartitionState::is_late`],
 //! [`PartitionState::lookup`] and [`PartitionState::arrive`], then store the row, then [`PartitionState::apply`] it.
 
+mod hearing;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,12 +24,11 @@ use model::{EventTime, Partition, PersonIndex, StoredPunch, StoredRef};
 use crate::arrival::{Arrival, Clocking, Facts, arrive};
 use crate::believe::SUSPECT_US;
 use crate::book::{Book, Known};
-use crate::due::{DueTime, no_show_at};
 use crate::findings::Subject;
 use crate::judge::{Judge, Judged, Moment, Scope, emptied};
 use crate::minutes::corrected;
 use crate::roster::{Roster, ShiftIndex};
-use crate::silence::{HELD_US_MAX, Silence, SilenceNote, Verdict};
+use crate::silence::{HELD_US_MAX, Listen, Silence, SilenceNote};
 use crate::standing::Seen;
 use crate::timers::{Begin, Instant, Timer, Timers};
 
@@ -71,6 +72,8 @@ pub enum Step {
     Recall(Recall),
     /// An org fell silent, or speaks again.
     Silence(SilenceNote),
+    /// Stored punches of people of other partitions are wanted, to tell silent people from a silent log.
+    Listen(Listen),
 }
 
 /// A person to be judged over a span that memory does not reach.
@@ -255,13 +258,7 @@ impl PartitionState {
             self.set_clock(clock);
             self.build_timers(Begin::Fresh);
         }
-        let silence = &mut self.silence;
-        let hears = self.settings.clock == ClockSource::Append;
-        self.timers.open(&self.roster, clock, |shift| {
-            if hears {
-                silence.open(&self.roster, shift)
-            }
-        });
+        self.timers.open(&self.roster, clock);
         self.advance_on(clock, sink)
     }
 
@@ -381,18 +378,29 @@ impl PartitionState {
         let held_us = if hears { HELD_US_MAX } else { 0 };
         let since = self.since.unwrap_or(self.clock);
         self.timers = Timers::new(roster, ours, since, begin, held_us);
-        self.silence = Silence::default();
+        self.silence = match begin {
+            Begin::Fresh => Silence::default(),
+            Begin::Resumed(_) => Silence::resumed(),
+        };
         if hears {
-            let recent = self.clock.plus_us(-3 * HELD_US_MAX);
-            let opened = self.timers.opened().iter().filter(|shift| roster.shift_at(**shift).start >= recent);
-            opened.for_each(|shift| self.silence.open(roster, *shift));
+            self.prick_up(begin);
         }
     }
 
     fn fire(&mut self, instant: Instant, sink: &mut dyn FnMut(Step)) {
         let roster = self.roster.clone();
         match instant.timer {
+            Timer::Listen(shift) => {
+                self.listen_next(shift);
+                self.listen(shift, false, sink);
+            }
+            Timer::ListenAgain(shift) => self.listen(shift, true, sink),
             Timer::NoShow(shift) => self.fire_no_show(shift, sink),
+            Timer::Held(shift) => {
+                if self.silence.is_held(shift) {
+                    self.fire_no_show(shift, sink);
+                }
+            }
             Timer::Closed(shift) | Timer::Settled(shift) => self.judge_shift(shift, sink),
             Timer::Leave(place) => {
                 let row = &roster.reference().leave[place as usize];
@@ -408,30 +416,6 @@ impl PartitionState {
                 }
             }
         }
-    }
-
-    fn fire_no_show(&mut self, shift: ShiftIndex, sink: &mut dyn FnMut(Step)) {
-        let roster = self.roster.clone();
-        let timer = Timer::NoShow(shift);
-        // Leave may have come into force since the instant was set.
-        let Some(due_at) = no_show_at(&roster, shift, &DueTime::of(&roster, shift, self.clock)) else {
-            return;
-        };
-        if due_at > self.clock {
-            self.timers.push(Instant { at: due_at, timer });
-            return;
-        }
-        if self.settings.clock == ClockSource::Append {
-            let (book, clock, mut notes) = (&self.book, self.clock, Vec::new());
-            let shows = |shift| shows_punch(book, &roster, shift);
-            let verdict = self.silence.ask(&roster, shift, due_at, clock, shows, &mut notes);
-            notes.into_iter().for_each(|note| sink(Step::Silence(note)));
-            if let Verdict::Hold(at) = verdict {
-                self.timers.push(Instant { at, timer });
-                return;
-            }
-        }
-        self.judge_shift(shift, sink);
     }
 
     fn judge_shift(&mut self, shift: ShiftIndex, sink: &mut dyn FnMut(Step)) {
@@ -521,13 +505,6 @@ fn shared_id<'a>(roster: &'a Roster, employee_id: &str) -> (Option<PersonIndex>,
     (person, person.map(|person| &roster.reference().person(person).employee_id))
 }
 
-fn is_ours(settings: &Settings, employee_id: &str) -> bool {
+pub(crate) fn is_ours(settings: &Settings, employee_id: &str) -> bool {
     partition_of(employee_id.as_bytes(), settings.partitions) == settings.partition
-}
-
-/// Whether any believed punch lies in the window of the shift.
-fn shows_punch(book: &Book, roster: &Roster, shift: ShiftIndex) -> bool {
-    let window = roster.window(shift);
-    let employee_id = &roster.reference().person(roster.shift_at(shift).person).employee_id;
-    book.seen(employee_id, window.opens..window.closes.plus_us(1)).any(|seen| seen.counts())
 }

@@ -1,7 +1,7 @@
 //! One reference snapshot made ready for questions by id and by time.
 //!
 //! In: a [`Reference`].  Out: people, sites and shifts by id; a person's windows, permitted sites and policy by instant.
-//! Owns: look-up tables beside the shared snapshot: about 9 bytes a person and site, 28 a shift.
+//! Owns: look-up tables beside the shared snapshot: about 9 bytes a person and site, 28 a shift; under append time 4 more.
 //! Absent on purpose: maps from id to value (a table of places hashes through the snapshot itself and holds no text).
 //! Invariants: windows are parallel to `Reference::shifts`; a run is a contiguous range of one person's shifts; every
 //! window of a run overlaps no window of another run, unless a chain was cut (see [`RUN_SHIFTS_MAX`]); both kept by
@@ -9,8 +9,9 @@
 //! Why so: shifts are sorted by person and start, and a window reaches at most `reach_us` around its start, so every
 //! look-up by time is one binary search and a walk over a handful of neighbours.
 
+use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -81,6 +82,8 @@ pub struct Roster {
     before_us_max: i64,
     after_us_max: i64,
     debounce_us_max: i64,
+    /// Planned shifts by their site's org, by start; made when somebody listens for silence.
+    starts: OnceLock<HashMap<Arc<str>, Vec<ShiftIndex>>>,
 }
 
 impl std::fmt::Debug for Roster {
@@ -124,6 +127,7 @@ impl Roster {
             before_us_max,
             after_us_max,
             debounce_us_max: debounces.max().unwrap_or(0).saturating_mul(1_000_000),
+            starts: OnceLock::new(),
             reference,
         };
         roster.list_permitted();
@@ -340,6 +344,34 @@ impl Roster {
     /// The site of the shift instance at `index`.
     pub(crate) fn shift_site(&self, index: ShiftIndex) -> &Site {
         self.reference.site(self.shift_at(index).site)
+    }
+
+    /// The planned shifts at the sites of `org`, by start.
+    pub(crate) fn starts_of(&self, org: &str) -> &[ShiftIndex] {
+        self.starts().get(org).map_or(&[], Vec::as_slice)
+    }
+
+    /// The planned shifts of each org that has any, by start.
+    pub(crate) fn starts(&self) -> &HashMap<Arc<str>, Vec<ShiftIndex>> {
+        self.starts.get_or_init(|| {
+            let mut starts: HashMap<Arc<str>, Vec<ShiftIndex>> = HashMap::new();
+            for (place, shift) in self.reference.shifts.iter().enumerate() {
+                let index = ShiftIndex(place as u32);
+                let org = &self.reference.site(shift.site).org;
+                if shift.plan != ShiftPlan::Planned {
+                    continue;
+                }
+                match starts.get_mut(org) {
+                    Some(of_org) => of_org.push(index),
+                    None => _ = starts.insert(org.clone(), vec![index]),
+                }
+            }
+            for of_org in starts.values_mut() {
+                of_org.sort_unstable_by_key(|index| (self.shift_at(*index).start, *index));
+                of_org.shrink_to_fit();
+            }
+            starts
+        })
     }
 
     /// The person, where known, with the home site.

@@ -21,8 +21,14 @@ use crate::roster::{Roster, ShiftIndex};
 /// What an instant stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
+    /// No-shows of those who start with this shift are about to fall due: listen whether its org is silent.
+    Listen(ShiftIndex),
+    /// Listen once more.
+    ListenAgain(ShiftIndex),
     /// Due start, grace and waiting time have passed.
     NoShow(ShiftIndex),
+    /// A no-show that was held back is asked for again.
+    Held(ShiftIndex),
     /// The window has closed.
     Closed(ShiftIndex),
     /// `settle_min` has passed since: what holds now is final.
@@ -96,8 +102,8 @@ impl Timers {
         self.heap.push(Reverse(instant));
     }
 
-    /// Opens the windows that are open when the log's clock stands at `clock`; `opened` is told of each.
-    pub fn open(&mut self, roster: &Roster, clock: EventTime, mut opened: impl FnMut(ShiftIndex)) {
+    /// Opens the windows that are open when the log's clock stands at `clock`.
+    pub fn open(&mut self, roster: &Roster, clock: EventTime) {
         while let Some(shift) = self.by_opening.get(self.opened).copied() {
             let opens = roster.window(shift).opens;
             if opens > clock {
@@ -106,7 +112,6 @@ impl Timers {
             self.opened += 1;
             // As of the opening, not of `clock`: how far the clock moves at once must not matter.
             self.heap.extend(next_instants(roster, shift, opens).map(Reverse));
-            opened(shift);
         }
     }
 
@@ -127,7 +132,10 @@ impl Timers {
     /// The last instant of any shift whose window has opened.
     pub(crate) fn last_of_opened(&self) -> Option<EventTime> {
         let of_shift = |instant: &&Reverse<Instant>| {
-            matches!(instant.0.timer, Timer::NoShow(_) | Timer::Closed(_) | Timer::Settled(_))
+            matches!(
+                instant.0.timer,
+                Timer::NoShow(_) | Timer::Held(_) | Timer::Closed(_) | Timer::Settled(_)
+            )
         };
         self.heap.iter().filter(of_shift).map(|instant| instant.0.at).max()
     }

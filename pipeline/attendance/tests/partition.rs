@@ -23,6 +23,7 @@ fn outcomes(steps: &[Step]) -> Vec<String> {
             }
             Step::Recall(recall) => lines.push(format!("recall {}", recall.employee_id)),
             Step::Silence(note) => lines.push(format!("silence {}", note.state.name())),
+            Step::Listen(listen) => lines.push(format!("listen {}", listen.employee_ids.len())),
         }
     }
     lines
@@ -249,6 +250,175 @@ fn few_people_or_a_replay_hold_nothing_back() {
         }
         assert_eq!(story(&steps), (expected, vec![]));
     }
+}
+
+/// The crowd over the partitions of one log, and the lake that their owners commit to.
+struct Spread {
+    world: World,
+    states: Vec<PartitionState>,
+    lake: Vec<StoredPunch>,
+    steps: Vec<Step>,
+}
+
+impl Spread {
+    fn over(partitions: u32) -> Self {
+        let (world, _) = crowd();
+        let state = |number| {
+            let settings = Settings { partition: Partition::new(number), partitions, ..settings() };
+            let mut state = PartitionState::new(world.roster(), settings);
+            state.advance(world.time("06:00"), &mut |_| panic!("nothing is due"));
+            state
+        };
+        let states = (0..partitions).map(state).collect();
+        Self { world, states, lake: Vec::new(), steps: Vec::new() }
+    }
+
+    /// Ten seconds after ten seconds; what is asked of the lake is answered at once.
+    fn advance(&mut self, from: &str, until: &str) {
+        let (mut clock, until) = (self.world.time(from), self.world.time(until));
+        while clock <= until {
+            for state in &mut self.states {
+                let mut steps = Vec::new();
+                state.advance(clock, &mut |step| steps.push(step));
+                answer(state, &self.lake, steps, &mut self.steps);
+            }
+            clock = clock.plus_us(10_000_000);
+        }
+    }
+
+    fn punch(&mut self, at: &str, who: impl IntoIterator<Item = usize>) {
+        for number in who {
+            let employee_id: Arc<str> = format!("P{number:02}").into();
+            let own = position::partition_of(employee_id.as_bytes(), self.states.len() as u32);
+            let punch = StoredPunch { employee_id, ..row(&self.world, "e", Kind::In, at) };
+            let steps = &mut self.steps;
+            self.states[own.number() as usize].apply(&punch, &mut |step| steps.push(step));
+            self.lake.push(punch);
+        }
+    }
+}
+
+fn answer(state: &mut PartitionState, lake: &[StoredPunch], asked: Vec<Step>, out: &mut Vec<Step>) {
+    for step in asked {
+        let Step::Listen(listen) = step else {
+            out.push(step);
+            continue;
+        };
+        let wanted = lake.iter().filter(|punch| {
+            listen.employee_ids.contains(&punch.employee_id) && punch.occurred_at >= listen.since
+        });
+        let wanted: Vec<StoredPunch> = wanted.cloned().collect();
+        state.heard(&listen, &wanted, &mut |step| out.push(step));
+    }
+}
+
+#[test]
+fn silence_is_the_orgs_however_its_people_are_spread() {
+    for partitions in [1, 2, 6, 30, 64] {
+        let mut spread = Spread::over(partitions);
+        spread.advance("08:59", "09:40");
+        let firing = vec!["silence firing".to_owned()];
+        assert_eq!(story(&spread.steps), (0, firing), "{partitions} partitions");
+        spread.punch("08:55", 0..26);
+        spread.advance("09:40", "09:41");
+        let both = ["silence firing", "silence resolved"].map(str::to_owned).to_vec();
+        assert_eq!(story(&spread.steps), (4, both), "{partitions} partitions");
+        spread.advance("09:41", "12:00");
+        assert_eq!(story(&spread.steps).0, 4, "{partitions} partitions");
+    }
+}
+
+#[test]
+fn a_lone_no_show_on_a_partition_is_no_silence() {
+    for partitions in [1, 2, 6, 30, 64] {
+        let mut spread = Spread::over(partitions);
+        spread.punch("08:55", 1..30);
+        spread.advance("08:59", "09:15");
+        assert_eq!(story(&spread.steps), (1, vec![]), "{partitions} partitions");
+    }
+}
+
+#[test]
+fn a_lake_that_does_not_answer_holds_for_two_hours_at_most() {
+    let mut spread = Spread::over(30);
+    spread.punch("08:55", 1..30);
+    let own = position::partition_of(b"P00", 30);
+    let state = &mut spread.states[own.number() as usize];
+    let mut steps = Vec::new();
+    state.advance(spread.world.time("11:14"), &mut |step| steps.push(step));
+    assert_eq!(story(&steps).0, 0);
+    assert!(steps.iter().filter(|step| matches!(step, Step::Listen(_))).count() <= 13, "{}", steps.len());
+    state.advance(spread.world.time("11:15"), &mut |step| steps.push(step));
+    assert_eq!(story(&steps).0, 1);
+}
+
+#[test]
+fn a_restart_takes_no_no_show_back_and_brings_none_forward() {
+    // Said before: left alone until the lake has answered.
+    let mut spread = Spread::over(30);
+    spread.punch("08:55", 1..30);
+    spread.advance("08:59", "09:20");
+    let said = spread.steps.iter().find_map(|step| match step {
+        Step::Judged(judged) => judged.findings.iter().find(|f| f.kind == AnomalyKind::NoShow).cloned(),
+        _ => None,
+    });
+    let said = said.unwrap();
+    let own = position::partition_of(b"P00", 30);
+    let resumed = |spread: &Spread| {
+        let partition = Settings { partition: own, partitions: 30, ..settings() };
+        let mut state = PartitionState::new(spread.world.roster(), partition);
+        spread
+            .lake
+            .iter()
+            .filter(|p| position::partition_of(p.employee_id.as_bytes(), 30) == own)
+            .for_each(|punch| state.fold(punch));
+        let before = &spread.states[own.number() as usize];
+        state.resume(before.clock(), before.since());
+        let mut steps = Vec::new();
+        state.restate(spread.world.time("00:00"), &mut |step| steps.push(step));
+        (state, steps)
+    };
+    let (mut state, steps) = resumed(&spread);
+    let takes_back = |steps: &[Step]| {
+        steps.iter().any(|step| {
+            matches!(step, Step::Judged(judged) if judged.covers(&said) && !judged.findings.contains(&said))
+        })
+    };
+    assert!(!takes_back(&steps), "{steps:?}");
+    let (mut asked, mut steps) = (Vec::new(), Vec::new());
+    state.advance(spread.world.time("09:20:01"), &mut |step| asked.push(step));
+    answer(&mut state, &spread.lake, asked, &mut steps);
+    assert!(!takes_back(&steps) && story(&steps).0 == 1, "{steps:?}");
+
+    // Not said before, since the org was silent: not said by restating either.
+    let mut spread = Spread::over(30);
+    spread.advance("08:59", "09:20");
+    let (_, steps) = resumed(&spread);
+    assert_eq!(story(&steps).0, 0, "{steps:?}");
+}
+
+#[test]
+fn a_new_owner_tells_that_an_org_speaks_again() {
+    let mut spread = Spread::over(6);
+    spread.advance("08:59", "09:20");
+    assert_eq!(story(&spread.steps).1, ["silence firing"]);
+    // Its owner is gone when the punches come; they are on other partitions.
+    let speaker = position::partition_of(b"hk/a", 6);
+    let others: Vec<usize> =
+        (0..30).filter(|n| position::partition_of(format!("P{n:02}").as_bytes(), 6) != speaker).collect();
+    spread.punch("08:55", others);
+    let partition = Settings { partition: speaker, partitions: 6, ..settings() };
+    let mut state = PartitionState::new(spread.world.roster(), partition);
+    let before = &spread.states[speaker.number() as usize];
+    state.resume(before.clock(), before.since());
+    let mut steps = Vec::new();
+    for at in ["09:20:10", "09:20:30", "09:20:50"] {
+        let mut asked = Vec::new();
+        state.advance(spread.world.time(at), &mut |step| asked.push(step));
+        answer(&mut state, &spread.lake, asked, &mut steps);
+    }
+    let (_, notes) = story(&steps);
+    assert!(!notes.is_empty() && notes.iter().all(|note| note == "silence resolved"), "{notes:?}");
 }
 
 #[test]

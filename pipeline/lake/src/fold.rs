@@ -193,6 +193,38 @@ impl Lake {
         Ok(rows)
     }
 
+    /// The punches stored of these people that occurred at or after `since`, whatever partition they are on, in no order.
+    pub async fn punches_since(
+        &self,
+        employee_ids: &HashSet<&str>,
+        since: EventTime,
+    ) -> Result<Vec<StoredPunch>> {
+        let table = self.table(punches::NAME)?;
+        let Some(snapshot) = self.snapshot(punches::NAME).await? else { return Ok(Vec::new()) };
+        let may_hold = |file: &FileEntry| {
+            let bounds = file.bounds();
+            bounds.may_reach_time("occurred_at", since)
+                && bounds.may_hold_text("employee_id", employee_ids.iter().copied())
+        };
+        let keep = |batch: &RecordBatch| {
+            let (ids, occurred) = (texts(batch, "employee_id")?, times(batch, "occurred_at")?);
+            let keep = |row: usize| {
+                occurred.value(row) >= since.us()
+                    && ids.is_valid(row)
+                    && employee_ids.contains(ids.value(row))
+            };
+            Ok((0..batch.num_rows()).map(|row| Some(keep(row))).collect())
+        };
+        let mut rows = Vec::new();
+        let wanted = only(&snapshot.schema, &folded_columns());
+        self.visit(&table, &snapshot, &wanted, may_hold, keep, |batch| {
+            rows.extend(punches::read(batch)?.into_iter().map(|(_, punch)| punch));
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
     /// What was last said about every shift instance of these people.
     pub async fn results_of(&self, employee_ids: &[&str]) -> Result<Vec<ShiftResult>> {
         let mut latest = Latest::new(key_of_result);

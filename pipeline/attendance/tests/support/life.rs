@@ -154,7 +154,7 @@ fn take(world: &World, said: &mut Said, step: Step) {
     match step {
         Step::Judged(judged) => said.take(world, &judged),
         Step::Recall(recall) => panic!("everything is in memory here: {recall:?}"),
-        Step::Silence(_) => {}
+        Step::Silence(_) | Step::Listen(_) => {}
     }
 }
 
