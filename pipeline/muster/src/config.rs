@@ -230,11 +230,9 @@ impl Config {
                 let what = "[source] kind = \"kafka\" without brokers".to_owned();
                 tell("kafka", what, "add brokers = \"host:9092\"");
             }
-            if let Some(sasl) = sasl {
-                if sasl.password.is_some() == sasl.password_env.is_some() {
-                    let what = "[source.sasl] needs either password or password_env".to_owned();
-                    tell("sasl", what, "give one of them");
-                }
+            if sasl.as_ref().is_some_and(|sasl| sasl.password.is_some() == sasl.password_env.is_some()) {
+                let what = "[source.sasl] needs either password or password_env".to_owned();
+                tell("sasl", what, "give one of them");
             }
             return;
         }

@@ -50,6 +50,9 @@ pub fn failure(error: source::Error) -> Box<Failure> {
     if told == Some(ErrorKind::NotFound) {
         return Box::new(Failure::usage(error.to_string(), "name a file that is there"));
     }
+    if error.kind() == source::ErrorKind::Locked {
+        return outside(&error, Some(ONE_PROCESS));
+    }
     // A full disk's own text says what to do.
     let is_full = error.kind() == source::ErrorKind::DiskFull;
     outside(&error, told.filter(|_| !is_full).and_then(remedy))
@@ -79,6 +82,9 @@ const fn remedy(told: ErrorKind) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// What to do where another process has the embedded log.
+const ONE_PROCESS: &str = "an embedded log is one process's at a time: stop the other, most likely `muster run`, and start it anew afterwards";
 
 /// What the file system said, if it was the file system.
 fn disk(error: &dyn Error) -> Option<ErrorKind> {

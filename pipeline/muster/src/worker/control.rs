@@ -24,9 +24,10 @@ use arc_swap::ArcSwap;
 use frontier::PartitionFrontier;
 use model::position::Generation;
 use model::{EventTime, NextOffset, Partition};
-use source::{Polled, RawBatch, Source, StartAt};
+use source::{ErrorKind, Polled, RawBatch, Source, StartAt};
 
 use super::partition::{ClockMode, Cut, PartitionWork};
+use super::patience::await_log;
 use super::pipeline::{End, Events, Observer, Outlets, Progress, Settings, Status};
 use super::store::{Committed, Owned, Part, Request};
 use super::tally::Tally;
@@ -54,6 +55,9 @@ const PAUSED_WAIT: Duration = Duration::from_millis(5);
 /// process that was stalled hears within this that the group has given its partitions away.
 const OVERTAKEN_WAIT: Duration = Duration::from_secs(3);
 
+/// How long the loop waits after the log did not answer.
+const SILENCE_WAIT: Duration = Duration::from_millis(200);
+
 /// How often alerts that were over long ago are forgotten: it reads the whole alerts topic.
 const TIDY_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
@@ -67,6 +71,8 @@ enum Stage {
 
 struct Holding {
     stage: Stage,
+    /// Read to its end, as far as the run's own end asks for.
+    is_caught_up: bool,
     worker: usize,
     generation: Generation,
 }
@@ -157,6 +163,7 @@ impl<'a> Control<'a> {
                 self.last_tidy = Instant::now();
                 self.tell_all(|| ToWorker::Tidy);
             }
+            self.ask_for_end();
             self.reclaim()?;
             self.hold_back(is_full);
             if self.paused.is_empty() {
@@ -204,13 +211,21 @@ impl<'a> Control<'a> {
         let mut batch = self.spare.pop().unwrap_or_default();
         // Asked before the poll: what it then finds to be the end is the end of everything that was appended.
         let may_end = self.may_end.load(Ordering::Acquire);
-        let polled = self.source.poll(wait, &mut batch).map_err(files::failure)?;
+        let polled = match self.source.poll(wait, &mut batch) {
+            Err(error) if error.kind() == ErrorKind::Unreachable => {
+                tracing::warn!(%error, "the log does not answer");
+                std::thread::sleep(SILENCE_WAIT);
+                Polled::Idle
+            }
+            polled => polled.map_err(files::failure)?,
+        };
         match polled {
             Polled::Assigned(partitions) => self.own(partitions)?,
             Polled::Revoked(partitions) | Polled::Lost(partitions) => self.give_up(partitions),
             Polled::Batch => {
                 let partition = batch.partition();
-                if let Some(holding) = self.held.get(&partition).filter(|holding| holding.is_read()) {
+                if let Some(holding) = self.held.get_mut(&partition).filter(|holding| holding.is_read()) {
+                    holding.is_caught_up = false;
                     self.dirty = true;
                     self.under_way[holding.worker] += 1;
                     self.send(partition, ToWorker::Batch(batch));
@@ -218,7 +233,7 @@ impl<'a> Control<'a> {
                 }
             }
             Polled::CaughtUp { partition, next, at } => self.caught_up(partition, next, at, may_end),
-            Polled::Ended(partition) => self.ask_for_end(partition),
+            Polled::Ended(partition) => self.note_caught_up(partition),
             Polled::Idle => {}
         }
         self.spare.push(batch);
@@ -238,14 +253,33 @@ impl<'a> Control<'a> {
             End::At(time) => self.settings.partition.clock == ClockMode::Record || at >= time,
         };
         if may_end && is_due {
-            self.ask_for_end(partition);
+            self.note_caught_up(partition);
         }
     }
 
-    fn ask_for_end(&mut self, partition: Partition) {
-        let Some(holding) = self.held.get_mut(&partition) else { return };
-        if holding.stage == Stage::Reading {
-            holding.stage = Stage::EndAsked;
+    fn note_caught_up(&mut self, partition: Partition) {
+        if let Some(holding) = self.held.get_mut(&partition) {
+            holding.is_caught_up = true;
+        }
+    }
+
+    /// Asks for the end once every partition was read to its own, and no worker has anything under way that could
+    /// still bring a record to another partition.
+    fn ask_for_end(&mut self) {
+        if self.under_way.iter().any(|batches| *batches > 0)
+            || self.held.values().any(|holding| !holding.is_caught_up)
+        {
+            return;
+        }
+        let reading = |(partition, holding): (&Partition, &mut Holding)| {
+            let is_due = holding.stage == Stage::Reading;
+            if is_due {
+                holding.stage = Stage::EndAsked;
+            }
+            is_due.then_some(*partition)
+        };
+        let due: Vec<Partition> = self.held.iter_mut().filter_map(reading).collect();
+        for partition in due {
             self.dirty = true;
             self.send(partition, ToWorker::End(partition, self.settings.end));
         }
@@ -288,7 +322,8 @@ impl<'a> Control<'a> {
         let partition = owned.partition;
         let committed = owned.frontier.next();
         if committed == NextOffset::START && self.settings.start != StartAt::Earliest {
-            let next = self.source.locate(partition, self.settings.start).map_err(files::failure)?;
+            let next =
+                await_log(|| self.source.locate(partition, self.settings.start)).map_err(files::failure)?;
             owned.frontier = owned.frontier.beginning_at(next);
         }
         let (next, generation) = (owned.frontier.next(), owned.generation);
@@ -296,15 +331,16 @@ impl<'a> Control<'a> {
             let mut outlet = self.outlets.alerts.lock().map_err(poisoned)?;
             // The marker first: what a former owner still publishes lies before it and is folded, or behind it and
             // counts for nobody.
-            outlet.own(partition, generation).map_err(|error| files::outlet_failure(&error))?;
-            outlet.fold(partition).map_err(|error| files::outlet_failure(&error))?
+            await_log(|| outlet.own(partition, generation)).map_err(|error| files::outlet_failure(&error))?;
+            await_log(|| outlet.fold(partition)).map_err(|error| files::outlet_failure(&error))?
         };
         // One that was overtaken may still have its former owner's work in a worker.
         self.send(partition, ToWorker::Drop(partition));
         let work = PartitionWork::recover(&self.settings.partition, owned, said, &self.world.load());
         let load = |worker: &usize| self.held.values().filter(|holding| holding.worker == *worker).count();
         let worker = (0..self.queues.len()).min_by_key(load).unwrap_or(0);
-        self.held.insert(partition, Holding { stage: Stage::Reading, worker, generation });
+        self.held
+            .insert(partition, Holding { stage: Stage::Reading, is_caught_up: false, worker, generation });
         let progress = Progress { judged: next, committed, ..Progress::START };
         self.progress.insert(partition, progress);
         self.events.claims += 1;
@@ -343,7 +379,13 @@ impl<'a> Control<'a> {
 
     fn take_worker(&mut self, message: FromWorker, observer: &mut dyn Observer) -> Result<(), Box<Failure>> {
         match message {
-            FromWorker::Spent { worker, batch, rows } => {
+            FromWorker::Spent { worker, batch, rows, forwarded } => {
+                for to in forwarded {
+                    // Durable on that partition by now: the source will bring it.
+                    if let Some(holding) = self.held.get_mut(&to) {
+                        holding.is_caught_up = false;
+                    }
+                }
                 self.under_way[worker] -= 1;
                 self.buffered += rows;
                 self.spare.push(batch);
@@ -395,7 +437,10 @@ impl<'a> Control<'a> {
         gathered.retain(|cut| self.is_current(cut));
         let has_moved = gathered.iter().any(|cut| {
             let committed = self.progress.get(&cut.partition).map(|progress| progress.committed);
-            !cut.rows.is_empty() || !cut.recalls.is_empty() || committed != Some(cut.frontier.next())
+            !cut.rows.is_empty()
+                || !cut.recalls.is_empty()
+                || !cut.listens.is_empty()
+                || committed != Some(cut.frontier.next())
         });
         let is_first = self.events.commits == 0;
         if !has_moved && !is_first && !self.is_over() && self.last_commit.elapsed() < CLOCK_COMMIT_EVERY {
@@ -403,8 +448,8 @@ impl<'a> Control<'a> {
             return;
         }
         let part = |cut: Cut| {
-            let Cut { partition, frontier, rows, recalls, .. } = cut;
-            Part { partition, rows, frontier, recalls }
+            let Cut { partition, frontier, rows, recalls, listens, .. } = cut;
+            Part { partition, rows, frontier, recalls, listens }
         };
         let request: Request = gathered.into_iter().map(part).collect();
         self.last_commit = Instant::now();
@@ -432,6 +477,10 @@ impl<'a> Control<'a> {
         for drained in committed.drained {
             self.dirty = true;
             self.send(drained.partition, ToWorker::Drained(Box::new(drained)));
+        }
+        for heard in committed.heard {
+            self.dirty = true;
+            self.send(heard.partition, ToWorker::Heard(Box::new(heard)));
         }
         for (partition, known) in committed.known {
             self.send(partition, ToWorker::Known(partition, known));

@@ -136,10 +136,11 @@ impl Reading {
                     self.is_assigned = true;
                     self.start(partition, from)?;
                 }
-                Polled::Batch if self.batch.partition() == partition => {
-                    if self.holds(offset) || self.batch.next() > from {
-                        return Ok(self.holds(offset));
-                    }
+                Polled::Batch
+                    if self.batch.partition() == partition
+                        && (self.holds(offset) || self.batch.next() > from) =>
+                {
+                    return Ok(self.holds(offset));
                 }
                 Polled::CaughtUp { partition: end, .. } | Polled::Ended(end) if end == partition => {
                     return Ok(false);

@@ -23,6 +23,7 @@ mod identities;
 mod letters;
 mod misplaced;
 mod partition;
+mod patience;
 mod pipeline;
 mod rows;
 mod said;

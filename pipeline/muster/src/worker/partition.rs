@@ -27,8 +27,8 @@ use std::time::Instant;
 use alerts::SaidAlert;
 use arrow::array::RecordBatch;
 use attendance::{
-    Belief, Believer, ClockSource, Clocking, Decided, Facts, PartitionState, Recall, Step, append_clocks,
-    content_hash, digest, expect,
+    Belief, Believer, ClockSource, Clocking, Decided, Facts, Listen, PartitionState, Recall, Step,
+    append_clocks, content_hash, digest, expect,
 };
 use frontier::PartitionFrontier;
 use jiff::SignedDuration;
@@ -47,7 +47,7 @@ use source::{RawBatch, WallClock};
 use super::pipeline::{End, Outlets};
 use super::rows::{RowBuilders, Rows};
 use super::said::SaidBook;
-use super::store::Owned;
+use super::store::{Heard, Owned};
 use super::tally::Tally;
 use super::world::World;
 use crate::failure::Failure;
@@ -118,6 +118,8 @@ pub(super) struct Cut {
     pub(super) rows: Rows,
     /// People to be judged again from the lake.
     pub(super) recalls: Vec<Recall>,
+    /// Questions about people of other partitions, to be asked of the lake.
+    pub(super) listens: Vec<Listen>,
     /// What was counted since the last cut.
     pub(super) tally: Tally,
     /// The versions of anomalies published since the last cut.
@@ -155,6 +157,7 @@ pub(super) struct PartitionWork {
     /// Every identity accepted so far, by this owner or before: for certain new, or to be asked of the lake.
     identities: Identities,
     recalls: Vec<Recall>,
+    listens: Vec<Listen>,
     tally: Tally,
     anomalies: Vec<Anomaly>,
     results: Vec<ShiftResult>,
@@ -173,6 +176,8 @@ struct Buffers {
     /// Records that belong to other partitions: their places in the batch, and where they go.
     misplaced_at: Vec<usize>,
     misplaced: Vec<Partition>,
+    /// Where records have gone since control was last told.
+    forwarded: Vec<Partition>,
     steps: Vec<Step>,
 }
 
@@ -244,6 +249,7 @@ impl PartitionWork {
             near_floor: VecDeque::new(),
             identities: Identities::new(owned.known),
             recalls: Vec::new(),
+            listens: Vec::new(),
             tally: Tally::default(),
             anomalies: Vec::new(),
             results: Vec::new(),
@@ -328,6 +334,21 @@ impl PartitionWork {
         self.publish(world, outlets)
     }
 
+    /// The lake's answer to a question: no-shows held back may go, an org may be silent.
+    ///
+    /// # Errors
+    /// What the alerts outlet says.
+    pub(super) fn heard(
+        &mut self,
+        heard: &Heard,
+        world: &World,
+        outlets: &Outlets,
+    ) -> Result<(), Box<Failure>> {
+        self.adopt(world);
+        self.with_steps(|state, sink| state.heard(&heard.listen, &heard.punches, sink));
+        self.publish(world, outlets)
+    }
+
     /// The input has ended: everything held is decided, and timers run on. That run is no part of the log under
     /// `clock = "record"`: the frontier keeps the clock of its last record.
     ///
@@ -383,6 +404,7 @@ impl PartitionWork {
             frontier,
             rows,
             recalls: std::mem::take(&mut self.recalls),
+            listens: std::mem::take(&mut self.listens),
             tally: std::mem::take(&mut self.tally),
             anomalies: std::mem::take(&mut self.anomalies),
             results: std::mem::take(&mut self.results),
@@ -660,6 +682,7 @@ impl Buffers {
             verdicts: Verdicts::default(),
             misplaced_at: Vec::new(),
             misplaced: Vec::new(),
+            forwarded: Vec::new(),
             clocks: Vec::new(),
             steps: Vec::new(),
         }

@@ -56,9 +56,12 @@ impl SaidBook {
         let digest = digest(anomaly.state, &anomaly.finding);
         let value = SaidAnomaly { state: anomaly.state, finding: anomaly.finding };
         let said = Said { version: anomaly.version, digest, cause: anomaly.cause, value };
-        // What is in the table was published first; the outlet may have forgotten it since (a tombstone), or was not told
-        // because it was too old. Either way the next version is the one behind.
-        self.outlet.fold(said.value.finding.id, said.clone());
+        // Said to be over in the table, it was published first, unless it was too old; the outlet may have forgotten it
+        // since. The next version is the one behind. What the table holds to be firing tells nothing of the outlet: that
+        // never forgets what it said to fire, and may have said that it is over before a crash.
+        if anomaly.state == AnomalyState::Resolved {
+            self.outlet.fold(said.value.finding.id, said.clone());
+        }
         self.table.fold(said.value.finding.id, said);
     }
 
@@ -166,8 +169,11 @@ impl SaidBook {
 
     /// Forgets what lies before `floor` and is over.
     pub(super) fn forget_before(&mut self, floor: EventTime) {
+        // What was said not long ago stays, too: after a crash the table may be behind the outlet by it.
         let keep = |said: &Said<SaidAnomaly>| {
-            said.value.state == AnomalyState::Firing || said.value.finding.last_at >= floor
+            said.value.state == AnomalyState::Firing
+                || said.value.finding.last_at >= floor
+                || said.cause.clock.time() >= floor
         };
         self.table.retain(|_, said| keep(said));
         self.outlet.retain(|_, said| keep(said));
@@ -280,6 +286,7 @@ mod tests {
             scope: Scope { shift_ids: vec!["s".into()], dates: vec![] },
             outcomes: vec![],
             findings: findings.to_vec(),
+            withheld: vec![],
         };
         book.take(&judged, cause(at));
         book.take_fresh().iter().map(|a| (a.finding.kind, a.version, a.state)).collect()
@@ -297,6 +304,26 @@ mod tests {
         assert_eq!(take(&mut book, &[], 5), []);
         assert_eq!(take(&mut book, &[late(4)], 6), [(AnomalyKind::Late, 4, Firing)]);
         assert_eq!(book.take_rows().len(), 4, "the table gets the same versions");
+    }
+
+    #[test]
+    fn what_was_published_before_a_crash_is_not_published_again_when_memory_has_passed_it() {
+        for floor in [5, 100] {
+            let mut before = SaidBook::default();
+            take(&mut before, &[finding(AnomalyKind::Late, 5)], 1);
+            let row = before.take_rows().remove(0);
+            take(&mut before, &[], 9);
+            let mut after = SaidBook::default();
+            let (id, published) = (row.finding.id, before.outlet.get(&row.finding.id).unwrap().clone());
+            after.fold_alert((id, published));
+            after.fold_anomaly(row.clone());
+            after.start_at(cause(3));
+            after.forget_before(EventTime::from_us(floor));
+            // Read from the lake once more, as for a late punch of that person.
+            after.fold_anomaly(row);
+            assert_eq!(take(&mut after, &[], 9), [], "floor {floor}");
+            assert_eq!(after.take_rows().iter().map(|row| row.version).collect::<Vec<_>>(), [2]);
+        }
     }
 
     #[test]

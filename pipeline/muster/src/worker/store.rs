@@ -5,13 +5,13 @@
 //! that stays down ends the run with exit code 3, and the next run resumes.
 //! Invariants: I-2 through `Lake::commit`; said state is committed behind the punches it is about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use attendance::Recall;
+use attendance::{Listen, Recall};
 use frontier::PartitionFrontier;
 use lake::{Action, Claim, Commit, CommitOutcome, ErrorKind, KnownIds, Lake, LogIdentity, SaidUntil};
 use model::position::{Generation, NextOffset};
@@ -73,6 +73,16 @@ pub(super) struct Drained {
     pub(super) anomalies: Vec<Anomaly>,
 }
 
+/// The answer to a question about people of other partitions.
+pub(super) struct Heard {
+    /// The partition that asked.
+    pub(super) partition: Partition,
+    /// The question.
+    pub(super) listen: Listen,
+    /// The punches it asks for, and maybe more.
+    pub(super) punches: Arc<[StoredPunch]>,
+}
+
 /// What is to be committed: a part for each partition.
 pub(super) type Request = Vec<Part>;
 
@@ -86,6 +96,8 @@ pub(super) struct Part {
     pub(super) frontier: PartitionFrontier,
     /// People to be judged from the lake behind this commit.
     pub(super) recalls: Vec<Recall>,
+    /// Questions about people of other partitions, whose rows other processes commit.
+    pub(super) listens: Vec<Listen>,
 }
 
 /// What a commit did.
@@ -99,6 +111,8 @@ pub(super) struct Committed {
     pub(super) lost: Vec<Partition>,
     /// Rows of the inbox, and people, that are now to be judged from the lake.
     pub(super) drained: Vec<Drained>,
+    /// Answers to the questions of this cut.
+    pub(super) heard: Vec<Heard>,
     /// What is known of identities, where that is newer than what was said before.
     pub(super) known: Vec<(Partition, KnownIds)>,
 }
@@ -240,8 +254,10 @@ impl Store {
             frontiers: request.iter().map(|part| (part.partition, part.frontier)).collect(),
             lost: lost.into_iter().collect(),
             drained: Vec::new(),
+            heard: Vec::new(),
             known: Vec::new(),
         };
+        committed.heard = self.listen(&mut request)?;
         let recalls = request.into_iter().flat_map(|part| {
             let partition = part.partition;
             part.recalls.into_iter().map(move |recall| (partition, recall))
@@ -318,6 +334,24 @@ impl Store {
             self.inbox.remove(partition);
             self.handed_out.remove(partition);
         }
+    }
+
+    /// Answers what the parts ask about people of other partitions, in one look at the lake as it is now.
+    fn listen(&self, request: &mut Request) -> Result<Vec<Heard>, Box<Failure>> {
+        let asked: Vec<(Partition, Listen)> = request
+            .iter_mut()
+            .flat_map(|part| {
+                std::mem::take(&mut part.listens).into_iter().map(|listen| (part.partition, listen))
+            })
+            .collect();
+        let Some(since) = asked.iter().map(|(_, listen)| listen.since).min() else { return Ok(Vec::new()) };
+        let people: HashSet<&str> =
+            asked.iter().flat_map(|(_, listen)| &listen.employee_ids).map(|id| &**id).collect();
+        let (runtime, lake) = (&self.runtime, &self.lake);
+        let punches: Arc<[StoredPunch]> =
+            persist(|| runtime.block_on(lake.punches_since(&people, since)))?.into();
+        let answer = |(partition, listen)| Heard { partition, listen, punches: Arc::clone(&punches) };
+        Ok(asked.into_iter().map(answer).collect())
     }
 
     /// The next rows of the inbox that are not drained, with all they need.

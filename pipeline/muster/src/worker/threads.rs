@@ -16,7 +16,7 @@ use source::RawBatch;
 
 use super::partition::{Cut, PartitionWork};
 use super::pipeline::{End, Outlets};
-use super::store::{Committed, Drained, Owned, Request, Store};
+use super::store::{Committed, Drained, Heard, Owned, Request, Store};
 use super::world::World;
 use crate::failure::Failure;
 
@@ -30,6 +30,8 @@ pub(super) enum ToWorker {
     Tidy,
     Drop(Partition),
     Drained(Box<Drained>),
+    /// The answer to a question about people of other partitions.
+    Heard(Box<Heard>),
     /// Newer filters over the identities of a partition.
     Known(Partition, KnownIds),
 }
@@ -40,6 +42,8 @@ pub(super) enum FromWorker {
         worker: usize,
         batch: RawBatch,
         rows: usize,
+        /// Partitions that records of it were appended to again.
+        forwarded: Vec<Partition>,
     },
     Cut(Vec<Cut>),
     Failed(Box<Failure>),
@@ -94,13 +98,14 @@ fn work(
                 work.restate(&world, outlets)?;
             }
             ToWorker::Batch(mut batch) => {
-                let mut rows = 0;
+                let (mut rows, mut forwarded) = (0, Vec::new());
                 if let Some(work) = owned.get_mut(&batch.partition()) {
                     let before = work.buffered();
                     work.take(&mut batch, &world, outlets)?;
                     rows = work.buffered().saturating_sub(before);
+                    forwarded = work.take_forwarded();
                 }
-                say(FromWorker::Spent { worker, batch, rows });
+                say(FromWorker::Spent { worker, batch, rows, forwarded });
             }
             ToWorker::CaughtUp(partition, at) => {
                 if let Some(work) = owned.get_mut(&partition) {
@@ -115,6 +120,11 @@ fn work(
             ToWorker::Drained(drained) => {
                 if let Some(work) = owned.get_mut(&drained.partition) {
                     work.drain(*drained, &world, outlets)?;
+                }
+            }
+            ToWorker::Heard(heard) => {
+                if let Some(work) = owned.get_mut(&heard.partition) {
+                    work.heard(&heard, &world, outlets)?;
                 }
             }
             ToWorker::Known(partition, known) => {

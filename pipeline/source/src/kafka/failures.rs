@@ -55,7 +55,10 @@ impl Reasons {
     }
 
     pub(crate) fn hear(&self, error: &KafkaError, reason: &str) {
-        if let Some(code) = error.rdkafka_error_code().filter(|code| kind_of(*code) == ErrorKind::Forbidden) {
+        // What TLS refuses behind the handshake (a certificate that is asked for) comes as a connection that broke.
+        let is_tls = reason.contains("SSL routines");
+        let code = if is_tls { Some(RDKafkaErrorCode::SSL) } else { error.rdkafka_error_code() };
+        if let Some(code) = code.filter(|code| kind_of(*code) == ErrorKind::Forbidden) {
             *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
         }
         // That all brokers are down only counts what other reasons explain.

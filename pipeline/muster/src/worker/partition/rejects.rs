@@ -11,6 +11,7 @@ use source::{DeadLetter, RawBatch, RawEntry, RawHeaders};
 use super::PartitionWork;
 use crate::failure::Failure;
 use crate::files;
+use crate::worker::patience::await_log;
 use crate::worker::pipeline::Outlets;
 
 impl PartitionWork {
@@ -73,7 +74,7 @@ impl PartitionWork {
             return Ok(());
         }
         let mut place = outlets.letters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        place.bury(&letters).map_err(files::failure)
+        await_log(|| place.bury(&letters)).map_err(files::failure)
     }
 
     /// Makes letters durable whose records have left the worker's hands: (offset, code, message). Their bytes are read from
@@ -87,7 +88,8 @@ impl PartitionWork {
         for rejects in rejects.chunks(LETTERS_AT_ONCE) {
             let mut found = Vec::with_capacity(rejects.len());
             for (offset, _, message) in rejects {
-                let record = place.log().read(self.partition, *offset).map_err(files::failure)?;
+                let record =
+                    await_log(|| place.log().read(self.partition, *offset)).map_err(files::failure)?;
                 let message = match record {
                     Some(_) => message.clone(),
                     None => format!("{message}; the log does not give the record's bytes any more"),
@@ -107,7 +109,7 @@ impl PartitionWork {
                 DeadLetter::new(&self.settings.topic, self.partition, &entry, stage, *code, message)
             });
             let letters: Vec<DeadLetter<'_>> = letters.collect();
-            place.bury(&letters).map_err(files::failure)?;
+            await_log(|| place.bury(&letters)).map_err(files::failure)?;
         }
         place.log().close();
         Ok(())
@@ -124,7 +126,14 @@ impl PartitionWork {
             return Err(Box::new(Failure::from_outside("a log of one partition has no misplaced records")));
         };
         let mut forwarder = forwarder.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        forwarder.forward(raw, &found).map_err(files::failure)
+        await_log(|| forwarder.forward(raw, &found)).map_err(files::failure)?;
+        self.buffers.forwarded.extend(found.into_iter().map(|(_, to)| to));
+        Ok(())
+    }
+
+    /// The partitions that records were appended to again since the last call.
+    pub(in crate::worker) fn take_forwarded(&mut self) -> Vec<Partition> {
+        std::mem::take(&mut self.buffers.forwarded)
     }
 }
 

@@ -9,12 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use alerts::body;
 use attendance::{PartitionState, Step};
-use model::position::{Cause, LogClock, partition_of};
+use model::position::{Cause, LogClock};
 use model::{Anomaly, EventTime};
 
 use super::PartitionWork;
 use crate::failure::Failure;
 use crate::files;
+use crate::worker::patience::await_log;
 use crate::worker::pipeline::Outlets;
 use crate::worker::world::World;
 
@@ -39,15 +40,11 @@ impl PartitionWork {
                     self.state.recycle(judged);
                 }
                 Step::Silence(note) => {
-                    // Every partition hears the silence of its own people; one of them says it for the org.
-                    let speaker = partition_of(note.finding.org.as_bytes(), self.settings.partitions);
-                    if speaker != self.partition {
-                        continue;
-                    }
                     let cause = Cause { clock: LogClock::at(note.clock), ..self.here() };
                     self.said.take_note(&note, cause);
                 }
                 Step::Recall(recall) => self.recalls.push(recall),
+                Step::Listen(listen) => self.listens.push(listen),
             }
         }
         self.buffers.steps = steps;
@@ -96,7 +93,8 @@ impl PartitionWork {
             .collect();
         if !bodies.is_empty() {
             let mut outlet = outlets.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            outlet.publish(self.partition, &bodies).map_err(|error| files::outlet_failure(&error))?;
+            await_log(|| outlet.publish(self.partition, &bodies))
+                .map_err(|error| files::outlet_failure(&error))?;
             self.tally.published += bodies.len() as u64;
         }
         self.anomalies.extend(fresh);
