@@ -140,6 +140,12 @@ impl Broker {
         (&certificates.client_pem, &certificates.client_key_pem)
     }
 
+    /// Where it keeps its records: a folder for each partition, `<topic>-<partition>`. For tests that lose some while the
+    /// broker is down.
+    pub fn data_path(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// The Java process.
     ///
     /// # Panics

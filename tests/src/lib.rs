@@ -6,10 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 pub mod broker;
+pub mod cluster;
 pub mod lake_reader;
 pub mod office;
 pub mod oracles;
 pub mod program;
 pub mod recount;
+pub mod running;
 pub mod topic;
 pub mod webhook;

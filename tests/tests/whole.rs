@@ -9,6 +9,8 @@
 
 #[path = "whole/inbox.rs"]
 mod inbox;
+#[path = "whole/misplaced.rs"]
+mod misplaced;
 #[path = "whole/retention.rs"]
 mod retention;
 

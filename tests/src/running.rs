@@ -1,0 +1,110 @@
+//! A `muster` process that goes on: what it says is kept in a file, it is told to end, and its end is waited for.
+//!
+//! In: a folder with a configuration, arguments.  Out: its log, its exit code, answers of its HTTP face.
+//! Owns: the process; it is killed when this is dropped.
+//! Absent on purpose: an HTTP client of the rooms under test: one request is one connection here.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::program;
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// One running process.
+pub struct Running {
+    name: String,
+    log: PathBuf,
+    child: Child,
+}
+
+impl Running {
+    /// Starts `muster ARGS` in `folder`; what it says goes to `folder/NAME.log`.
+    pub fn start(folder: &Path, name: &str, args: &[&str]) -> Self {
+        Self::start_with(folder, name, args, &[])
+    }
+
+    /// As [`Running::start`], with environment variables.
+    pub fn start_with(folder: &Path, name: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let log = folder.join(format!("{name}.log"));
+        let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        let mut command = Command::new(program::path());
+        command.args(args).current_dir(folder).env("NO_COLOR", "1").env_remove("RUST_LOG");
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        Self { name: name.to_owned(), log, child: command.spawn().unwrap() }
+    }
+
+    /// Everything it has said, both outputs.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until it has said `text`; gives the rest of that line.
+    pub fn await_said(&mut self, text: &str, limit: Duration) -> String {
+        let begun = Instant::now();
+        loop {
+            let log = self.log();
+            if let Some((_, rest)) = log.split_once(text) {
+                return rest.lines().next().unwrap_or_default().trim().to_owned();
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("{} ended ({status}) and never said {text:?}:\n{log}", self.name);
+            }
+            assert!(begun.elapsed() < limit, "{} never said {text:?}:\n{log}", self.name);
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Tells it to end (SIGTERM).
+    pub fn terminate(&self) {
+        crate::broker::signal(self.child.id(), crate::broker::Signal::Terminate);
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it has ended; gives its exit code.
+    pub fn await_end(&mut self, limit: Duration) -> Option<i32> {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(begun.elapsed() < limit, "{} did not end in {limit:?}:\n{}", self.name, self.log());
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nothing is left behind, whatever failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request to `http://HOST:PORT`; status and body.
+pub fn http(url: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    let address = url.trim_end_matches('/').strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
+}
