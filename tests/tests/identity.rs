@@ -292,12 +292,17 @@ fn a_filter_that_is_wrong_costs_no_punch_and_doubles_none() {
     assert_eq!(shift("wrong")[0][..2], ["late".to_owned(), "10".to_owned()], "both ends are bound");
 
     // The state folded from the lake says nothing that the state alive did not say, and nothing comes twice.
-    let versions = lake.versions("shift_results", "shift_id");
+    let said = |lake: &LakeReader| {
+        let mut versions = lake.versions("shift_results", "shift_id");
+        versions.values_mut().for_each(|versions| versions.sort_unstable());
+        versions
+    };
+    let versions = said(&lake);
     for (file, accepted) in [("day.ndjson", 0), ("after.ndjson", 1), ("day.ndjson", 0)] {
         assert_eq!(replay(file, "wrong")["accepted"], accepted, "{file}");
     }
     let lake = LakeReader::open(&folder.join("wrong"));
-    assert_eq!(lake.versions("shift_results", "shift_id"), versions);
+    assert_eq!(said(&lake), versions);
     assert_eq!(lake.count("punches") as usize, PEOPLE * DAYS as usize * 2 + 4);
 }
 
