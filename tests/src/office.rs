@@ -17,6 +17,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
+use source::NewRecord;
 
 /// Broken records by kind, three of each.
 pub const BROKEN_KINDS: [&str; 10] = [
@@ -65,6 +66,13 @@ pub struct Record {
     pub value: Option<Vec<u8>>,
     /// What it is.
     pub what: What,
+}
+
+impl Record {
+    /// As a producer appends it: by its key.
+    pub fn to_append(&self) -> NewRecord<'_> {
+        NewRecord { key: Some(self.key.as_bytes()), value: self.value.as_deref(), ..NewRecord::default() }
+    }
 }
 
 /// The whole scenario.

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use model::position::partition_of;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use source::Append;
 use source::kafka::{KafkaLog, KafkaOptions};
-use source::{Append, NewRecord};
 use tests::broker::{Broker, Settings};
 use tests::lake_reader::LakeReader;
 use tests::office::{Office, What};
@@ -261,14 +261,7 @@ mod private_broker {
 
 /// Appends the records; where each one landed.
 fn produce(appender: &mut dyn Append, records: &[tests::office::Record]) -> Vec<(u32, i64)> {
-    let new: Vec<NewRecord<'_>> = records
-        .iter()
-        .map(|record| NewRecord {
-            key: Some(record.key.as_bytes()),
-            value: record.value.as_deref(),
-            ..NewRecord::default()
-        })
-        .collect();
+    let new: Vec<_> = records.iter().map(tests::office::Record::to_append).collect();
     let landed = appender.append("punches", &new).unwrap();
     landed.into_iter().map(|(partition, offset)| (partition.number(), offset.get())).collect()
 }

@@ -25,7 +25,7 @@ use model::position::partition_of;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use source::embedded::Options;
-use source::{Append, EmbeddedLog, NewRecord};
+use source::{Append, EmbeddedLog};
 use tests::lake_reader::LakeReader;
 use tests::office::{Office, What};
 use tests::oracles::{
@@ -224,14 +224,7 @@ fn fill_log(dir: &Path, office: &Office) -> Vec<(u32, i64)> {
     let mut appender = log.appender();
     let mut origins = Vec::new();
     for records in office.records.chunks(1_000) {
-        let new: Vec<NewRecord<'_>> = records
-            .iter()
-            .map(|record| NewRecord {
-                key: Some(record.key.as_bytes()),
-                value: record.value.as_deref(),
-                ..NewRecord::default()
-            })
-            .collect();
+        let new: Vec<_> = records.iter().map(tests::office::Record::to_append).collect();
         let landed = appender.append("punches", &new).unwrap();
         origins.extend(landed.into_iter().map(|(partition, offset)| (partition.number(), offset.get())));
     }

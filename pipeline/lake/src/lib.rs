@@ -2,8 +2,10 @@
 //!
 //! ```text
 //!   <lake>/_muster/lake.json        whose log this lake belongs to
-//!   <lake>/_muster/lock             one process at a time on a local lake
+//!   <lake>/_muster/lock             one process at a time, where the log is one process's or a file
 //!   <lake>/_muster/identity/….fuse  which identities are stored: a cache, made again from the files
+//!   <lake>/_muster/dead_letters/…   records too large for their dead letter (written by `source`)
+//!   <lake>/_muster/replayed.ndjson  which letters were replayed (written by `muster dlq`)
 //!   <lake>/punches/_delta_log/…     rows and, per partition, muster/<log>/<partition>/offset|clock|late|since
 //!   <lake>/<other>/_delta_log/…     rows and, per partition, muster/<log>/<partition>/said (/until; of said state /offset|clock|late)
 //!   <lake>/<table>/business_month=2026-11/part-….parquet

@@ -13,8 +13,8 @@
 //! In: a `Source`, a lake, a `World`.  Out: rows, alerts, dead letters, a `Tally`.  Owns: threads and queues for one run.
 //! Absent on purpose: async on the hot path (tokio serves the lake's edge only) and locks around state (a partition is
 //! owned by one thread).
-//! Invariants: I-2, I-5, I-9, I-12 (see ARCHITECTURE.md); buffered rows stay under `Settings::buffered_rows_max`: control
-//! does not poll beyond it.
+//! Invariants: I-2, I-5, I-9, I-12 (see ARCHITECTURE.md); beyond `Settings::buffered_rows_max` control pauses every
+//! partition, and goes on polling.
 //! Why so: a thread per group of partitions keeps state without locks; one committer keeps the order of commits.
 
 mod control;
