@@ -76,11 +76,15 @@ fn a_record_keeps_its_bytes_headers_and_append_time() {
 
 #[test]
 fn deleted_records_are_a_gap_at_the_start_and_while_reading() {
-    let log = log(2);
+    let topic = fresh("punches");
+    create(&topic, 2, &[]);
+    // A batch of one record is full: of a paused partition the client then fetches one record and no more.
+    let mut options = options(&topic);
+    options.batch.records_max = 1;
+    let log = KafkaLog::open(options, wall()).unwrap();
     fill(&log, 0, 0, 100);
     fill(&log, 1, 0, 100);
-    let topic = &log.identity().topic;
-    delete_records(topic, 0, 40);
+    delete_records(&topic, 0, 40);
     let mut source = log.source().unwrap();
     let mut seen = Seen::default();
     seen.positions.insert(Partition::new(0), next(10));
@@ -89,23 +93,27 @@ fn deleted_records_are_a_gap_at_the_start_and_while_reading() {
     assert_eq!(seen.values[&0].first().unwrap().0, 40);
     seen.until(&mut source, |seen| seen.caught_up.len() == 2);
 
-    // Behind the reader's back: the client has fetched nothing of it yet, because the partition is paused.
+    // Behind the reader's back: the client has fetched only one record of it, because the partition is paused.
     source.pause(Partition::new(0));
-    fill(&log, 0, 100, 100);
+    fill(&log, 0, 100, 1);
+    seen.until(&mut source, |_| log.stats().records == 161);
+    fill(&log, 0, 101, 99);
     fill(&log, 1, 100, 1);
     seen.until(&mut source, |seen| seen.count() == 161);
-    delete_records(topic, 0, 150);
+    delete_records(&topic, 0, 150);
     source.resume(Partition::new(0));
-    seen.until(&mut source, |seen| seen.count() == 211);
-    assert_eq!(seen.gaps, [(0, 10, 40), (0, 100, 150)]);
-    assert_eq!(log.stats().missing_offsets, 80);
+    seen.until(&mut source, |seen| seen.count() == 212);
+    assert_eq!(seen.gaps, [(0, 10, 40), (0, 101, 150)]);
+    assert_eq!(log.stats().missing_offsets, 79);
     // A partition emptied to its end is a gap up to the end, and then read to its end.
     source.pause(Partition::new(0));
-    fill(&log, 0, 200, 10);
-    delete_records(topic, 0, 210);
+    fill(&log, 0, 200, 1);
+    seen.until(&mut source, |_| log.stats().records == 213);
+    fill(&log, 0, 201, 9);
+    delete_records(&topic, 0, 210);
     source.resume(Partition::new(0));
     seen.until(&mut source, |seen| seen.caught_up[&0].0 == 210);
-    assert_eq!(seen.gaps.last(), Some(&(0, 200, 210)));
+    assert_eq!(seen.gaps.last(), Some(&(0, 201, 210)));
 }
 
 #[test]

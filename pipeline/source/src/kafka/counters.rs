@@ -37,6 +37,7 @@ pub(crate) struct Counters {
     stalls: AtomicU64,
     missing_offsets: AtomicU64,
     unanswered: AtomicU64,
+    buffered_bytes: AtomicU64,
     lag: Mutex<Vec<(Partition, u64)>>,
 }
 
@@ -64,6 +65,16 @@ impl Counters {
 
     pub(crate) fn unanswered(&self) {
         self.unanswered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Batches of punches in the making hold so many bytes.
+    pub(crate) fn note_buffered(&self, bytes: usize) {
+        self.buffered_bytes.fetch_max(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The most that they held since the last call.
+    pub(crate) fn take_buffered_peak(&self) -> u64 {
+        self.buffered_bytes.swap(0, Ordering::Relaxed)
     }
 
     pub(crate) fn set_lag(&self, lag: impl Iterator<Item = (Partition, u64)>) {

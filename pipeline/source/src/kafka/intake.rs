@@ -4,10 +4,13 @@
 //! Absent on purpose: where to start, and what the group does (`source` and `reader` say).
 //! Invariants: batches in the making hold at most `buffered_bytes_max` and one record more (those of paused partitions
 //! come on top, each at most one batch); a record of a partition that is not fetched is dropped.
+//! A paused partition's next batch is still filled; the client is told to pause it only when that is full, since the
+//! client drops what it has fetched ahead of a paused partition, and resumes late (`waker`).
 //! Why so: one queue of the client for all partitions, drained whole, costs one copy a record and no queue a partition:
 //! split partition queues outlive a rebalance in librdkafka 2.12 and then starve (research/streams.md, 4.4).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{EventTime, NextOffset, Offset, Partition};
@@ -21,6 +24,7 @@ use super::group::{self, Membership};
 use super::native;
 use super::options::KafkaOptions;
 use super::reading::{Reading, Stage, Taken, position};
+use super::waker::Waker;
 use crate::error::{Error, ErrorKind};
 use crate::log::BatchLimits;
 use crate::raw_batch::{RawBatch, RawHeaders};
@@ -44,7 +48,9 @@ pub(crate) enum Trouble {
 }
 
 pub(crate) struct Intake {
-    pub(crate) client: BaseConsumer<Membership>,
+    // Before the client: its thread holds one as well.
+    waker: Waker,
+    pub(crate) client: Arc<BaseConsumer<Membership>>,
     pub(crate) topic: String,
     readings: Vec<Option<Box<Reading>>>,
     limits: BatchLimits,
@@ -65,7 +71,9 @@ impl Intake {
         partitions: u32,
         options: &KafkaOptions,
     ) -> Self {
+        let client = Arc::new(client);
         Self {
+            waker: Waker::start(&client, topic),
             client,
             topic: topic.to_owned(),
             readings: (0..partitions).map(|_| None).collect(),
@@ -77,6 +85,11 @@ impl Intake {
             paused: BTreeSet::new(),
             turn: 0,
         }
+    }
+
+    /// Bytes of all batches in the making.
+    pub(crate) const fn buffered_bytes(&self) -> usize {
+        self.buffered_bytes
     }
 
     pub(crate) fn get(&mut self, partition: Partition) -> Option<&mut Reading> {
@@ -161,7 +174,7 @@ impl Intake {
         }
     }
 
-    /// Stops or goes on fetching `partition`; what was taken of it stays.
+    /// Stops or goes on delivering `partition`; what was taken of it stays.
     pub(crate) fn pause(&mut self, partition: Partition, is_paused: bool) {
         let Some(reading) = self.get(partition).filter(|reading| reading.is_paused != is_paused) else {
             return;
@@ -174,9 +187,13 @@ impl Intake {
         self.agree_on_pause(partition);
     }
 
-    /// Has the client pause or resume a partition that it fetches, if it stands otherwise.
+    /// Has the client pause a partition that is paused and has a full batch waiting, and resume it else.
     fn agree_on_pause(&mut self, partition: Partition) {
-        let Some(is_paused) = self.get(partition).map(|reading| reading.is_paused) else { return };
+        let limits = self.limits;
+        let Some(is_paused) = self.get(partition).map(|reading| reading.is_paused && reading.is_full(limits))
+        else {
+            return;
+        };
         let list = group::list(&self.topic, &[partition.number() as i32]);
         let done = match (is_paused, self.paused.contains(&partition)) {
             (true, false) => self.client.pause(&list),
@@ -189,6 +206,7 @@ impl Intake {
             }
             Ok(()) => {
                 self.paused.remove(&partition);
+                self.waker.wake(partition.number() as i32);
             }
             Err(error) => {
                 tracing::warn!(topic = self.topic, %partition, is_paused, %error, "pause or resume")
@@ -226,10 +244,13 @@ impl Intake {
             }
             taken += 1;
             let after = reading.pending.bytes();
-            let is_full = reading.is_full(*limits);
+            let (is_full, is_paused) = (reading.is_full(*limits), reading.is_paused);
             self.buffered_bytes += after - before;
-            if is_full {
-                break Drained::Full(Partition::new(number as u32));
+            let partition = Partition::new(number as u32);
+            match (is_full, is_paused) {
+                (true, false) => break Drained::Full(partition),
+                (true, true) => self.agree_on_pause(partition),
+                (false, _) => {}
             }
             if self.buffered_bytes >= self.buffered_bytes_max
                 && let Some(largest) = self.largest()

@@ -29,6 +29,7 @@ mod reader;
 mod reading;
 mod source;
 mod topics;
+mod waker;
 
 use std::sync::Arc;
 
@@ -159,6 +160,12 @@ impl KafkaLog {
         Ok(extents
             .map(|((_, begin), (_, next))| Extent { begin: position(begin), next: position(next) })
             .collect())
+    }
+
+    /// The most bytes that batches of punches in the making held since the last call. They may hold
+    /// [`KafkaOptions::buffered_bytes_max`].
+    pub fn take_buffered_peak(&self) -> u64 {
+        self.shared.counters.take_buffered_peak()
     }
 
     /// What was counted since the log was opened, and the lag of the partitions read here.

@@ -273,6 +273,7 @@ impl KafkaSource {
             let is_ready = self.intake.any(|reading| reading.has_news() && !reading.is_paused);
             let step = if is_ready { Duration::ZERO } else { left.min(WAIT_STEP) };
             let drained = self.intake.drain(step, self.log.counters())?;
+            self.log.counters().note_buffered(self.intake.buffered_bytes());
             if let Some(polled) = self.take_change() {
                 return Ok(polled);
             }
