@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::Value;
 
-use crate::lines::{AlertBody, AlertOwner, DeadLetterLine, LedgerLine, Summary, VerdictLine};
+use crate::lines::{AlertBody, AlertDigest, AlertOwner, DeadLetterLine, LedgerLine, Summary, VerdictLine};
 use crate::punch::PunchLine;
 use crate::rows::{
     CalendarFile, CorrectionRow, LeaveRow, OrgRow, PersonRow, PolicyFile, ShiftRow, SiteProperties,
@@ -37,6 +37,7 @@ pub fn all() -> Vec<NamedSchema> {
         of::<CalendarFile>("calendars"),
         of::<VerdictLine>("verdict"),
         of::<AlertBody>("alert"),
+        of::<AlertDigest>("alert_digest"),
         of::<AlertOwner>("alert_owner"),
         of::<DeadLetterLine>("dead_letter"),
         of::<Summary>("summary"),

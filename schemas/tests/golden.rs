@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use model::{Batch, NextOffset, Offset, Partition};
 use schemas::decode::{ColumnNames, CsvColumns};
-use schemas::lines::{AlertBody, CauseLine, DeadLetterLine, LedgerLine, Summary, SummaryText, VerdictLine};
+use schemas::lines::{
+    ALERT_DIGEST_TYPE, AlertBody, AlertDigest, CauseLine, DeadLetterLine, KindCount, LedgerLine, Summary,
+    SummaryText, VerdictLine,
+};
 use schemas::rows::{
     CalendarFile, CorrectionRow, LeaveRow, OrgRow, PersonRow, PolicyFile, ReferenceRow, ShiftRow,
     SiteProperties,
@@ -233,6 +236,12 @@ fn lines_that_muster_writes() {
     let text = serde_json::to_string(&plain).unwrap();
     assert!(!text.contains("null") && !text.contains("shift_id"), "{text}");
     assert_eq!(serde_json::from_str::<AlertBody>(&text).unwrap(), plain);
+    // One with every option, one with none.
+    let digests: Vec<AlertDigest> = round_trip("alert_digests.ndjson");
+    assert!(digests.iter().all(|digest| digest.message_type == ALERT_DIGEST_TYPE));
+    assert_eq!(digests[0].counts["no_show"], KindCount { firing: 18, resolved: 0 });
+    assert_eq!((digests[0].alerts.len(), digests[0].left_out, digests[0].names.len()), (1, 17, 1));
+    assert_eq!((digests[1].site_id.as_deref(), digests[1].left_out, digests[1].names.len()), (None, 0, 0));
     let letters: Vec<DeadLetterLine> = round_trip("dead_letters.ndjson");
     assert_eq!(letters[0].origin(), Some(("punches", 3, 8)));
     assert_eq!(letters[0].value_bytes().unwrap().unwrap(), b"{\"event_id\":\"p-9\",\xff");

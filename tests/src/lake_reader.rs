@@ -54,3 +54,20 @@ impl LakeReader {
         versions
     }
 }
+
+/// Message, alert and version of each row of `alert_deliveries` of which `what` holds.
+pub fn deliveries(lake: &LakeReader, what: &str) -> Vec<(String, String, i64)> {
+    let mut rows = Vec::new();
+    for batch in
+        lake.sql(&format!("SELECT webhook_id, anomaly_id, version FROM alert_deliveries WHERE {what}"))
+    {
+        let text = |column: usize| arrow::compute::cast(batch.column(column), &DataType::Utf8).unwrap();
+        let (messages, alerts) = (text(0), text(1));
+        let versions = batch.column(2).as_primitive::<Int64Type>();
+        for row in 0..batch.num_rows() {
+            let cell = |column: &arrow::array::ArrayRef| column.as_string::<i32>().value(row).to_owned();
+            rows.push((cell(&messages), cell(&alerts), versions.value(row)));
+        }
+    }
+    rows
+}

@@ -6,7 +6,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -28,6 +28,7 @@ pub struct Webhook {
     address: SocketAddr,
     accepted: Arc<Mutex<Vec<Accepted>>>,
     answers: Arc<Mutex<Vec<u16>>>,
+    status: Arc<AtomicU16>,
     stop: Arc<AtomicBool>,
 }
 
@@ -37,8 +38,9 @@ impl Webhook {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (accepted, answers) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, status) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU16::new(0)));
         let (into, told, over) = (Arc::clone(&accepted), Arc::clone(&answers), Arc::clone(&stop));
+        let fixed = Arc::clone(&status);
         thread::spawn(move || {
             let mut rng = StdRng::seed_from_u64(seed);
             for stream in listener.incoming() {
@@ -47,15 +49,24 @@ impl Webhook {
                 }
                 let mood = if moody { rng.random_range(0..10) } else { 9 };
                 let (into, told) = (Arc::clone(&into), Arc::clone(&told));
+                let mood = match fixed.load(Ordering::Relaxed) {
+                    0 => Mood::Any(mood),
+                    status => Mood::Fixed(status),
+                };
                 thread::spawn(move || stream.map(|stream| answer(stream, mood, &into, &told)));
             }
         });
-        Self { address, accepted, answers, stop }
+        Self { address, accepted, answers, status, stop }
     }
 
     /// Where it listens.
     pub fn url(&self) -> String {
         format!("http://{}/hook", self.address)
+    }
+
+    /// From now on every request gets `status`; none: as it was started.
+    pub fn answer_all(&self, status: Option<u16>) {
+        self.status.store(status.unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Everything answered with 200 so far.
@@ -77,9 +88,18 @@ impl Drop for Webhook {
     }
 }
 
+/// How a request is answered.
+#[derive(Clone, Copy, Debug)]
+enum Mood {
+    /// As the dice fell, 0 to 9.
+    Any(u32),
+    /// With this status.
+    Fixed(u16),
+}
+
 fn answer(
     stream: TcpStream,
-    mood: u32,
+    mood: Mood,
     accepted: &Mutex<Vec<Accepted>>,
     answers: &Mutex<Vec<u16>>,
 ) -> Option<()> {
@@ -105,11 +125,12 @@ fn answer(
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let (status, more) = match mood {
-        0 => (401, ""),
-        1 => (429, "retry-after: 1\r\n"),
-        2 => (500, ""),
-        3 => (0, ""),
-        _ => (200, ""),
+        Mood::Fixed(status) => (status, ""),
+        Mood::Any(0) => (401, ""),
+        Mood::Any(1) => (429, "retry-after: 1\r\n"),
+        Mood::Any(2) => (500, ""),
+        Mood::Any(3) => (0, ""),
+        Mood::Any(_) => (200, ""),
     };
     answers.lock().unwrap().push(status);
     if status == 0 {
@@ -117,7 +138,7 @@ fn answer(
         thread::sleep(Duration::from_secs(10));
         return None;
     }
-    if mood == 4 {
+    if matches!(mood, Mood::Any(4)) {
         thread::sleep(Duration::from_millis(700));
     }
     if status == 200 {

@@ -32,6 +32,8 @@ const FAULTS: usize = 30;
 const UNTIL: &str = "2021-02-01T00:00:00+08:00";
 /// The group gives a silent process's partitions away after this.
 const SESSION: Duration = Duration::from_secs(4);
+/// Messages on their way to one destination at once.
+const IN_FLIGHT_MAX: usize = 4;
 /// However it ends, it ends within this.
 const CALM_MAX: Duration = Duration::from_secs(180);
 
@@ -255,7 +257,8 @@ mod private_broker {
                 office.records.iter().filter(|record| partition_of(record.key.as_bytes(), PARTITIONS) == own);
             mine.filter(|record| record.what == What::Punch).map(local_date).next().unwrap()
         });
-        check_webhook(&webhook, &fired);
+        let sent = check_webhook(&webhook, &fired);
+        check_deliveries(&lake, &sent);
     }
 }
 
@@ -284,6 +287,7 @@ fn check_letters(log: &KafkaLog, office: &Office, origins: &[(u32, i64)]) {
 /// P4: behind the owners' markers every (id, version) once and without gap. Gives the alerts by id with their versions.
 fn check_alerts(log: &KafkaLog) -> BTreeMap<String, Vec<i64>> {
     let (mut versions, mut owners) = (BTreeMap::new(), BTreeMap::<u32, i64>::new());
+    let mut seen: BTreeMap<(String, String), String> = BTreeMap::new();
     let mut stale = 0;
     let mut reader = log.reader("alerts").unwrap();
     for record in read_topic(&mut reader) {
@@ -297,6 +301,12 @@ fn check_alerts(log: &KafkaLog) -> BTreeMap<String, Vec<i64>> {
             stale += 1;
         } else {
             push_version(&mut versions, &body);
+            // A version that is there twice is told with where, and what made it.
+            let place = format!("partition {}, offset {}: {body}", record.partition, record.offset);
+            let version = (body["alert_id"].to_string(), body["version"].to_string());
+            if let Some(before) = seen.insert(version, place.clone()) {
+                println!("twice:\n{before}\n{place}");
+            }
         }
     }
     println!("{} alerts, {stale} records of former owners that do not count", versions.len());
@@ -305,7 +315,8 @@ fn check_alerts(log: &KafkaLog) -> BTreeMap<String, Vec<i64>> {
 }
 
 /// P4 at a destination: no version twice but under the same id, and none that was never said.
-fn check_webhook(webhook: &Webhook, fired: &BTreeMap<String, Vec<i64>>) {
+/// Gives every message that was accepted, with the versions in it.
+fn check_webhook(webhook: &Webhook, fired: &BTreeMap<String, Vec<i64>>) -> Sent {
     let accepted = webhook.accepted();
     let mut sent: BTreeMap<(String, i64), BTreeSet<String>> = BTreeMap::new();
     for message in &accepted {
@@ -329,4 +340,34 @@ fn check_webhook(webhook: &Webhook, fired: &BTreeMap<String, Vec<i64>>) {
     for (alert, ids) in &sent {
         assert_eq!(ids.len(), 1, "{alert:?} went out under several ids");
     }
+    sent.into_iter().map(|((id, version), ids)| (ids.into_iter().next().unwrap(), id, version)).collect()
+}
+
+/// Message, alert, version.
+type Sent = BTreeSet<(String, String, i64)>;
+
+/// Every attempt is in the lake once; what its receiver answered with 200 was sent, but for answers that came too late or
+/// whose process was killed before it could note them: those messages were sent again.
+fn check_deliveries(lake: &LakeReader, accepted: &Sent) {
+    let rows = lake.count("alert_deliveries");
+    let distinct = "(SELECT DISTINCT outbox, attempt_id, anomaly_id, version FROM alert_deliveries)";
+    assert_eq!(lake.count(distinct), rows, "a row of alert_deliveries is there twice");
+    let sent = tests::lake_reader::deliveries(lake, "status = 'sent'");
+    println!("alert_deliveries: {rows} rows, {} of them sent", sent.len());
+    assert!(sent.len() > 10, "{} rows were sent", sent.len());
+    let once: Sent = sent.iter().cloned().collect();
+    assert_eq!(once.len(), sent.len(), "a version was told twice");
+    let messages =
+        |sent: &Sent| sent.iter().map(|(message, ..)| message.clone()).collect::<BTreeSet<String>>();
+    let (noted, taken) = (messages(&once), messages(accepted));
+    assert!(noted.is_subset(&taken), "{:?} were sent, and never accepted", noted.difference(&taken));
+    // A body lists as many alerts as fit; the lake has all that its message is about.
+    let is_noted = |(message, ..): &&(String, String, i64)| noted.contains(message);
+    let unlisted: Vec<_> =
+        accepted.iter().filter(is_noted).filter(|version| !once.contains(*version)).collect();
+    assert!(unlisted.is_empty(), "{unlisted:?} were accepted, and are not in the lake");
+    let tried: Sent = tests::lake_reader::deliveries(lake, "true").into_iter().collect();
+    let untold: BTreeSet<&String> = accepted.difference(&tried).map(|(message, ..)| message).collect();
+    // At most what was on its way when its process was killed the last time.
+    assert!(untold.len() <= IN_FLIGHT_MAX, "{untold:?} were accepted and are not in the lake");
 }

@@ -7,6 +7,9 @@
 // A test that cannot go on panics, and says on standard output what it ran on.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "live/deliver.rs"]
+mod deliver;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use whole::child::{Running, run_if_asked};
+use whole::child::{Running, Task, run_if_asked};
 use whole::{Chain, Growth, Run, Tables, is_tiny};
 
 /// The program's own allocator.
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     let reference_s = chain.load_reference().as_secs_f64();
 
     let lake = folder.path().join("lake");
-    let run = Run::whole(&chain.config, &chain.punches, &lake);
+    let run = Run::whole(Task::Replay { config: &chain.config, punches: &chain.punches, lake: &lake });
     let tables = Tables::of(&lake);
     let stored = tables.table("punches").expect("a table of punches");
     assert_eq!(stored.rows as f64, run.number("accepted"), "what was accepted is in the lake");
@@ -81,7 +81,8 @@ fn restart(chain: &Chain, folder: &Path, expected: u64) -> Value {
     for attempt in 0..KILLS_MAX {
         let lake = folder.join(format!("killed-{attempt}"));
         let mut growth = Growth::of(&lake);
-        let mut victim = Running::start(&chain.config_often, &chain.punches, &lake);
+        let task = Task::Replay { config: &chain.config_often, punches: &chain.punches, lake: &lake };
+        let mut victim = Running::start(task);
         let in_time = loop {
             if growth.rows() >= expected / 2 {
                 break victim.ended().is_none();
@@ -96,7 +97,7 @@ fn restart(chain: &Chain, folder: &Path, expected: u64) -> Value {
         if !in_time || before >= expected {
             continue;
         }
-        let mut back = Running::start(&chain.config_often, &chain.punches, &lake);
+        let mut back = Running::start(task);
         let first = loop {
             if growth.rows() > before {
                 break back.begun.elapsed();

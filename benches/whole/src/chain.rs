@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use generate::{Part, Spec};
+use generate::{Part, Spec, World};
 use muster::chain_files::write_reference;
 use reference::Sources;
 
@@ -31,6 +31,8 @@ pub struct Chain {
     pub config: PathBuf,
     /// The same, but committing every 100 ms and every few thousand rows: there is soon something to find after a kill.
     pub config_often: PathBuf,
+    /// What the files were made from.
+    pub world: World,
     folder: PathBuf,
 }
 
@@ -67,7 +69,16 @@ impl Chain {
             batch * 4
         );
         fs::write(&config_often, often).expect("the disk takes the configuration");
-        Self { stores, people, records, punches: path, config, config_often, folder: folder.to_owned() }
+        Self {
+            stores,
+            people,
+            records,
+            punches: path,
+            config,
+            config_often,
+            world,
+            folder: folder.to_owned(),
+        }
     }
 
     /// How long it takes to read and check the reference data alone.

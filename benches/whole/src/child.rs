@@ -1,33 +1,80 @@
-//! `muster replay` in a process of its own: the benchmark's binary called again, doing nothing else.
+//! `muster replay` or `muster run` in a process of its own: the benchmark's binary called again, doing nothing else.
 //!
-//! In: a configuration, a file of punches, a lake's folder.  Out: [`Run`] for one that was left to finish, [`Running`] for
-//! one that is to be killed.  Owns: the process.
+//! In: a [`Task`].  Out: [`Run`] for one that was left to finish, [`Running`] for one that is to be ended or killed.
+//! Owns: the process.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use muster::commands::{self, ReplayArguments};
+use muster::commands::{self, ReplayArguments, RunArguments};
 use serde_json::{Value, json};
 
 use crate::usage::Usage;
 
-/// The first argument of a process that is the program, not the benchmark.
-const CHILD: &str = "--as-muster-replay";
+/// The first argument of a process that is the program, not the benchmark; then come the [`Task`]'s words.
+const CHILD: &str = "--as-muster";
 
-/// If this process was called as the program, runs `muster replay` and gives its exit code.
+/// What the process does.
+#[derive(Clone, Copy, Debug)]
+pub enum Task<'a> {
+    /// `muster replay` of a file into a lake.
+    Replay {
+        /// The configuration.
+        config: &'a Path,
+        /// The file.
+        punches: &'a Path,
+        /// The lake's folder.
+        lake: &'a Path,
+    },
+    /// `muster run` of a log.
+    Run {
+        /// The configuration.
+        config: &'a Path,
+        /// Until when its timers run, RFC 3339; without, until it is ended.
+        until: Option<&'a str>,
+    },
+}
+
+impl Task<'_> {
+    fn command(self) -> Command {
+        let mut command = Command::new(std::env::current_exe().expect("the path of the running binary"));
+        command.arg(CHILD).stdin(Stdio::null());
+        match self {
+            Self::Replay { config, punches, lake } => {
+                command.arg("replay").arg(config).arg(punches).arg(lake)
+            }
+            Self::Run { config, until } => command.arg("run").arg(config).args(until),
+        };
+        command
+    }
+}
+
+/// If this process was called as the program, runs it and gives its exit code.
 pub fn run_if_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != CHILD {
         return None;
     }
-    let mut path = || arguments.next().map(PathBuf::from);
-    let (config, punches, lake) = (path(), path()?, path());
+    let name = arguments.next()?;
+    let config = PathBuf::from(arguments.next()?);
+    let command = if name == "replay" {
+        let (punches, lake) = (PathBuf::from(arguments.next()?), arguments.next().map(PathBuf::from));
+        commands::Command::Replay(ReplayArguments {
+            config: Some(config),
+            punches: vec![punches],
+            lake,
+            format: None,
+            until: None,
+            json: true,
+        })
+    } else {
+        let until = arguments.next().map(|time| time.to_string_lossy().parse().expect("a time"));
+        commands::Command::Run(RunArguments { config, until, json: true })
+    };
     commands::start_log();
-    let replay =
-        ReplayArguments { config, punches: vec![punches], lake, format: None, until: None, json: true };
-    match commands::run(commands::Command::Replay(replay)) {
+    match commands::run(command) {
         Ok(_) => {
             let usage = Usage::own();
             let used = json!({
@@ -44,7 +91,7 @@ pub fn run_if_asked() -> Option<ExitCode> {
     }
 }
 
-/// A replay that was left to finish.
+/// A process that was left to finish.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// From the start of the process to its end.
@@ -56,17 +103,17 @@ pub struct Run {
 }
 
 impl Run {
-    /// Replays `punches` into `lake` and waits for the end.
+    /// Does the task and waits for the end.
     ///
     /// # Panics
     /// If the process fails, or says nothing.
-    pub fn whole(config: &Path, punches: &Path, lake: &Path) -> Self {
+    pub fn whole(task: Task<'_>) -> Self {
         let begun = Instant::now();
-        let output = command(config, punches, lake).stderr(Stdio::piped()).output();
+        let output = task.command().stderr(Stdio::piped()).output();
         let output = output.expect("the benchmark's own binary can be started");
         let wall = begun.elapsed();
         let told = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "replay failed: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{task:?} failed: {}", String::from_utf8_lossy(&output.stderr));
         let mut lines = told.lines().map(|line| serde_json::from_str(line).expect("lines of JSON"));
         let (summary, used) = (lines.next().expect("a summary"), lines.next().expect("what was used"));
         Self { wall, summary, used }
@@ -78,7 +125,7 @@ impl Run {
     }
 }
 
-/// A replay under way. Dropping it kills the process.
+/// A process under way. Dropping it kills it.
 #[derive(Debug)]
 pub struct Running {
     /// When the process was started.
@@ -87,13 +134,13 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts to replay `punches` into `lake`.
+    /// Starts the task; what it logs comes out at this process's standard error.
     ///
     /// # Panics
     /// If the process cannot be started.
-    pub fn start(config: &Path, punches: &Path, lake: &Path) -> Self {
+    pub fn start(task: Task<'_>) -> Self {
         let begun = Instant::now();
-        let child = command(config, punches, lake).stderr(Stdio::null()).stdout(Stdio::null()).spawn();
+        let child = task.command().stdout(Stdio::null()).spawn();
         Self { begun, child: child.expect("the benchmark's own binary can be started") }
     }
 
@@ -103,6 +150,22 @@ impl Running {
     /// If the system does not know the process.
     pub fn ended(&mut self) -> Option<bool> {
         self.child.try_wait().expect("a process of our own").map(|status| status.success())
+    }
+
+    /// What it has used so far; `None` where there is no `/proc`.
+    pub fn usage(&self) -> Option<Usage> {
+        Usage::of(self.child.id())
+    }
+
+    /// Tells it to end (SIGTERM) and waits until it has.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn end(mut self) {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(told.expect("a command kill").success(), "a process of our own can be told to end");
+        let status = self.child.wait().expect("a process of our own");
+        assert!(status.success(), "told to end, it ended with {status}");
     }
 
     /// Kills it as `kill -9` does, and waits until it is gone.
@@ -117,10 +180,4 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn command(config: &Path, punches: &Path, lake: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("the path of the running binary"));
-    command.arg(CHILD).arg(config).arg(punches).arg(lake).stdin(Stdio::null());
-    command
 }

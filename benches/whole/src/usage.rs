@@ -17,8 +17,13 @@ pub struct Usage {
 impl Usage {
     /// What this process has used; `None` where there is no `/proc`.
     pub fn own() -> Option<Self> {
-        let stat = fs::read_to_string("/proc/self/stat").ok()?;
-        let status = fs::read_to_string("/proc/self/status").ok()?;
+        Self::of(std::process::id())
+    }
+
+    /// What the process `pid` has used; `None` where there is no `/proc` or no such process.
+    pub fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         Some(Self { cpu_s: cpu_s(&stat)?, peak_rss_bytes: peak_rss_bytes(&status)? })
     }
 }

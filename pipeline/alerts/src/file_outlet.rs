@@ -4,6 +4,7 @@
 //! Absent on purpose: fsync a batch (a replay is repeatable; the file outlives the process, not the machine's power).
 //! Invariants: the file holds whole lines only once it was opened, kept by `open`.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -46,9 +47,10 @@ impl FileOutlet {
 }
 
 impl Outlet for FileOutlet {
-    fn fold(&mut self, partition: Partition) -> Result<Vec<SaidAlert>, Error> {
+    fn fold(&mut self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Vec<SaidAlert>>, Error> {
         let reader = BufReader::new(File::open(&self.path).map_err(|error| self.fail(error))?);
-        let mut said = Vec::new();
+        let mut said: BTreeMap<Partition, Vec<SaidAlert>> =
+            partitions.iter().map(|partition| (*partition, Vec::new())).collect();
         for (number, line) in reader.lines().enumerate() {
             let line = line.map_err(|error| self.fail(error))?;
             let place = || format!("{}:{}", self.path.display(), number + 1);
@@ -58,20 +60,20 @@ impl Outlet for FileOutlet {
                 place: place(),
                 what: "an unknown kind, state or id".into(),
             })?;
-            if alert.1.cause.partition == partition {
+            if let Some(said) = said.get_mut(&alert.1.cause.partition) {
                 said.push(alert);
             }
         }
         Ok(said)
     }
 
-    fn own(&mut self, _partition: Partition, _generation: Generation) -> Result<(), Error> {
+    fn own(&mut self, _owners: &[(Partition, Generation)]) -> Result<(), Error> {
         Ok(())
     }
 
-    fn publish(&mut self, _partition: Partition, bodies: &[AlertBody]) -> Result<(), Error> {
+    fn publish(&mut self, alerts: &[(Partition, &[AlertBody])]) -> Result<(), Error> {
         let mut lines = Vec::new();
-        for body in bodies {
+        for body in alerts.iter().flat_map(|(_, bodies)| *bodies) {
             serde_json::to_writer(&mut lines, body).map_err(|error| self.fail(error.into()))?;
             lines.push(b'\n');
         }
@@ -118,17 +120,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("alerts.ndjson");
         let partition = anomaly().cause.partition;
-        FileOutlet::open(&path).unwrap().publish(partition, &bodies(&[1, 2])).unwrap();
+        FileOutlet::open(&path).unwrap().publish(&[(partition, &bodies(&[1, 2]))]).unwrap();
         let mut torn = std::fs::read(&path).unwrap();
         torn.truncate(torn.len() - 7);
         std::fs::write(&path, torn).unwrap();
         let mut outlet = FileOutlet::open(&path).unwrap();
-        assert_eq!(outlet.fold(partition).unwrap().len(), 1);
-        outlet.publish(partition, &bodies(&[2, 3])).unwrap();
+        assert_eq!(outlet.fold(&[partition]).unwrap()[&partition].len(), 1);
+        outlet.publish(&[(partition, &bodies(&[2, 3]))]).unwrap();
         let versions: Vec<i64> =
-            outlet.fold(partition).unwrap().iter().map(|(_, said)| said.version).collect();
+            outlet.fold(&[partition]).unwrap()[&partition].iter().map(|(_, said)| said.version).collect();
         assert_eq!(versions, [1, 2, 3]);
-        assert!(outlet.fold(Partition::new(9)).unwrap().is_empty());
+        assert!(outlet.fold(&[Partition::new(9)]).unwrap()[&Partition::new(9)].is_empty());
     }
 
     #[test]
@@ -136,7 +138,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("alerts.ndjson");
         std::fs::write(&path, "{}\n").unwrap();
-        let error = FileOutlet::open(&path).unwrap().fold(Partition::new(0)).unwrap_err().to_string();
+        let error = FileOutlet::open(&path).unwrap().fold(&[Partition::new(0)]).unwrap_err().to_string();
         assert!(error.contains("alerts.ndjson:1: no alert"), "{error}");
     }
 }

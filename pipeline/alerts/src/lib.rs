@@ -21,8 +21,8 @@ pub use alert_reader::{AlertReader, Seen};
 pub use compose::{SaidAnomaly, body, digest, read_back};
 pub use delivery::{
     Deliverer, DeliveryError, DeliveryLimits, DeliveryLog, DeliveryRow, DeliverySetup, DeliveryStats,
-    Destination, DestinationConfig, DestinationProblem, DestinationState, DestinationStats, Digest, Done,
-    HttpPost, KindCount, Length, NameOf, Parcel, Post, Regions, Reply, Running, SecretText,
+    Destination, DestinationConfig, DestinationProblem, DestinationState, DestinationStats, Done, HttpPost,
+    Length, NameOf, OffDestination, Parcel, Post, Regions, Reply, Running, SecretText,
 };
 pub use file_outlet::FileOutlet;
 pub use outlet::{Error, Outlet, SaidAlert};

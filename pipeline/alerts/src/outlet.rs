@@ -1,5 +1,7 @@
 //! The interface of a place alerts are published to and read back from.
 
+use std::collections::BTreeMap;
+
 use frontier::said::Said;
 use model::position::Generation;
 use model::{AnomalyId, EventTime, Partition};
@@ -62,25 +64,27 @@ pub enum Error {
 
 /// A place alerts are published to.
 pub trait Outlet: Send {
-    /// What was last said about each alert caused in `partition`. An owner calls [`Outlet::own`] first: what a former
-    /// owner says between the two would count for other readers and be missed here.
+    /// What was last said about each alert caused in one of `partitions`, by partition; every one of them has an entry.
+    /// An owner calls [`Outlet::own`] first: what a former owner says between the two would count for other readers and
+    /// be missed here.
     ///
     /// # Errors
     /// The outside said no, or the place holds something that is no alert.
-    fn fold(&mut self, partition: Partition) -> Result<Vec<SaidAlert>, Error>;
+    fn fold(&mut self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Vec<SaidAlert>>, Error>;
 
-    /// Marks that the owner of `partition` is now the one of `generation`.
+    /// Marks that the owner of each partition is now the one of that generation.
     ///
     /// # Errors
     /// The outside said no.
-    fn own(&mut self, partition: Partition, generation: Generation) -> Result<(), Error>;
+    fn own(&mut self, owners: &[(Partition, Generation)]) -> Result<(), Error>;
 
-    /// Publishes, in order, alerts caused in `partition`; durable against a crash of this process when it returns.
+    /// Publishes, in order, alerts with the partition that each few were caused in; durable against a crash of this
+    /// process when it returns.
     ///
     /// # Errors
-    /// The outside said no. Some of `bodies` may have been published all the same: say nothing more before folding
+    /// The outside said no. Some may have been published all the same: say nothing more before folding
     /// again. To say a version twice is harmless.
-    fn publish(&mut self, partition: Partition, bodies: &[AlertBody]) -> Result<(), Error>;
+    fn publish(&mut self, alerts: &[(Partition, &[AlertBody])]) -> Result<(), Error>;
 
     /// Forgets alerts of `partition` that were resolved before `before` (35 days ago; contract, section 6) and returns
     /// how many those were. It reads the whole partition: for a slow timer. A place that keeps everything does nothing.

@@ -13,7 +13,7 @@
 //! _owner/3  | {"generation": 41}   |
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use model::position::{Generation, NextOffset};
@@ -70,30 +70,42 @@ impl TopicOutlet {
         Error::Log { topic: self.topic.clone(), source }
     }
 
-    /// Reads `partition` up to the topic's present end.
-    fn read(&mut self, partition: Partition) -> Result<Folded, Error> {
+    /// Reads `partitions` up to the topic's present end.
+    fn read(&mut self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Folded>, Error> {
+        let mut folded: BTreeMap<Partition, Folded> =
+            partitions.iter().map(|partition| (*partition, Folded::default())).collect();
+        let mut open: BTreeSet<Partition> = folded.keys().copied().collect();
+        if open.is_empty() {
+            return Ok(folded);
+        }
         let mut source = (self.open_source)().map_err(|error| self.fail(error))?;
-        let (mut batch, mut reader, mut folded) =
-            (RawBatch::default(), AlertReader::default(), Folded::default());
+        let (mut batch, mut reader) = (RawBatch::default(), AlertReader::default());
         let mut silent_polls = 0;
-        loop {
+        while let Some(waited_for) = open.first().copied() {
             let polled =
                 source.poll(Duration::from_millis(POLL_MS), &mut batch).map_err(|error| self.fail(error))?;
             silent_polls = if polled == Polled::Idle { silent_polls + 1 } else { 0 };
             match polled {
-                Polled::Assigned(partitions) if partitions.contains(&partition) => {
-                    source.start(&[(partition, NextOffset::START)]).map_err(|error| self.fail(error))?;
+                Polled::Assigned(assigned) => {
+                    let wanted = assigned.into_iter().filter(|partition| open.contains(partition));
+                    let starts: Vec<_> = wanted.map(|partition| (partition, NextOffset::START)).collect();
+                    source.start(&starts).map_err(|error| self.fail(error))?;
                 }
-                Polled::Batch => self.fold_batch(&batch, &mut reader, &mut folded)?,
-                Polled::CaughtUp { partition: end, .. } | Polled::Ended(end) if end == partition => {
-                    return Ok(folded);
+                Polled::Batch => {
+                    if let Some(folded) = folded.get_mut(&batch.partition()) {
+                        self.fold_batch(&batch, &mut reader, folded)?;
+                    }
+                }
+                Polled::CaughtUp { partition, .. } | Polled::Ended(partition) => {
+                    open.remove(&partition);
                 }
                 Polled::Idle if silent_polls >= SILENT_S_MAX * 1_000 / POLL_MS => {
-                    return Err(Error::Silent { topic: self.topic.clone(), partition });
+                    return Err(Error::Silent { topic: self.topic.clone(), partition: waited_for });
                 }
                 _ => {}
             }
         }
+        Ok(folded)
     }
 
     fn fold_batch(
@@ -142,7 +154,7 @@ impl TopicOutlet {
                 None => gone.push(*id),
             }
         }
-        self.publish(partition, &bodies)
+        self.publish(&[(partition, &bodies)])
             .and_then(|()| self.append_tombstones(partition, generation, &gone))
             .inspect_err(|_| {
                 self.written_over.insert(partition, written_over);
@@ -173,46 +185,54 @@ impl TopicOutlet {
 }
 
 impl Outlet for TopicOutlet {
-    fn fold(&mut self, partition: Partition) -> Result<Vec<SaidAlert>, Error> {
-        let folded = self.read(partition)?;
-        self.written_over.insert(partition, folded.written_over);
-        self.mend(partition)?;
-        let mut said = Vec::with_capacity(folded.said.len());
-        for body in folded.said.values() {
-            said.push(read_back(body).ok_or_else(|| Error::Foreign {
-                place: format!("topic {}, partition {partition}, key {}", self.topic, body.alert_id),
-                what: "an unknown kind, state or time".into(),
-            })?);
+    fn fold(&mut self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Vec<SaidAlert>>, Error> {
+        let mut said = BTreeMap::new();
+        for (partition, folded) in self.read(partitions)? {
+            self.written_over.insert(partition, folded.written_over);
+            self.mend(partition)?;
+            let mut here = Vec::with_capacity(folded.said.len());
+            for body in folded.said.values() {
+                here.push(read_back(body).ok_or_else(|| Error::Foreign {
+                    place: format!("topic {}, partition {partition}, key {}", self.topic, body.alert_id),
+                    what: "an unknown kind, state or time".into(),
+                })?);
+            }
+            said.insert(partition, here);
         }
         Ok(said)
     }
 
-    fn own(&mut self, partition: Partition, generation: Generation) -> Result<(), Error> {
-        let key = format!("{ALERT_OWNER_PREFIX}{partition}");
-        let value = serde_json::to_vec(&AlertOwner { generation: generation.0 }).expect("a number is JSON");
-        let record = NewRecord {
-            key: Some(key.as_bytes()),
-            value: Some(&value),
-            headers: &[],
-            partition: Some(partition),
+    fn own(&mut self, owners: &[(Partition, Generation)]) -> Result<(), Error> {
+        let marker = |(partition, generation): &(Partition, Generation)| {
+            let value = serde_json::to_vec(&AlertOwner { generation: generation.0 });
+            (format!("{ALERT_OWNER_PREFIX}{partition}"), value.expect("a number is JSON"))
         };
-        self.appender.append(&self.topic, &[record]).map_err(|error| self.fail(error))?;
-        self.generations.insert(partition, generation);
-        self.mend(partition)
+        let markers: Vec<(String, Vec<u8>)> = owners.iter().map(marker).collect();
+        let records: Vec<NewRecord<'_>> = owners
+            .iter()
+            .zip(&markers)
+            .map(|((partition, _), (key, value))| NewRecord {
+                key: Some(key.as_bytes()),
+                value: Some(value),
+                headers: &[],
+                partition: Some(*partition),
+            })
+            .collect();
+        self.appender.append(&self.topic, &records).map_err(|error| self.fail(error))?;
+        self.generations.extend(owners.iter().copied());
+        owners.iter().try_for_each(|(partition, _)| self.mend(*partition))
     }
 
-    fn publish(&mut self, partition: Partition, bodies: &[AlertBody]) -> Result<(), Error> {
-        if bodies.is_empty() {
-            return Ok(());
-        }
+    fn publish(&mut self, alerts: &[(Partition, &[AlertBody])]) -> Result<(), Error> {
+        let bodies =
+            || alerts.iter().flat_map(|(partition, bodies)| bodies.iter().map(|body| (*partition, body)));
         let value = |body| serde_json::to_vec(body).expect("a body is text, numbers and lists of text");
-        let values: Vec<Vec<u8>> = bodies.iter().map(value).collect();
+        let values: Vec<Vec<u8>> = bodies().map(|(_, body)| value(body)).collect();
         let ids: Vec<String> =
-            bodies.iter().map(|body| format!("{}/{}", body.alert_id, body.version)).collect();
-        let headers: Vec<_> = bodies
-            .iter()
+            bodies().map(|(_, body)| format!("{}/{}", body.alert_id, body.version)).collect();
+        let headers: Vec<_> = bodies()
             .zip(&ids)
-            .map(|(body, id)| {
+            .map(|((_, body), id)| {
                 [
                     ("ce_specversion", Some("1.0".as_bytes())),
                     ("ce_id", Some(id.as_bytes())),
@@ -223,17 +243,18 @@ impl Outlet for TopicOutlet {
                 ]
             })
             .collect();
-        let records: Vec<NewRecord<'_>> = bodies
-            .iter()
+        let records: Vec<NewRecord<'_>> = bodies()
             .zip(values.iter().zip(&headers))
-            .map(|(body, (value, headers))| NewRecord {
+            .map(|((partition, body), (value, headers))| NewRecord {
                 key: Some(body.alert_id.as_bytes()),
                 value: Some(value),
                 headers,
                 partition: Some(partition),
             })
             .collect();
-        self.appender.append(&self.topic, &records).map_err(|error| self.fail(error))?;
+        if !records.is_empty() {
+            self.appender.append(&self.topic, &records).map_err(|error| self.fail(error))?;
+        }
         Ok(())
     }
 
@@ -245,7 +266,7 @@ impl Outlet for TopicOutlet {
             let said_at = body.detected_at.parse().ok().map(|at: jiff::Timestamp| EventTime::from(at));
             body.state == AnomalyState::Resolved.name() && said_at.is_some_and(|at| at < before)
         };
-        let folded = self.read(partition)?;
+        let folded = self.read(&[partition])?.remove(&partition).unwrap_or_default();
         let over: Vec<AnomalyId> =
             folded.said.iter().filter(|(_, body)| is_over(body)).map(|(id, _)| *id).collect();
         self.append_tombstones(partition, generation, &over)?;

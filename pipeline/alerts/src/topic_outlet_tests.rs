@@ -35,7 +35,9 @@ impl World {
     fn said(&self) -> Vec<(u8, i64, AnomalyState)> {
         let mut said: Vec<_> = self
             .outlet()
-            .fold(Partition::new(3))
+            .fold(&[HERE])
+            .unwrap()
+            .remove(&HERE)
             .unwrap()
             .into_iter()
             .map(|(id, said)| (id.0[0], said.version, said.value.state))
@@ -60,11 +62,11 @@ const HERE: Partition = Partition::new(3);
 fn the_topic_reads_back_what_was_said() {
     let world = World::new();
     let mut outlet = world.outlet();
-    outlet.own(HERE, Generation(5)).unwrap();
+    outlet.own(&[(HERE, Generation(5))]).unwrap();
     let bodies = [alert(1, 1, FIRING, 5), alert(2, 1, FIRING, 5), alert(1, 2, RESOLVED, 5)];
-    outlet.publish(HERE, &bodies).unwrap();
-    outlet.publish(HERE, &[]).unwrap();
-    outlet.publish(Partition::new(0), &[alert(3, 1, FIRING, 5)]).unwrap();
+    outlet.publish(&[(HERE, &bodies)]).unwrap();
+    outlet.publish(&[(HERE, &[])]).unwrap();
+    outlet.publish(&[(Partition::new(0), &[alert(3, 1, FIRING, 5)])]).unwrap();
     assert_eq!(world.said(), [(1, 2, RESOLVED), (2, 1, FIRING)]);
     let before = world.said();
     world.log.compact(TOPIC).unwrap();
@@ -74,7 +76,7 @@ fn the_topic_reads_back_what_was_said() {
 #[test]
 fn a_record_carries_the_headers_of_a_cloud_event() {
     let world = World::new();
-    world.outlet().publish(HERE, &[alert(1, 2, FIRING, 5)]).unwrap();
+    world.outlet().publish(&[(HERE, &[alert(1, 2, FIRING, 5)])]).unwrap();
     let (mut source, mut batch) = (world.log.source(TOPIC).unwrap(), RawBatch::new());
     source.poll(Duration::ZERO, &mut batch).unwrap();
     source.start(&[(HERE, NextOffset::START)]).unwrap();
@@ -95,38 +97,38 @@ fn a_record_carries_the_headers_of_a_cloud_event() {
 fn a_former_owner_is_not_heard_and_what_it_wrote_over_is_said_again() {
     let world = World::new();
     let mut former = world.outlet();
-    former.own(HERE, Generation(5)).unwrap();
-    former.publish(HERE, &[alert(1, 1, FIRING, 5), alert(2, 1, FIRING, 5)]).unwrap();
+    former.own(&[(HERE, Generation(5))]).unwrap();
+    former.publish(&[(HERE, &[alert(1, 1, FIRING, 5), alert(2, 1, FIRING, 5)])]).unwrap();
     let mut owner = world.outlet();
-    owner.own(HERE, Generation(6)).unwrap();
+    owner.own(&[(HERE, Generation(6))]).unwrap();
     // It wakes up and goes on, and it forgets something.
-    former.publish(HERE, &[alert(1, 2, RESOLVED, 5), alert(3, 1, FIRING, 5)]).unwrap();
+    former.publish(&[(HERE, &[alert(1, 2, RESOLVED, 5), alert(3, 1, FIRING, 5)])]).unwrap();
     former.tombstone(HERE, anomaly().detected_at.plus_s(1)).unwrap();
     assert_eq!(world.said(), [(1, 1, FIRING), (2, 1, FIRING)]);
-    owner.publish(HERE, &[alert(2, 2, RESOLVED, 6)]).unwrap();
+    owner.publish(&[(HERE, &[alert(2, 2, RESOLVED, 6)])]).unwrap();
 
     let mut next = world.outlet();
-    next.own(HERE, Generation(7)).unwrap();
-    assert_eq!(next.fold(HERE).unwrap().len(), 2);
+    next.own(&[(HERE, Generation(7))]).unwrap();
+    assert_eq!(next.fold(&[HERE]).unwrap()[&HERE].len(), 2);
     let expected = [(1, 1, FIRING), (2, 2, RESOLVED)];
     assert_eq!(world.said(), expected);
     // Compaction keeps the latest record of each key only: markers 5 and 6 go, and with them why 1/2 did not count.
     world.log.compact(TOPIC).unwrap();
     assert_eq!(world.said(), expected);
-    assert_eq!(next.fold(HERE).unwrap().len(), 2);
+    assert_eq!(next.fold(&[HERE]).unwrap()[&HERE].len(), 2);
 }
 
 #[test]
 fn folding_before_owning_mends_as_well() {
     let world = World::new();
     let mut former = world.outlet();
-    former.own(HERE, Generation(5)).unwrap();
-    former.publish(HERE, &[alert(1, 1, FIRING, 5)]).unwrap();
-    world.outlet().own(HERE, Generation(6)).unwrap();
-    former.publish(HERE, &[alert(1, 2, RESOLVED, 5)]).unwrap();
+    former.own(&[(HERE, Generation(5))]).unwrap();
+    former.publish(&[(HERE, &[alert(1, 1, FIRING, 5)])]).unwrap();
+    world.outlet().own(&[(HERE, Generation(6))]).unwrap();
+    former.publish(&[(HERE, &[alert(1, 2, RESOLVED, 5)])]).unwrap();
     let mut next = world.outlet();
-    next.fold(HERE).unwrap();
-    next.own(HERE, Generation(7)).unwrap();
+    next.fold(&[HERE]).unwrap();
+    next.own(&[(HERE, Generation(7))]).unwrap();
     world.log.compact(TOPIC).unwrap();
     assert_eq!(world.said(), [(1, 1, FIRING)]);
 }
@@ -137,9 +139,9 @@ fn what_was_resolved_long_ago_is_forgotten() {
     let mut outlet = world.outlet();
     let error = outlet.tombstone(HERE, EventTime::from_us(0)).unwrap_err().to_string();
     assert!(error.contains("not owned"), "{error}");
-    outlet.own(HERE, Generation(5)).unwrap();
+    outlet.own(&[(HERE, Generation(5))]).unwrap();
     outlet
-        .publish(HERE, &[alert(1, 1, FIRING, 5), alert(2, 1, FIRING, 5), alert(2, 2, RESOLVED, 5)])
+        .publish(&[(HERE, &[alert(1, 1, FIRING, 5), alert(2, 1, FIRING, 5), alert(2, 2, RESOLVED, 5)])])
         .unwrap();
     let resolved_at = anomaly().detected_at;
     assert_eq!(outlet.tombstone(HERE, resolved_at).unwrap(), 0);
@@ -149,7 +151,7 @@ fn what_was_resolved_long_ago_is_forgotten() {
     world.log.compact(TOPIC).unwrap();
     assert_eq!(world.said(), [(1, 1, FIRING)]);
     // It fires again: a life of its own.
-    outlet.publish(HERE, &[alert(2, 3, FIRING, 5)]).unwrap();
+    outlet.publish(&[(HERE, &[alert(2, 3, FIRING, 5)])]).unwrap();
     assert_eq!(world.said(), [(1, 1, FIRING), (2, 3, FIRING)]);
 }
 
@@ -166,7 +168,7 @@ fn other_keys_are_passed_over_and_a_foreign_record_is_named() {
     appender.append(TOPIC, &[record("_deliverer/3", "x"), record("_owner/3", "{\"generation\":2}")]).unwrap();
     assert_eq!(world.said(), []);
     appender.append(TOPIC, &[record("hello", "world")]).unwrap();
-    let error = world.outlet().fold(HERE).unwrap_err().to_string();
+    let error = world.outlet().fold(&[HERE]).unwrap_err().to_string();
     assert!(error.contains("topic alerts, partition 3, offset 2: no alert"), "{error}");
 }
 
@@ -197,6 +199,6 @@ fn a_log_that_never_answers_is_an_error() {
     let identity = world.log.identity(TOPIC).unwrap();
     let open = move || Ok(Box::new(Mute(identity.clone())) as Box<dyn Source>);
     let mut outlet = TopicOutlet::new(TOPIC, Box::new(world.log.appender()), Box::new(open));
-    let error = outlet.fold(HERE).unwrap_err().to_string();
+    let error = outlet.fold(&[HERE]).unwrap_err().to_string();
     assert!(error.contains("nothing came for 60 s"), "{error}");
 }

@@ -19,10 +19,13 @@ pub enum Mark {
     Said,
     /// In the tables committed just before `punches`: the first offset whose rows may be missing there.
     Until,
+    /// In `alert_deliveries`, of an outbox: the last attempt whose rows are there.
+    Attempt,
 }
 
 impl Mark {
-    const ALL: [Self; 6] = [Self::Offset, Self::Clock, Self::Late, Self::Since, Self::Said, Self::Until];
+    const ALL: [Self; 7] =
+        [Self::Offset, Self::Clock, Self::Late, Self::Since, Self::Said, Self::Until, Self::Attempt];
 
     /// Its last path segment.
     pub const fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Mark {
             Self::Since => "since",
             Self::Said => "said",
             Self::Until => "until",
+            Self::Attempt => "attempt",
         }
     }
 }

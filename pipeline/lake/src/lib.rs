@@ -8,6 +8,7 @@
 //!   <lake>/_muster/replayed.ndjson  which letters were replayed (written by `muster dlq`)
 //!   <lake>/punches/_delta_log/…     rows and, per partition, muster/<log>/<partition>/offset|clock|late|since
 //!   <lake>/<other>/_delta_log/…     rows and, per partition, muster/<log>/<partition>/said (/until; of said state /offset|clock|late)
+//!   <lake>/alert_deliveries/…       rows and, per outbox, muster/outbox:<id>/0/attempt
 //!   <lake>/<table>/business_month=2026-11/part-….parquet
 //!
 //!   claim:   punches (the same numbers again: its version is the generation) ▶ said = generation in the other tables
@@ -28,6 +29,7 @@
 
 mod claim;
 mod commit;
+mod deliveries;
 mod encode;
 mod error;
 mod fold;
@@ -46,6 +48,7 @@ mod tests;
 
 pub use claim::{Claim, SaidUntil};
 pub use commit::{Commit, CommitOutcome};
+pub use deliveries::{Delivered, OutboxRows};
 pub use error::{Action, Error, ErrorKind, Result};
 pub use fold::Fold;
 pub use identity::{Identities, IdentityExtent, IdentityFilters, IdentityKey, KnownIds};

@@ -20,19 +20,26 @@ const ROUNDS_MAX: u32 = 16;
 
 impl Lake {
     /// Appends the rows of reference data of one version, but for tables that hold that version already. The table `snapshots`
-    /// comes last: where it holds a version, all the others do. `false` if there was nothing to do.
-    pub async fn append_reference(&self, tables: Vec<(&str, RecordBatch)>, version: &str) -> Result<bool> {
+    /// comes last: where it holds a version, all the others do. Gives how many rows of which table were new.
+    pub async fn append_reference(
+        &self,
+        tables: Vec<(&'static str, RecordBatch)>,
+        version: &str,
+    ) -> Result<Vec<(&'static str, u64)>> {
         let log =
             LogId::new(&format!("reference:{version}")).filter(|_| !version.is_empty()).ok_or_else(|| {
                 Error::new(ErrorKind::Schema, format!("append reference data: `{version}` is no version"))
             })?;
         let (last, others): (Vec<_>, Vec<_>) =
             tables.into_iter().partition(|(name, _)| *name == snapshots::NAME);
-        let mut is_new = false;
+        let mut appended = Vec::new();
         for (name, batch) in others.into_iter().chain(last) {
-            is_new |= self.append_version(name, batch, &log).await?;
+            let rows = batch.num_rows() as u64;
+            if self.append_version(name, batch, &log).await? {
+                appended.push((name, rows));
+            }
         }
-        Ok(is_new)
+        Ok(appended)
     }
 
     async fn append_version(&self, name: &str, batch: RecordBatch, log: &LogId) -> Result<bool> {

@@ -1,18 +1,21 @@
-//! What runs beside a live pipeline: the HTTP face and the deliverer, each only where the configuration asks for it.
+//! What runs beside a live pipeline: the HTTP face and the deliverer with the mover of its rows, each only where the
+//! configuration asks for it.
 //!
-//! In: `[serve]`, `[alerts] deliver` and its destinations, the open log.  Out: metrics and health for the pipeline's
-//! observer.  Owns: both until `stop`.
+//! In: `[serve]`, `[alerts] deliver` and its destinations, the open log and lake.  Out: metrics and health for the pipeline's
+//! observer.  Owns: them until `stop`.
 //! Absent on purpose: any say in the pipeline: a deliverer that fails is reported (log, `/readyz`) and the punches go on.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alerts::{
     Deliverer, DeliveryLimits, DeliverySetup, DeliveryStats, Destination, DestinationState, HttpPost, NameOf,
     Running,
 };
-use serve::metrics::Delivery;
+use lake::Lake;
+use model::{NextOffset, Partition};
+use serve::metrics::{Delivery, Level};
 use serve::{Build, Health, Ingest, Metrics, Server};
 use tokio::runtime::Handle;
 
@@ -20,12 +23,20 @@ use crate::config::{ClockKind, Config};
 use crate::failure::Failure;
 use crate::live_log::LiveLog;
 use crate::meter;
+use crate::mover::{Mover, RunningMover};
 
 /// How long requests in flight may take once the process is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often counters are taken over.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the log is asked how far the deliverer is behind.
+const LAG_EVERY: Duration = Duration::from_secs(5);
+
+/// What was done reaches the lake's table `alert_deliveries` within about this, or `[lake] commit_every_ms` if that is
+/// longer: a commit every second for a few rows would cost every reader of the table.
+const MOVE_EVERY: Duration = Duration::from_secs(5);
 
 /// The check of `/readyz` about the deliverer.
 const DELIVERER: &str = "deliverer";
@@ -38,8 +49,12 @@ pub struct Edges {
     pub health: Health,
     runtime: Handle,
     server: Option<Server>,
-    deliverer: Option<Running>,
+    deliverer: Option<(Running, RunningMover)>,
     delivered: DeliveryStats,
+    read_ahead: Option<Level>,
+    topic: String,
+    lag: u64,
+    lag_at: Option<Instant>,
 }
 
 impl Edges {
@@ -50,6 +65,7 @@ impl Edges {
     pub fn start(
         config: &Config,
         log: &LiveLog,
+        lake: &Lake,
         runtime: &Handle,
         names: &[(Arc<str>, String)],
     ) -> Result<Self, Box<Failure>> {
@@ -62,13 +78,26 @@ impl Edges {
         checks.extend(config.alerts.deliver.then_some(DELIVERER));
         let health = Health::new(&checks, &metrics);
         let server = start_server(config, log, runtime, &metrics, &health)?;
-        let deliverer =
-            config.alerts.deliver.then(|| start_deliverer(config, log, runtime, names)).transpose()?;
+        let deliverer = match config.alerts.deliver {
+            true => Some(start_deliverer(config, log, lake, (runtime, &metrics), names)?),
+            false => None,
+        };
         for destination in &config.alerts.destinations {
             metrics.add_destination(&destination.name);
         }
-        let delivered = DeliveryStats::default();
-        Ok(Self { metrics, health, runtime: runtime.clone(), server, deliverer, delivered })
+        let read_ahead = log.read_ahead().map(|ahead| metrics.budget("source", ahead.bytes_max));
+        Ok(Self {
+            metrics,
+            health,
+            runtime: runtime.clone(),
+            server,
+            deliverer,
+            delivered: DeliveryStats::default(),
+            read_ahead,
+            topic: config.alerts.topic.clone(),
+            lag: 0,
+            lag_at: None,
+        })
     }
 
     /// Takes over the counters of the log's edge and of the deliverer until `is_over`.
@@ -79,9 +108,17 @@ impl Edges {
             if let Some(totals) = log.totals() {
                 self.metrics.set_source(totals);
             }
-            let Some(deliverer) = &self.deliverer else { continue };
+            if let (Some(level), Some(ahead)) = (&self.read_ahead, log.read_ahead()) {
+                level.set(ahead.bytes);
+            }
+            let Some((deliverer, _)) = &self.deliverer else { continue };
             let stats = deliverer.stats();
-            count(&self.metrics, &self.delivered, &stats);
+            if self.lag_at.is_none_or(|at| at.elapsed() >= LAG_EVERY) {
+                // A log that does not answer is told of elsewhere; what was known of the lag stays.
+                self.lag = log.ends(&self.topic).map_or(self.lag, |ends| lag(&stats, &ends));
+                self.lag_at = Some(Instant::now());
+            }
+            count(&self.metrics, &self.delivered, &stats, self.lag);
             let off: Vec<&str> = stats
                 .destinations
                 .iter()
@@ -110,10 +147,11 @@ impl Edges {
         if let Some(server) = self.server {
             self.runtime.block_on(server.stop(STOP_WITHIN));
         }
-        match self.deliverer.map(Running::stop) {
-            Some(Err(error)) => Err(Box::new(Failure::from_outside(error))),
-            Some(Ok(())) | None => Ok(()),
-        }
+        let Some((deliverer, mover)) = self.deliverer else { return Ok(()) };
+        let stopped = deliverer.stop();
+        // Behind the deliverer, for its last rows.
+        mover.stop();
+        stopped.map_err(|error| Box::new(Failure::from_outside(error)))
     }
 }
 
@@ -150,9 +188,10 @@ fn start_server(
 fn start_deliverer(
     config: &Config,
     log: &LiveLog,
-    runtime: &Handle,
+    lake: &Lake,
+    (runtime, metrics): (&Handle, &Metrics),
     names: &[(Arc<str>, String)],
-) -> Result<Running, Box<Failure>> {
+) -> Result<(Running, RunningMover), Box<Failure>> {
     let alerts = &config.alerts;
     let variable = |name: &str| std::env::var(name).ok();
     let checked = Destination::check_all(&alerts.destinations, &config.regions(), &variable);
@@ -170,18 +209,31 @@ fn start_deliverer(
         wall: crate::wall_clock(),
         name_of: Some(name_of),
         age_max: if is_live { Duration::try_from(alerts.max_age.0).ok() } else { None },
-        reenable: Vec::new(),
         limits: DeliveryLimits::default(),
     };
     let deliverer = Deliverer::open(&alerts.outbox, setup).map_err(Failure::from_outside)?;
-    deliverer.spawn().map_err(|error| Box::new(Failure::from_outside(error)))
+    // Before the deliverer runs: an outbox brought back from a copy must number its attempts behind those in the lake.
+    let mover = Mover::open(&alerts.outbox, lake.clone(), runtime.clone(), metrics.clone())?;
+    let every = MOVE_EVERY.max(Duration::from_millis(config.lake.commit_every_ms));
+    let deliverer = deliverer.spawn().map_err(Failure::from_outside)?;
+    let mover = mover.spawn(every).map_err(Failure::from_outside)?;
+    Ok((deliverer, mover))
+}
+
+/// Records of the topic, which ends at `ends`, that are not in the outbox yet.
+fn lag(stats: &DeliveryStats, ends: &[(Partition, NextOffset)]) -> u64 {
+    let behind = |(partition, end): &(Partition, NextOffset)| {
+        let position = stats.positions.get(partition)?;
+        u64::try_from(end.get() - position.get()).ok()
+    };
+    ends.iter().filter_map(behind).sum()
 }
 
 fn sent(stats: &DeliveryStats) -> u64 {
     stats.destinations.iter().map(|to| to.sent).sum()
 }
 
-fn count(metrics: &Metrics, before: &DeliveryStats, now: &DeliveryStats) {
+fn count(metrics: &Metrics, before: &DeliveryStats, now: &DeliveryStats, lag: u64) {
     let mut outbox = 0;
     for (at, to) in now.destinations.iter().enumerate() {
         let earlier = before.destinations.get(at);
@@ -198,5 +250,22 @@ fn count(metrics: &Metrics, before: &DeliveryStats, now: &DeliveryStats) {
         outbox += to.waiting + to.queued + to.in_flight;
     }
     let oldest = now.destinations.iter().filter_map(|to| to.oldest_due).min();
-    metrics.set_deliverer(outbox, oldest, 0);
+    metrics.set_deliverer(outbox, oldest, lag);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lag_is_what_lies_behind_the_outbox() {
+        let at = |partition, offset| (Partition::new(partition), NextOffset::new(offset).unwrap());
+        let stats = DeliveryStats {
+            positions: [at(0, 7), at(1, 20), at(2, 9)].into_iter().collect(),
+            ..DeliveryStats::default()
+        };
+        // Partition 2 was asked before it was read further; nobody has begun with partition 3.
+        assert_eq!(lag(&stats, &[at(0, 10), at(1, 20), at(2, 8), at(3, 100)]), 3);
+        assert_eq!(lag(&DeliveryStats::default(), &[at(0, 10)]), 0);
+    }
 }

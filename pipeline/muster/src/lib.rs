@@ -12,6 +12,7 @@ pub mod failure;
 pub mod files;
 pub mod live_log;
 pub mod meter;
+pub mod mover;
 pub mod picture;
 pub mod progress;
 pub mod reference_rows;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use lake::LogIdentity;
+use model::{NextOffset, Partition};
 use serve::metrics::SourceTotals;
 use source::embedded::Options;
 use source::kafka::{
@@ -16,6 +17,15 @@ use source::{Append, BatchLimits, EmbeddedLog, Source};
 use crate::config::{ClockKind, Config, SaslConfig, SourceConfig, SourceKind};
 use crate::failure::Failure;
 use crate::files;
+
+/// Bytes read ahead of the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadAhead {
+    /// The limit.
+    pub bytes_max: u64,
+    /// What was used of it.
+    pub bytes: u64,
+}
 
 /// An open log. Clones share it.
 #[derive(Clone)]
@@ -114,6 +124,28 @@ impl LiveLog {
             missing_offsets: stats.missing_offsets,
             unanswered_looks: stats.unanswered,
         })
+    }
+
+    /// What may be read ahead of the worker, in bytes, and the most that was since the last call; an embedded log reads
+    /// nothing ahead.
+    pub fn read_ahead(&self) -> Option<ReadAhead> {
+        let Self::Kafka(log) = self else { return None };
+        Some(ReadAhead {
+            bytes_max: log.options().buffered_bytes_max as u64,
+            bytes: log.take_buffered_peak(),
+        })
+    }
+
+    /// The position behind the last record of each partition of `topic`.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub fn ends(&self, topic: &str) -> Result<Vec<(Partition, NextOffset)>, source::Error> {
+        let ends: Vec<NextOffset> = match self {
+            Self::Embedded(log) => log.extents(topic).iter().map(|extent| extent.next).collect(),
+            Self::Kafka(log) => log.extents(topic)?.iter().map(|extent| extent.next).collect(),
+        };
+        Ok((0..).map(Partition::new).zip(ends).collect())
     }
 
     /// The most bytes that a record of the dead-letter topic may have; the topic is made where it is missing.

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use model::{Anomaly, Partition, ShiftResult};
 use serve::metrics::{Commit, Level, PartitionMetrics, Rebalance};
 use serve::{Health, Metrics};
@@ -55,12 +56,22 @@ impl<'a> Meter<'a> {
         metrics.count_late(tally.late - before.late);
         metrics.count_misplaced(tally.misplaced - before.misplaced);
         metrics.count_unknown_fields(tally.unknown_fields - before.unknown_fields);
+        metrics.count_dead_letters(tally.letters - before.letters);
         for (code, count) in &tally.rejects {
             metrics.count_rejected(*code, count - before.rejects.get(code).copied().unwrap_or(0));
         }
-        let mut fresh = tally.latency_ns.clone();
-        if fresh.subtract(&before.latency_ns).is_ok() {
+        let since = |now: &Histogram<u64>, before: &Histogram<u64>| {
+            let mut fresh = now.clone();
+            fresh.subtract(before).is_ok().then_some(fresh)
+        };
+        if let Some(fresh) = since(&tally.latency_ns, &before.latency_ns) {
             metrics.punch_durations(&fresh);
+        }
+        if let Some(fresh) = since(&tally.publish_ns, &before.publish_ns) {
+            metrics.publish_durations(&fresh);
+        }
+        if let Some(fresh) = since(&tally.found_to_published_ns, &before.found_to_published_ns) {
+            metrics.append_to_publish(&fresh);
         }
         self.counted = tally.clone();
     }
@@ -79,7 +90,9 @@ impl<'a> Meter<'a> {
         }
         if events.commits > before.commits {
             metrics.commit_duration(Duration::from_millis(events.last_commit_ms));
-            metrics.count_lake_rows("punches", events.committed_rows - before.committed_rows);
+            for (table, rows) in &events.lake_rows {
+                metrics.count_lake_rows(table, rows - before.lake_rows.get(table).copied().unwrap_or(0));
+            }
             self.health.pass("lake", format!("{} commits", events.commits));
         }
         self.events = events.clone();
@@ -103,6 +116,7 @@ impl Observer for Meter<'_> {
             let of = self.partitions.entry(*partition).or_insert_with(|| self.metrics.partition(*partition));
             of.set_position(progress.judged);
             of.set_clock(progress.clock);
+            of.set_buffered(progress.buffered.records, progress.buffered.bytes);
             of.committed(progress.committed, progress.committed_clock);
             if let Some(end) = progress.end {
                 of.set_end(end.max(progress.judged));

@@ -42,7 +42,8 @@ pub struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    /// Makes the lake the log's and writes the snapshot's rows, before any punch is judged by it.
+    /// Makes the lake the log's and writes the snapshot's rows, before any punch is judged by it. Gives how many rows of
+    /// which table were new.
     ///
     /// # Errors
     /// A lake that belongs to another log; what the lake says.
@@ -50,12 +51,11 @@ impl Wiring<'_> {
         &self,
         reference: &Reference,
         names: &[(Arc<str>, String)],
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<Vec<(&'static str, u64)>, Box<Failure>> {
         self.runtime.block_on(self.lake.own(&self.identity, LogKind::Live)).map_err(Failure::from_outside)?;
         let tables = crate::reference_rows::tables(reference, names, (crate::wall_clock())());
         let written = self.runtime.block_on(self.lake.append_reference(tables, &reference.version));
-        written.map_err(Failure::from_outside)?;
-        Ok(())
+        written.map_err(|error| Box::new(Failure::from_outside(error)))
     }
 
     /// Runs the pipeline until its end, or until `stop`; it ends by itself only once `may_end`.

@@ -105,6 +105,24 @@ fn topics_that_muster_writes_are_made_once_and_checked_after() {
     let error = log.create_topic(&wrong, TopicUse::LastSaid).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TopicConfig);
     assert!(error.to_string().contains("cleanup.policy=compact"), "{error}");
+    // A reader that is an hour behind still sees every version: by what is made here, and by what was there before.
+    for (lag_ms, is_enough) in [("0", false), ("3599999", false), ("3600000", true), ("86400000", true)] {
+        let name = fresh("lag");
+        let settings = [
+            ("cleanup.policy", "compact"),
+            ("message.timestamp.type", "LogAppendTime"),
+            ("min.compaction.lag.ms", lag_ms),
+        ];
+        create(&name, 4, &settings);
+        match log.create_topic(&name, TopicUse::LastSaid) {
+            Ok(_) => assert!(is_enough, "{lag_ms} ms was taken"),
+            Err(error) => {
+                assert!(!is_enough, "{lag_ms} ms: {error}");
+                assert_eq!(error.kind(), ErrorKind::TopicConfig);
+                assert!(error.to_string().contains("min.compaction.lag.ms=3600000"), "{error}");
+            }
+        }
+    }
     let error = log.create_topic("no such name", TopicUse::DeadLetters).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidTopic);
 }

@@ -1,15 +1,17 @@
-//! What Muster itself writes as JSON: verdicts, alerts, dead letters, the summary of a run, the generator's ledger.
+//! What Muster itself writes as JSON: verdicts, alerts and the messages that carry them, dead letters, the summary of a run, the generator's ledger.
 //!
 //! In: values of `model`.  Out: structs whose fields stand in the contract's order; times as RFC 3339 text.
 //! Owns: nothing.  Absent on purpose: wording of alerts (`alerts`), names of people (added at delivery).
 
 mod alert;
 mod dead_letter;
+mod digest;
 mod summary;
 mod verdict;
 
 pub use alert::{ALERT_OWNER_PREFIX, AlertBody, AlertOwner, CauseLine, SummaryText};
 pub use dead_letter::{DeadLetterLine, RecordHeader, header};
+pub use digest::{ALERT_DIGEST_TYPE, AlertDigest, KindCount};
 pub use summary::{LedgerLine, Summary};
 pub use verdict::VerdictLine;
 

@@ -7,6 +7,7 @@
 //! Why so: only types that Delta readers of version 1 know: text, 32 and 64 bit integers, doubles, booleans, days,
 //! UTC instants and lists of text. Lists name their item `element`, as Parquet and Delta do.
 
+pub mod alert_deliveries;
 pub mod anomalies;
 mod columns;
 pub mod corrections;
@@ -59,6 +60,7 @@ pub const ALL: &[Table] = &[
     Table { name: late::NAME, schema: late::schema },
     Table { name: shift_results::NAME, schema: shift_results::schema },
     Table { name: anomalies::NAME, schema: anomalies::schema },
+    Table { name: alert_deliveries::NAME, schema: alert_deliveries::schema },
     Table { name: snapshots::NAME, schema: snapshots::schema },
     Table { name: sites::NAME, schema: sites::schema },
     Table { name: orgs::NAME, schema: orgs::schema },

@@ -504,6 +504,34 @@ fn check_row<T: TableRows>(row: &T::Row<'_>, want: &[(&str, &str)]) {
 }
 
 #[test]
+fn deliveries_lie_in_the_month_of_their_attempt() {
+    let row = alert_deliveries::Row {
+        sent_at: at(24 * 9),
+        destination: "ops",
+        anomaly_id: "00ff",
+        version: 2,
+        status: "refused",
+        http_status: Some(503),
+        attempt: 3,
+        webhook_id: "msg_1",
+        outbox: "0a",
+        attempt_id: 41,
+    };
+    let want = [
+        ("sent_at", "2026-12-01T00:00:00"),
+        ("anomaly_id", "00ff"),
+        ("version", "2"),
+        ("http_status", "503"),
+        ("attempt", "3"),
+        ("attempt_id", "41"),
+        (MONTH_COLUMN, "2026-12"),
+    ];
+    check_row::<alert_deliveries::AlertDeliveries>(&row, &want);
+    let row = alert_deliveries::Row { http_status: None, status: "timeout", ..row };
+    check_row::<alert_deliveries::AlertDeliveries>(&row, &[("status", "timeout"), ("http_status", "null")]);
+}
+
+#[test]
 fn tables_of_reference_data() {
     let reference = &reference();
     let snapshot = SnapshotRef { version: &reference.version, taken_at: at(0) };

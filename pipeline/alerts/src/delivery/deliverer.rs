@@ -15,16 +15,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::EventTime;
+use schemas::lines::AlertDigest;
 use source::{Action, Source, WallClock};
 
 use super::answer::{Outcome, Reply};
 use super::bucket::AWAY_S;
 use super::destination::Destination;
-use super::digest::Digest;
+use super::digest::add_names;
 use super::error::DeliveryError;
 use super::intake::{Heard, Intake};
 use super::lane::{Lane, fingerprint};
-use super::outbox::{Message, Outbox, Reenable, Sealing};
+use super::outbox::{Message, Outbox, Sealing};
 use super::post::{Answered, Done, Parcel, Post};
 use super::signature::signatures;
 use super::stats::DeliveryStats;
@@ -41,6 +42,8 @@ const POLL_BUSY_MS: u64 = 20;
 const CATCH_UP_S_MAX: i64 = 60;
 /// How often what is too old is removed, in seconds.
 const PURGE_EVERY_S: i64 = 3_600;
+/// How often it is looked which destinations are wanted on again, in seconds.
+const LOOK_EVERY_S: i64 = 1;
 /// How long a deliverer that is told to stop waits for answers.
 const STOP_WAIT: Duration = Duration::from_secs(10);
 
@@ -76,8 +79,6 @@ pub struct DeliverySetup {
     /// How old an alert may be (by the clock at which it was said) when a new outbox finds it in the topic; no limit if
     /// none. What comes later is sent whatever its age: it was fresh when it was said.
     pub age_max: Option<Duration>,
-    /// Destinations to switch on again.
-    pub reenable: Vec<String>,
     /// Limits.
     pub limits: DeliveryLimits,
 }
@@ -96,6 +97,8 @@ pub struct Deliverer {
     pub(super) replies: (Sender<Answered>, Receiver<Answered>),
     pub(super) unrecorded: VecDeque<Answered>,
     purged_at: Option<EventTime>,
+    /// When it was last looked which destinations are wanted on again.
+    looked_at: Option<EventTime>,
     /// Whether what waits may have changed since it was counted.
     is_dirty: bool,
     stats: DeliveryStats,
@@ -113,15 +116,12 @@ impl Deliverer {
         outbox.bind(setup.source.identity())?;
         let mut lanes = Vec::with_capacity(setup.destinations.len());
         for destination in setup.destinations {
-            let reenable =
-                if setup.reenable.contains(&destination.name) { Reenable::Yes } else { Reenable::No };
-            let (id, standing) =
-                outbox.destination(&destination.name, &fingerprint(&destination), reenable, now)?;
+            let (id, standing) = outbox.destination(&destination.name, &fingerprint(&destination), now)?;
             if let Some((_, why)) = &standing.off {
                 tracing::error!(
                     destination = destination.name,
                     why,
-                    "alerts are not delivered there: it is switched off; mend it, then switch it on again"
+                    "alerts are not delivered there: it is switched off; mend it, then: muster destinations enable"
                 );
             }
             let taken = outbox.sent_since(id, now.plus_s(-AWAY_S))?;
@@ -140,6 +140,7 @@ impl Deliverer {
             replies: channel(),
             unrecorded: VecDeque::new(),
             purged_at: None,
+            looked_at: None,
             is_dirty: true,
             stats: DeliveryStats::default(),
             shared: Arc::default(),
@@ -165,6 +166,7 @@ impl Deliverer {
         self.store_batch()?;
         self.hear()?;
         self.purge()?;
+        self.switch_on()?;
         self.send()?;
         self.publish_stats()?;
         polled
@@ -285,7 +287,7 @@ impl Deliverer {
             tracing::error!(
                 destination = name,
                 why,
-                "alerts are no longer delivered there: mend it, then switch it on again"
+                "alerts are no longer delivered there: mend it, then: muster destinations enable"
             );
         }
         Ok(())
@@ -328,9 +330,9 @@ impl Deliverer {
         let destination = &lane.destination;
         let mut body = message.body.clone();
         if let (true, Some(name_of)) = (destination.names, &self.name_of)
-            && let Ok(mut digest) = serde_json::from_slice::<Digest>(&body)
+            && let Ok(mut digest) = serde_json::from_slice::<AlertDigest>(&body)
         {
-            digest.add_names(name_of);
+            add_names(&mut digest, name_of);
             body = digest.to_json();
         }
         let timestamp = now.us().div_euclid(1_000_000);
@@ -397,8 +399,30 @@ impl Deliverer {
         Ok(())
     }
 
+    /// Switches on again what an operator wants on; whatever else is wanted is not configured here, and stays noted.
+    fn switch_on(&mut self) -> Result<(), DeliveryError> {
+        let now = (self.wall)();
+        let is_due = self.looked_at.is_none_or(|at| now >= at.plus_s(LOOK_EVERY_S) || now < at);
+        if !is_due {
+            return Ok(());
+        }
+        self.looked_at = Some(now);
+        for name in self.outbox.wanted_on()? {
+            let Some(lane) = self.lanes.iter_mut().find(|lane| lane.destination.name == name) else {
+                continue;
+            };
+            let known = fingerprint(&lane.destination);
+            (_, lane.standing) = self.outbox.destination(&name, &known, now)?;
+            lane.quiet_until = None;
+            self.is_dirty = true;
+            tracing::warn!(destination = name, "a destination of alerts is switched on again");
+        }
+        Ok(())
+    }
+
     fn publish_stats(&mut self) -> Result<(), DeliveryError> {
         let now = (self.wall)();
+        self.stats.positions.clone_from(self.intake.positions());
         self.stats.is_caught_up = self.intake.is_caught_up();
         self.stats.destinations.clear();
         for lane in &mut self.lanes {

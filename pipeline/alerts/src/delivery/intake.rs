@@ -6,7 +6,7 @@
 //! Invariants: nothing is read while something that was read is not stored, so that the reader's memory of owners never
 //! runs ahead of the outbox by more than one batch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use model::position::NextOffset;
@@ -42,6 +42,7 @@ pub(super) struct Intake {
     has_caught_up: bool,
     batch: RawBatch,
     taking: Option<Taking>,
+    positions: BTreeMap<Partition, NextOffset>,
 }
 
 impl Intake {
@@ -56,6 +57,7 @@ impl Intake {
             has_caught_up: false,
             batch: RawBatch::new(),
             taking: None,
+            positions: BTreeMap::new(),
         }
     }
 
@@ -68,7 +70,13 @@ impl Intake {
     pub(super) fn stored(&mut self) {
         if let Some(taking) = self.taking.take() {
             self.source.commit_hint(&[(taking.partition, taking.next)]);
+            self.positions.insert(taking.partition, taking.next);
         }
+    }
+
+    /// How far each partition is stored.
+    pub(super) const fn positions(&self) -> &BTreeMap<Partition, NextOffset> {
+        &self.positions
     }
 
     /// Whether every partition was read to its end at the last look.
@@ -103,23 +111,32 @@ impl Intake {
                 self.start(outbox)?;
             }
             Polled::Batch => self.read_batch(lanes, oldest, stats),
-            Polled::CaughtUp { partition, .. } | Polled::Ended(partition) => {
-                self.caught_up.insert(partition);
-                if !self.has_caught_up && self.is_caught_up() {
-                    self.has_caught_up = true;
-                    return Ok(Heard::CaughtUp);
-                }
+            Polled::CaughtUp { partition, next, .. } => {
+                // Offsets behind the last record may hold none of ours.
+                self.positions.insert(partition, next);
+                return Ok(self.note_caught_up(partition));
             }
+            Polled::Ended(partition) => return Ok(self.note_caught_up(partition)),
             Polled::Revoked(partitions) | Polled::Lost(partitions) => {
                 for partition in partitions {
                     self.unstarted.retain(|unstarted| *unstarted != partition);
                     self.assigned.remove(&partition);
+                    self.positions.remove(&partition);
                     self.caught_up.remove(&partition);
                 }
             }
             Polled::Idle => return Ok(Heard::Nothing),
         }
         Ok(Heard::Something)
+    }
+
+    fn note_caught_up(&mut self, partition: Partition) -> Heard {
+        self.caught_up.insert(partition);
+        if self.has_caught_up || !self.is_caught_up() {
+            return Heard::Something;
+        }
+        self.has_caught_up = true;
+        Heard::CaughtUp
     }
 
     fn failed(&self, source: source::Error) -> DeliveryError {
@@ -153,6 +170,7 @@ impl Intake {
             starts.push((*partition, position.next));
         }
         self.source.start(&starts).map_err(|error| self.failed(error))?;
+        self.positions.extend(starts);
         self.assigned.extend(self.unstarted.drain(..));
         Ok(())
     }

@@ -2,7 +2,9 @@
 //!
 //! Absent on purpose: a metrics library (`serve` exports these).
 
-use model::EventTime;
+use std::collections::BTreeMap;
+
+use model::{EventTime, NextOffset, Partition};
 
 /// Counters of a deliverer since it was opened, and how it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct DeliveryStats {
     pub unsaid: u64,
     /// Alerts and messages given up because nobody had taken them for `DeliveryLimits::undelivered_days`.
     pub expired: u64,
+    /// How far each partition of the topic is stored in the outbox.
+    pub positions: BTreeMap<Partition, NextOffset>,
     /// Whether every partition was read to its end at the last look.
     pub is_caught_up: bool,
     /// Each destination, in the order of the configuration.

@@ -1,5 +1,6 @@
 //! The lake against a real local folder: owners, kills, lost answers, folding, plain readers, cost.
 
+mod deliveries;
 mod faults;
 mod flat;
 mod folding;

@@ -27,7 +27,9 @@ async fn a_version_is_appended_once() {
     let world = World::new();
     for (version, is_new, total) in [("v1", true, 3), ("v1", false, 3), ("v2", true, 6), ("v1", false, 6)] {
         let tables = vec![("people_names", names(version, 3))];
-        assert_eq!(world.lake.append_reference(tables, version).await.unwrap(), is_new, "{version}");
+        let appended = world.lake.append_reference(tables, version).await.unwrap();
+        let expected = if is_new { vec![("people_names", 3)] } else { vec![] };
+        assert_eq!(appended, expected, "{version}");
         assert_eq!(rows(&world).await, total, "{version}");
     }
 }
@@ -37,11 +39,12 @@ async fn a_lost_answer_or_a_rival_doubles_nothing() {
     let world = World::new();
     world.lake.append_reference(vec![("people_names", names("v0", 1))], "v0").await.unwrap();
     world.fail("people_names", [Fault::After]);
-    assert!(world.lake.append_reference(vec![("people_names", names("v1", 3))], "v1").await.unwrap());
+    let appended = world.lake.append_reference(vec![("people_names", names("v1", 3))], "v1").await.unwrap();
+    assert_eq!(appended, [("people_names", 3)]);
     assert_eq!(rows(&world).await, 4);
     let rivals = (0..3).map(|_| world.lake.append_reference(vec![("people_names", names("v2", 3))], "v2"));
     let is_new = futures::future::try_join_all(rivals).await.unwrap();
-    assert_eq!(is_new.into_iter().filter(|is_new| *is_new).count(), 1);
+    assert_eq!(is_new.into_iter().filter(|appended| !appended.is_empty()).count(), 1);
     assert_eq!(rows(&world).await, 7);
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod destinations;
 mod dlq;
 mod generate;
 mod load;
@@ -20,6 +21,7 @@ use crate::failure::{Exit, Failure};
 
 pub use demo::DemoArguments;
 pub use replay::ReplayArguments;
+pub use run::RunArguments;
 pub(crate) use run::clock_mode;
 
 /// What a command returns: its exit, or why it could not do its work (boxed: it carries a whole report).
@@ -31,7 +33,7 @@ pub enum Command {
     /// A small chain on the embedded log: a shift change, live alerts, the lake, a monthly table.
     Demo(DemoArguments),
     /// The processor: reads the log until it is stopped.
-    Run(run::RunArguments),
+    Run(RunArguments),
     /// The same pipeline over files of punches, as fast as it goes.
     Replay(ReplayArguments),
     /// Verdicts only, NDJSON out: a dry run for fences and access points.
@@ -46,6 +48,8 @@ pub enum Command {
     Top(top::TopArguments),
     /// The dead letters: what was no punch, with its bytes.
     Dlq(dlq::DlqArguments),
+    /// The destinations of alerts: which are switched off, and on again.
+    Destinations(destinations::DestinationsArguments),
 }
 
 /// Runs one command.
@@ -63,6 +67,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Check(arguments) => check::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Dlq(arguments) => dlq::run(&arguments),
+        Command::Destinations(arguments) => destinations::run(&arguments),
     }
 }
 

@@ -11,6 +11,8 @@ use clap::Args;
 use jiff::Timestamp;
 use lake::{Lake, LakeOptions};
 use model::{Anomaly, AnomalyState, EventTime};
+use serve::Metrics;
+use serve::metrics::Swap;
 
 use super::Outcome;
 use super::load;
@@ -32,13 +34,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub struct RunArguments {
     /// The configuration.
     #[arg(short = 'c', long = "config", value_name = "FILE")]
-    config: PathBuf,
+    pub config: PathBuf,
     /// Drain the log, run the timers to this time (RFC 3339), end.
     #[arg(long, value_name = "TIME")]
-    until: Option<Timestamp>,
+    pub until: Option<Timestamp>,
     /// The summary as the last line on standard output, for machines.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// Runs the command.
@@ -66,13 +68,14 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
         identity,
         end: arguments.until.map_or(End::Never, |until| End::At(EventTime::from(until))),
     };
-    wiring.write_reference(&reference, &loaded.names)?;
-    let mut edges = Edges::start(&config, &log, runtime.handle(), &loaded.names)?;
+    let written = wiring.write_reference(&reference, &loaded.names)?;
+    let mut edges = Edges::start(&config, &log, &lake, runtime.handle(), &loaded.names)?;
+    count_rows(&edges.metrics, &written);
     let reloader = (arguments.until.is_none()).then(|| {
         let (config, world, stop, lake) =
             (config.clone(), Arc::clone(&world), Arc::clone(&stop), lake.clone());
-        let handle = runtime.handle().clone();
-        std::thread::spawn(move || reload(&config, &world, &stop, &lake, &handle))
+        let (handle, metrics) = (runtime.handle().clone(), edges.metrics.clone());
+        std::thread::spawn(move || reload(&config, &world, &stop, &lake, &handle, &metrics))
     });
     let mut watch = Watch { progress: Progress::new("run"), fired: BTreeSet::new() };
     let (metrics, health) = (edges.metrics.clone(), edges.health.clone());
@@ -115,6 +118,12 @@ fn stop_on_signal(runtime: &tokio::runtime::Runtime, stop: &Arc<AtomicBool>) {
     });
 }
 
+fn count_rows(metrics: &Metrics, written: &[(&'static str, u64)]) {
+    for (table, rows) in written {
+        metrics.count_lake_rows(table, *rows);
+    }
+}
+
 /// Looks at the reference files now and then; a changed set is validated, compared and swapped in as a whole.
 fn reload(
     config: &Config,
@@ -122,6 +131,7 @@ fn reload(
     stop: &AtomicBool,
     lake: &Lake,
     runtime: &tokio::runtime::Handle,
+    metrics: &Metrics,
 ) {
     let mut known = stamps(config);
     while !stop.load(Ordering::Relaxed) {
@@ -131,28 +141,41 @@ fn reload(
             continue;
         }
         known = now;
-        let loaded = reference::load(&load::sources(&config.reference));
-        let Some(next) = loaded.reference else {
-            let first = loaded.problems.first().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(
-                problems = loaded.problems.len(),
-                first,
-                "changed reference data refused: the old one stays"
-            );
-            continue;
-        };
-        if let Err(refused) = reference::accept(&world.load().reference, &next) {
-            tracing::error!(%refused, "changed reference data refused: the old one stays");
-            continue;
-        }
-        let tables = crate::reference_rows::tables(&next, &loaded.names, (crate::wall_clock())());
-        if let Err(error) = runtime.block_on(lake.append_reference(tables, &next.version)) {
-            tracing::error!(%error, "changed reference data could not be written to the lake: the old one stays");
-            continue;
-        }
-        tracing::info!(version = &*next.version, "reference data swapped");
-        world.store(Arc::new(World::new(next)));
+        let is_taken = swap(config, world, lake, runtime, metrics);
+        metrics.count_reference_swap(if is_taken { Swap::Accepted } else { Swap::Refused });
     }
+}
+
+/// Swaps in what the reference files now say; `false` if the old data stays in force.
+fn swap(
+    config: &Config,
+    world: &ArcSwap<World>,
+    lake: &Lake,
+    runtime: &tokio::runtime::Handle,
+    metrics: &Metrics,
+) -> bool {
+    let loaded = reference::load(&load::sources(&config.reference));
+    let Some(next) = loaded.reference else {
+        let first = loaded.problems.first().map(ToString::to_string).unwrap_or_default();
+        let problems = loaded.problems.len();
+        tracing::error!(problems, first, "changed reference data refused: the old one stays");
+        return false;
+    };
+    if let Err(refused) = reference::accept(&world.load().reference, &next) {
+        tracing::error!(%refused, "changed reference data refused: the old one stays");
+        return false;
+    }
+    let tables = crate::reference_rows::tables(&next, &loaded.names, (crate::wall_clock())());
+    match runtime.block_on(lake.append_reference(tables, &next.version)) {
+        Ok(written) => count_rows(metrics, &written),
+        Err(error) => {
+            tracing::error!(%error, "changed reference data could not be written to the lake: the old one stays");
+            return false;
+        }
+    }
+    tracing::info!(version = &*next.version, "reference data swapped");
+    world.store(Arc::new(World::new(next)));
+    true
 }
 
 /// When each reference file was last changed.

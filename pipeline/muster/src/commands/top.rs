@@ -1,12 +1,14 @@
 //! `muster top`: a running processor, live, from its metrics.
 //!
 //! In: two scrapes of `/metrics`, some time apart.  Out: a picture on the terminal, drawn anew every interval; one
-//! plain picture with `--once` or where standard output is no terminal.  Owns: the terminal's second screen while it
-//! draws there.
+//! plain picture with `--once` or where standard output is no terminal.  Owns: the terminal's second screen, and
+//! the mode its keys are read in, while it draws there.
 //! Absent on purpose: anything the metrics do not say, and any way to change the processor.
 
 mod picture;
 
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use console::{Key, Term};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use serve::client::{Credentials, fetch_metrics};
 use serve::{ErrorKind, Samples};
 use tokio::runtime::Runtime;
@@ -139,8 +142,9 @@ fn live(target: &Target, runtime: &Runtime, term: &Term, interval: Duration) -> 
     let mut before = target.scrape(runtime).map_err(|error| failure(&error))?;
     let mut after = target.scrape(runtime).map_err(|error| failure(&error))?;
     let mut trouble: Option<String> = None;
-    let quit = keys(term, runtime);
+    // Before the keys are read, which is what changes the terminal's mode.
     let screen = Screen::take(term)?;
+    let quit = keys(term, runtime);
     loop {
         let ends = Instant::now() + interval;
         let mut drawn_for = None;
@@ -174,7 +178,7 @@ fn live(target: &Target, runtime: &Runtime, term: &Term, interval: Duration) -> 
     }
 }
 
-/// Hears of `q`, Ctrl-C and signals. The terminal is in its ordinary state again once a key was pressed.
+/// Hears of `q`, Ctrl-C and signals. Whoever waits for a key holds the terminal in raw mode: the screen ends that.
 fn keys(term: &Term, runtime: &Runtime) -> Receiver<()> {
     let (tell, quit) = channel();
     let term = term.clone();
@@ -203,12 +207,31 @@ fn keys(term: &Term, runtime: &Runtime) -> Receiver<()> {
     quit
 }
 
-/// The terminal's second screen, without a cursor; what stood on the first comes back at the end.
-struct Screen<'a>(&'a Term);
+/// The terminal's second screen, without a cursor; what stood on the first, and the mode in which keys are read, come
+/// back at the end, however that comes about.
+struct Screen<'a>(&'a Term, Option<KeyMode>);
+
+/// How the terminal that keys come from was set before.
+struct KeyMode {
+    terminal: File,
+    settings: Termios,
+}
+
+impl KeyMode {
+    /// None where keys come from no terminal.
+    fn now() -> Option<Self> {
+        // The same that keys are read from: standard input, else the process's terminal.
+        let own = std::io::stdin().as_fd().try_clone_to_owned().map(File::from).ok();
+        let own = own.filter(|input| rustix::termios::isatty(input));
+        let terminal = own.or_else(|| File::options().read(true).write(true).open("/dev/tty").ok())?;
+        let settings = tcgetattr(&terminal).ok()?;
+        Some(Self { terminal, settings })
+    }
+}
 
 impl<'a> Screen<'a> {
     fn take(term: &'a Term) -> Result<Self, Box<Failure>> {
-        let screen = Self(term);
+        let screen = Self(term, KeyMode::now());
         screen.write("\x1b[?1049h\x1b[?25l")?;
         Ok(screen)
     }
@@ -233,5 +256,8 @@ impl Drop for Screen<'_> {
     fn drop(&mut self) {
         // A terminal that is gone needs no restoring.
         let _ = self.write("\x1b[?25h\x1b[?1049l");
+        if let Some(KeyMode { terminal, settings }) = &self.1 {
+            let _ = tcsetattr(terminal, OptionalActions::Now, settings);
+        }
     }
 }

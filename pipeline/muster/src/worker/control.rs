@@ -20,12 +20,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use alerts::SaidAlert;
 use arc_swap::ArcSwap;
 use frontier::PartitionFrontier;
 use model::position::Generation;
 use model::{EventTime, NextOffset, Partition};
+use schemas::tables::punches;
 use source::{ErrorKind, Polled, RawBatch, Source, StartAt};
 
+use super::backlog::Backlog;
 use super::partition::{ClockMode, Cut, PartitionWork};
 use super::patience::await_log;
 use super::pipeline::{End, Events, Observer, Outlets, Progress, Settings, Status};
@@ -93,6 +96,7 @@ pub(super) struct Control<'a> {
     spare: Vec<RawBatch>,
     held: BTreeMap<Partition, Holding>,
     progress: BTreeMap<Partition, Progress>,
+    backlogs: BTreeMap<Partition, Backlog>,
     paused: BTreeSet<Partition>,
     tally: Tally,
     events: Events,
@@ -131,6 +135,7 @@ impl<'a> Control<'a> {
             spare: Vec::new(),
             held: BTreeMap::new(),
             progress: BTreeMap::new(),
+            backlogs: BTreeMap::new(),
             paused: BTreeSet::new(),
             tally: Tally::default(),
             events: Events::default(),
@@ -228,6 +233,9 @@ impl<'a> Control<'a> {
                     holding.is_caught_up = false;
                     self.dirty = true;
                     self.under_way[holding.worker] += 1;
+                    let backlog = self.backlogs.entry(partition).or_default();
+                    backlog.read(&batch);
+                    self.progress.entry(partition).or_insert(Progress::START).buffered = backlog.buffered();
                     self.send(partition, ToWorker::Batch(batch));
                     return Ok(());
                 }
@@ -292,6 +300,7 @@ impl<'a> Control<'a> {
             self.send(*partition, ToWorker::Drop(*partition));
             self.held.remove(partition);
             self.progress.remove(partition);
+            self.backlogs.remove(partition);
             self.paused.remove(partition);
         }
         self.ask_committer(ToCommitter::Release(partitions));
@@ -308,9 +317,12 @@ impl<'a> Control<'a> {
                 Err(_) => return Err(Box::new(Failure::from_outside("the committer thread died"))),
             }
         };
+        let owners = owned.iter().map(|owned| (owned.partition, owned.generation)).collect();
+        let mut said = self.outlets.alerts.take_over(owners)?;
         let mut starts = Vec::new();
         for owned in owned {
-            starts.push(self.start(owned)?);
+            let said = said.remove(&owned.partition).unwrap_or_default();
+            starts.push(self.start(owned, said)?);
         }
         self.source.start(&starts).map_err(files::failure)?;
         self.dirty = true;
@@ -318,7 +330,11 @@ impl<'a> Control<'a> {
     }
 
     /// Hands a claimed and folded partition to a worker; gives the position to read it from.
-    fn start(&mut self, mut owned: Owned) -> Result<(Partition, NextOffset), Box<Failure>> {
+    fn start(
+        &mut self,
+        mut owned: Owned,
+        said: Vec<SaidAlert>,
+    ) -> Result<(Partition, NextOffset), Box<Failure>> {
         let partition = owned.partition;
         let committed = owned.frontier.next();
         if committed == NextOffset::START && self.settings.start != StartAt::Earliest {
@@ -327,13 +343,6 @@ impl<'a> Control<'a> {
             owned.frontier = owned.frontier.beginning_at(next);
         }
         let (next, generation) = (owned.frontier.next(), owned.generation);
-        let said = {
-            let mut outlet = self.outlets.alerts.lock().map_err(poisoned)?;
-            // The marker first: what a former owner still publishes lies before it and is folded, or behind it and
-            // counts for nobody.
-            await_log(|| outlet.own(partition, generation)).map_err(|error| files::outlet_failure(&error))?;
-            await_log(|| outlet.fold(partition)).map_err(|error| files::outlet_failure(&error))?
-        };
         // One that was overtaken may still have its former owner's work in a worker.
         self.send(partition, ToWorker::Drop(partition));
         let work = PartitionWork::recover(&self.settings.partition, owned, said, &self.world.load());
@@ -342,6 +351,7 @@ impl<'a> Control<'a> {
         self.held
             .insert(partition, Holding { stage: Stage::Reading, is_caught_up: false, worker, generation });
         let progress = Progress { judged: next, committed, ..Progress::START };
+        self.backlogs.remove(&partition);
         self.progress.insert(partition, progress);
         self.events.claims += 1;
         self.send(partition, ToWorker::Own(Box::new(work)));
@@ -391,8 +401,9 @@ impl<'a> Control<'a> {
                 self.spare.push(batch);
             }
             FromWorker::Failed(failure) => return Err(failure),
-            FromWorker::Cut(mut cuts) => {
+            FromWorker::Cut(mut cuts, spoken) => {
                 self.cuts_due -= 1;
+                self.tally.add(&spoken);
                 cuts.retain(|cut| self.is_current(cut));
                 for cut in &cuts {
                     self.tally.add(&cut.tally);
@@ -464,7 +475,10 @@ impl<'a> Control<'a> {
     ) -> Result<(), Box<Failure>> {
         let committed = committed?;
         self.in_flight = false;
-        self.events.committed_rows += committed.rows;
+        for (table, rows) in &committed.rows {
+            *self.events.lake_rows.entry(table).or_default() += rows;
+        }
+        self.events.committed_rows += committed.rows.get(punches::NAME).copied().unwrap_or(0);
         self.events.commits += 1;
         self.events.last_commit_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let next = |(partition, frontier): &(Partition, PartitionFrontier)| (*partition, frontier.next());
@@ -472,6 +486,10 @@ impl<'a> Control<'a> {
         for (partition, frontier) in &committed.frontiers {
             if let Some(progress) = self.progress.get_mut(partition) {
                 (progress.committed, progress.committed_clock) = (frontier.next(), frontier.clock());
+                if let Some(backlog) = self.backlogs.get_mut(partition) {
+                    backlog.committed(frontier.next());
+                    progress.buffered = backlog.buffered();
+                }
             }
         }
         for drained in committed.drained {
@@ -569,8 +587,4 @@ impl Holding {
     fn is_overtaken(&self) -> bool {
         matches!(self.stage, Stage::Overtaken(_))
     }
-}
-
-fn poisoned<T>(_: std::sync::PoisonError<T>) -> Box<Failure> {
-    Box::new(Failure::from_outside("a worker died while it published alerts"))
 }

@@ -17,6 +17,7 @@
 //! partition, and goes on polling.
 //! Why so: a thread per group of partitions keeps state without locks; one committer keeps the order of commits.
 
+mod backlog;
 mod control;
 mod housekeeping;
 mod identities;
@@ -27,11 +28,13 @@ mod patience;
 mod pipeline;
 mod rows;
 mod said;
+mod speaker;
 mod store;
 mod tally;
 mod threads;
 mod world;
 
+pub use backlog::Buffered;
 pub use letters::{FileLetters, Letters, LogReader, TopicLetters};
 pub use misplaced::Forwarder;
 pub use partition::{ClockMode, PartitionSettings};

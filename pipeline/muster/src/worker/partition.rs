@@ -275,10 +275,7 @@ impl PartitionWork {
     }
 
     /// Judges again what a former owner judged and may not have said, and what changed reference data changes.
-    ///
-    /// # Errors
-    /// What the alerts outlet says.
-    pub(super) fn restate(&mut self, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+    pub(super) fn restate(&mut self, world: &World, outlets: &Outlets) {
         if self.clock.is_set() {
             let recent =
                 self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor());
@@ -290,7 +287,7 @@ impl PartitionWork {
                 }
             }
         }
-        self.publish(world, outlets)
+        self.publish(world, outlets);
     }
 
     /// Takes a batch: afterwards its letters and alerts are durable and its rows wait for the next cut.
@@ -316,37 +313,21 @@ impl PartitionWork {
     }
 
     /// The log was read to its end at `at`: its clock stands there.
-    ///
-    /// # Errors
-    /// What the alerts outlet says.
-    pub(super) fn caught_up(
-        &mut self,
-        at: EventTime,
-        world: &World,
-        outlets: &Outlets,
-    ) -> Result<(), Box<Failure>> {
+    pub(super) fn caught_up(&mut self, at: EventTime, world: &World, outlets: &Outlets) {
         self.adopt(world);
         if self.settings.clock == ClockMode::Append {
             self.advance_state(at);
             self.clock.advance(at);
             self.look_again();
         }
-        self.publish(world, outlets)
+        self.publish(world, outlets);
     }
 
     /// The lake's answer to a question: no-shows held back may go, an org may be silent.
-    ///
-    /// # Errors
-    /// What the alerts outlet says.
-    pub(super) fn heard(
-        &mut self,
-        heard: &Heard,
-        world: &World,
-        outlets: &Outlets,
-    ) -> Result<(), Box<Failure>> {
+    pub(super) fn heard(&mut self, heard: &Heard, world: &World, outlets: &Outlets) {
         self.adopt(world);
         self.with_steps(|state, sink| state.heard(&heard.listen, &heard.punches, sink));
-        self.publish(world, outlets)
+        self.publish(world, outlets);
     }
 
     /// The input has ended: everything held is decided, and timers run on. That run is no part of the log under
@@ -371,7 +352,8 @@ impl PartitionWork {
         }
         self.look_again();
         self.has_ended = true;
-        self.publish(world, outlets)
+        self.publish(world, outlets);
+        Ok(())
     }
 
     /// Hands over everything since the last cut.
@@ -461,7 +443,7 @@ impl PartitionWork {
         }
         self.bury(&raw, &letters, outlets)?;
         self.forward(&raw, outlets)?;
-        self.publish(world, outlets)?;
+        self.publish(world, outlets);
         Ok(raw)
     }
 

@@ -16,10 +16,12 @@ use model::position::LogClock;
 use model::{Anomaly, EventTime, NextOffset, Partition, ShiftResult};
 use source::{Source, StartAt};
 
+use super::backlog::Buffered;
 use super::control::Control;
 use super::letters::Letters;
 use super::misplaced::Forwarder;
 use super::partition::PartitionSettings;
+use super::speaker::{Speaker, speak};
 use super::store::Store;
 use super::tally::Tally;
 use super::threads::{commit_all, spawn_worker};
@@ -95,6 +97,8 @@ pub struct Progress {
     pub clock: LogClock,
     /// Whether it is not read at present, because its worker or the lake has to catch up.
     pub is_paused: bool,
+    /// What was read of it and is not committed yet.
+    pub buffered: Buffered,
 }
 
 impl Progress {
@@ -106,6 +110,7 @@ impl Progress {
         end: None,
         clock: LogClock::UNSET,
         is_paused: false,
+        buffered: Buffered { records: 0, bytes: 0 },
     };
 }
 
@@ -114,6 +119,8 @@ impl Progress {
 pub struct Events {
     /// Rows added to `punches`.
     pub committed_rows: u64,
+    /// Rows added, by table.
+    pub lake_rows: BTreeMap<&'static str, u64>,
     /// Commits that are in the lake.
     pub commits: u64,
     /// Milliseconds the last cut took to be committed, all its tables together.
@@ -148,9 +155,9 @@ pub struct Pipeline<'a> {
     pub may_end: &'a AtomicBool,
 }
 
-/// What workers share: each is used once a batch at most, and only by a batch that has something for it.
+/// What workers share: only a batch that has something for it uses it.
 pub(super) struct Outlets {
-    pub(super) alerts: Mutex<Box<dyn Outlet>>,
+    pub(super) alerts: Speaker,
     pub(super) letters: Mutex<Box<dyn Letters>>,
     pub(super) forwarder: Option<Mutex<Forwarder>>,
 }
@@ -161,8 +168,9 @@ impl Pipeline<'_> {
     /// # Errors
     /// What the log, the lake or an outlet says that cannot be retried. What was committed before stays.
     pub fn run(self, observer: &mut dyn Observer) -> Result<Tally, Box<Failure>> {
+        let (speaker, speaker_inbox) = Speaker::new();
         let outlets = Outlets {
-            alerts: Mutex::new(self.outlet),
+            alerts: speaker,
             letters: Mutex::new(self.letters),
             forwarder: self.forwarder.map(Mutex::new),
         };
@@ -171,7 +179,11 @@ impl Pipeline<'_> {
         let (to_committer, committer_inbox) = mpsc::channel();
         let (committed, from_committer) = mpsc::channel();
         let mut store = self.store;
+        let (outlet, wall) = (self.outlet, &self.settings.partition.wall);
         thread::scope(|scope| {
+            scope.spawn(move || speak(outlet, &speaker_inbox, wall));
+            // However this ends: the scope waits for the speaker, too.
+            let _ending = outlets.alerts.end_when_dropped();
             let mut queues = Vec::new();
             for worker in 0..workers {
                 let (queue, inbox) = mpsc::channel();

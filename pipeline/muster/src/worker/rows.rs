@@ -2,6 +2,7 @@
 //!
 //! In: rows as judged.  Out: `Rows`, record batches by table.  Owns: one builder a table.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow::array::RecordBatch;
@@ -66,6 +67,22 @@ impl Rows {
     pub fn is_empty(&self) -> bool {
         let Self { punches, evidence, rejects, late, shift_results, anomalies } = self;
         [punches, evidence, rejects, late, shift_results, anomalies].into_iter().all(Vec::is_empty)
+    }
+
+    /// Adds how many rows of each table there are to `counts`.
+    pub(super) fn count(&self, counts: &mut BTreeMap<&'static str, u64>) {
+        let Self { punches, evidence, rejects, late, shift_results, anomalies } = self;
+        for (table, batches) in [
+            (punches::NAME, punches),
+            (punch_evidence::NAME, evidence),
+            (rejects::NAME, rejects),
+            (late::NAME, late),
+            (shift_results::NAME, shift_results),
+            (anomalies::NAME, anomalies),
+        ] {
+            *counts.entry(table).or_default() +=
+                batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+        }
     }
 
     /// Adds another partition's rows.

@@ -103,8 +103,8 @@ pub(super) struct Part {
 /// What a commit did.
 #[derive(Default)]
 pub(super) struct Committed {
-    /// Rows added to `punches`.
-    pub(super) rows: u64,
+    /// Rows added, by table.
+    pub(super) rows: BTreeMap<&'static str, u64>,
     /// Where the source may forget what lies before.
     pub(super) frontiers: Vec<(Partition, PartitionFrontier)>,
     /// Partitions that another owner has claimed.
@@ -247,10 +247,11 @@ impl Store {
         let outcome = self.commit_parts(&mut claim, &mut request);
         self.claim = Some(claim);
         let lost = outcome?;
-        let rows =
-            |part: &Part| -> u64 { part.rows.punches.iter().map(|batch| batch.num_rows() as u64).sum() };
+        let mut rows = BTreeMap::new();
+        request.iter().for_each(|part| part.rows.count(&mut rows));
+        let punches = rows.get(punches::NAME).copied().unwrap_or(0);
         let mut committed = Committed {
-            rows: request.iter().map(rows).sum(),
+            rows,
             frontiers: request.iter().map(|part| (part.partition, part.frontier)).collect(),
             lost: lost.into_iter().collect(),
             drained: Vec::new(),
@@ -266,7 +267,7 @@ impl Store {
         let clock = self.claim.as_ref().map_or(EventTime::from_us(0), slowest_clock);
         self.house.committed(&self.runtime, &self.lake, &self.log, clock);
         if let Some(claim) = &self.claim {
-            committed.known = self.filters.committed(&self.runtime, &self.lake, claim, committed.rows);
+            committed.known = self.filters.committed(&self.runtime, &self.lake, claim, punches);
         }
         Ok(committed)
     }

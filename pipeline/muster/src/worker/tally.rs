@@ -1,6 +1,7 @@
 //! What a worker counts: handed back once a batch, summed by whoever shows it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use model::{AnomalyKind, RejectCode};
@@ -22,8 +23,15 @@ pub struct Tally {
     pub late: u64,
     /// Punches found on another partition than their person's, appended again to that one.
     pub misplaced: u64,
+    /// Records put into the dead letters.
+    pub letters: u64,
     /// Versions of alerts published.
     pub published: u64,
+    /// Nanoseconds that a durable write of alerts took.
+    pub publish_ns: Histogram<u64>,
+    /// Nanoseconds from the instant at which an alert was found (the append of its punch, or where the log clock stood
+    /// when its timer fired) to its own durable append, by the wall; nothing under `clock = "record"`.
+    pub found_to_published_ns: Histogram<u64>,
     /// Fields that no version of the contract names.
     pub unknown_fields: u64,
     /// Distinct anomalies that fired, by kind.
@@ -42,7 +50,10 @@ impl Default for Tally {
             duplicates: 0,
             late: 0,
             misplaced: 0,
+            letters: 0,
             published: 0,
+            publish_ns: grown_as_needed(),
+            found_to_published_ns: grown_as_needed(),
             unknown_fields: 0,
             fired: BTreeMap::new(),
             latency_ns: Histogram::new_with_bounds(1, 60_000_000_000, 3)
@@ -60,6 +71,7 @@ impl Tally {
         self.duplicates += other.duplicates;
         self.late += other.late;
         self.misplaced += other.misplaced;
+        self.letters += other.letters;
         self.published += other.published;
         self.unknown_fields += other.unknown_fields;
         for (code, count) in &other.rejects {
@@ -70,5 +82,18 @@ impl Tally {
         }
         // Both have the same bounds, so nothing can be out of range.
         let _ = self.latency_ns.add(&other.latency_ns);
+        // These grow as they must.
+        let _ = self.publish_ns.add(&other.publish_ns);
+        let _ = self.found_to_published_ns.add(&other.found_to_published_ns);
     }
+}
+
+/// A histogram of any range, at two digits; it takes room only once there is something to count.
+fn grown_as_needed() -> Histogram<u64> {
+    Histogram::new(2).expect("two digits are few enough")
+}
+
+/// A length of time as a histogram of nanoseconds takes it: at least one.
+pub(super) fn whole_ns(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX).max(1)
 }

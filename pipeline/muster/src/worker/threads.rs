@@ -17,6 +17,7 @@ use source::RawBatch;
 use super::partition::{Cut, PartitionWork};
 use super::pipeline::{End, Outlets};
 use super::store::{Committed, Drained, Heard, Owned, Request, Store};
+use super::tally::Tally;
 use super::world::World;
 use crate::failure::Failure;
 
@@ -45,7 +46,8 @@ pub(super) enum FromWorker {
         /// Partitions that records of it were appended to again.
         forwarded: Vec<Partition>,
     },
-    Cut(Vec<Cut>),
+    /// What each partition hands over, and what was counted of alerts meanwhile.
+    Cut(Vec<Cut>, Box<Tally>),
     Failed(Box<Failure>),
 }
 
@@ -95,7 +97,7 @@ fn work(
         match message {
             ToWorker::Own(work) => {
                 let work = owned.entry(work.partition()).insert_entry(*work).into_mut();
-                work.restate(&world, outlets)?;
+                work.restate(&world, outlets);
             }
             ToWorker::Batch(mut batch) => {
                 let (mut rows, mut forwarded) = (0, Vec::new());
@@ -109,7 +111,7 @@ fn work(
             }
             ToWorker::CaughtUp(partition, at) => {
                 if let Some(work) = owned.get_mut(&partition) {
-                    work.caught_up(at, &world, outlets)?;
+                    work.caught_up(at, &world, outlets);
                 }
             }
             ToWorker::End(partition, end) => {
@@ -124,7 +126,7 @@ fn work(
             }
             ToWorker::Heard(heard) => {
                 if let Some(work) = owned.get_mut(&heard.partition) {
-                    work.heard(&heard, &world, outlets)?;
+                    work.heard(&heard, &world, outlets);
                 }
             }
             ToWorker::Known(partition, known) => {
@@ -136,7 +138,10 @@ fn work(
                 owned.remove(&partition);
             }
             ToWorker::Tidy => owned.values().for_each(|work| work.tidy(outlets)),
-            ToWorker::Cut => say(FromWorker::Cut(owned.values_mut().map(PartitionWork::cut).collect())),
+            ToWorker::Cut => {
+                let spoken = Box::new(outlets.alerts.settle()?);
+                say(FromWorker::Cut(owned.values_mut().map(PartitionWork::cut).collect(), spoken));
+            }
         }
     }
     Ok(())

@@ -309,15 +309,16 @@ impl Metrics {
         self.families().alerts.published.get_or_create(&labels).inc_by(count);
     }
 
-    /// One durable write of alerts took so long.
-    pub fn publish_duration(&self, took: Duration) {
-        self.families().alerts.publish_duration.observe(took);
+    /// How long durable writes of alerts took, in nanoseconds: what was tallied since the last call.
+    pub fn publish_durations(&self, tally_ns: &Histogram<u64>) {
+        self.families().alerts.publish_duration.merge(tally_ns);
     }
 
-    /// From the append of the record that caused an alert to the alert's own durable append, by the wall clock of
-    /// this machine against the log's append time.
-    pub fn append_to_publish(&self, took: Duration) {
-        self.families().alerts.latency.observe(took);
+    /// From the append of the record that caused an alert (or the log clock's instant at which its timer fired) to the
+    /// alert's own durable append, by the wall clock of this machine against the log's append time, in nanoseconds: what
+    /// was tallied since the last call.
+    pub fn append_to_publish(&self, tally_ns: &Histogram<u64>) {
+        self.families().alerts.latency.merge(tally_ns);
     }
 
     /// A destination the deliverer has: its outcomes stand at 0 from now on.

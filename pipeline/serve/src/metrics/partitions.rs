@@ -27,7 +27,7 @@ struct Cells {
     frontier: AtomicI64,
     frontier_clock_us: AtomicI64,
     committed_at_us: AtomicI64,
-    buffered_rows: AtomicU64,
+    buffered_records: AtomicU64,
     buffered_bytes: AtomicU64,
     is_paused: AtomicBool,
 }
@@ -42,7 +42,7 @@ impl Default for Cells {
             frontier: unknown(),
             frontier_clock_us: unknown(),
             committed_at_us: unknown(),
-            buffered_rows: AtomicU64::new(0),
+            buffered_records: AtomicU64::new(0),
             buffered_bytes: AtomicU64::new(0),
             is_paused: AtomicBool::new(false),
         }
@@ -91,9 +91,9 @@ impl PartitionMetrics {
         }
     }
 
-    /// What was read and is not committed yet, in rows and in bytes.
-    pub fn set_buffered(&self, rows: u64, bytes: u64) {
-        self.cells.buffered_rows.store(rows, Ordering::Relaxed);
+    /// What was read and is not committed yet, in records and in their bytes.
+    pub fn set_buffered(&self, records: u64, bytes: u64) {
+        self.cells.buffered_records.store(records, Ordering::Relaxed);
         self.cells.buffered_bytes.store(bytes, Ordering::Relaxed);
     }
 
@@ -168,8 +168,8 @@ const GAUGES: [PartitionGauge; 11] = [
         "Wall time less the log clock up to which the lake is complete",
         |cells, now| Some(now.us() as f64 / 1e6 - seconds(&cells.frontier_clock_us)?),
     ),
-    ("muster_partition_buffered_rows", "Rows read and not yet committed", |cells, _| {
-        Some(cells.buffered_rows.load(Ordering::Relaxed) as f64)
+    ("muster_partition_buffered_records", "Records read and not yet committed", |cells, _| {
+        Some(cells.buffered_records.load(Ordering::Relaxed) as f64)
     }),
     ("muster_partition_buffered_bytes", "Bytes read and not yet committed", |cells, _| {
         Some(cells.buffered_bytes.load(Ordering::Relaxed) as f64)

@@ -96,8 +96,13 @@ fn durations_are_histograms_in_seconds() {
     tally.record_n(40_000, 1).unwrap();
     metrics.punch_durations(&tally);
     metrics.commit_duration(Duration::from_millis(80));
-    metrics.publish_duration(Duration::from_micros(700));
-    metrics.append_to_publish(Duration::from_millis(18));
+    let of_ns = |ns: u64| {
+        let mut tally = Histogram::<u64>::new(2).unwrap();
+        tally.record(ns).unwrap();
+        tally
+    };
+    metrics.publish_durations(&of_ns(700_000));
+    metrics.append_to_publish(&of_ns(18_000_000));
     let samples = scrape(&metrics);
     let punches = samples.distribution("muster_punch_duration_seconds");
     assert_eq!(punches.count(), 100.0);
@@ -143,7 +148,7 @@ fn a_partition_is_shown_while_it_is_owned() {
         ("muster_frontier_clock_lag_seconds", 12.0),
         ("muster_log_clock_lag_seconds", 9.0),
         ("muster_log_clock_timestamp_seconds", NOW_US as f64 / 1e6 - 2.0),
-        ("muster_partition_buffered_rows", 10.0),
+        ("muster_partition_buffered_records", 10.0),
         ("muster_partition_buffered_bytes", 4_096.0),
         ("muster_partition_paused", 1.0),
     ] {

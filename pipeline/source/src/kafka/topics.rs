@@ -32,11 +32,22 @@ pub enum TopicUse {
     LastSaid,
 }
 
+/// How long every version said stays readable behind the next one: a reader that is less behind misses none.
+const SAID_KEPT: Duration = Duration::from_secs(3_600);
+
 impl TopicUse {
     const fn cleanup_policy(self) -> &'static str {
         match self {
             Self::DeadLetters => "delete",
             Self::LastSaid => "compact",
+        }
+    }
+
+    /// The least `min.compaction.lag.ms` of its topic; none where nothing is compacted.
+    const fn compaction_lag_ms(self) -> Option<u128> {
+        match self {
+            Self::DeadLetters => None,
+            Self::LastSaid => Some(SAID_KEPT.as_millis()),
         }
     }
 }
@@ -175,8 +186,8 @@ impl Admin {
                 ),
             ));
         }
-        let keys = ["message.timestamp.type", "cleanup.policy", "max.message.bytes"];
-        let [time, cleanup, bytes] = self.config(topic, keys)?;
+        let keys = ["message.timestamp.type", "cleanup.policy", "max.message.bytes", "min.compaction.lag.ms"];
+        let [time, cleanup, bytes, lag] = self.config(topic, keys)?;
         let wanted = of.cleanup_policy();
         if cleanup.as_deref().is_some_and(|policy| policy != wanted) {
             let why = match of {
@@ -188,15 +199,22 @@ impl Admin {
         if of == TopicUse::LastSaid {
             self.check_append_time(topic, time.as_deref())?;
         }
+        if let Some(least) = of.compaction_lag_ms() {
+            self.check_compaction_lag(topic, lag.as_deref(), least)?;
+        }
         Ok(topic_of(topic, &described, bytes.as_deref()))
     }
 
     fn make(&self, topic: &str, of: TopicUse, punches: &Topic) -> Result<(), Error> {
         let replicas = i32::try_from(punches.replicas).unwrap_or(1);
         let partitions = i32::try_from(punches.identity.partitions).unwrap_or(1);
-        let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(replicas))
+        let lag = of.compaction_lag_ms().map(|least| least.to_string());
+        let mut wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(replicas))
             .set("cleanup.policy", of.cleanup_policy())
             .set("message.timestamp.type", "LogAppendTime");
+        if let Some(lag) = &lag {
+            wanted = wanted.set("min.compaction.lag.ms", lag);
+        }
         let doing = format!("create topic {topic} at {}", self.brokers);
         let made = block_on(self.client.create_topics([&wanted], &self.options()))
             .map_err(|error| failures::failed(&doing, &error, ""))?;
@@ -243,6 +261,20 @@ impl Admin {
                 found,
                 "LogAppendTime",
                 "the log's clock would be the producers'",
+            )),
+        }
+    }
+
+    fn check_compaction_lag(&self, topic: &str, found: Option<&str>, least: u128) -> Result<(), Error> {
+        match found {
+            None => Ok(()),
+            Some(lag) if lag.parse::<u128>().is_ok_and(|lag| lag >= least) => Ok(()),
+            found => Err(self.misfit(
+                topic,
+                "min.compaction.lag.ms",
+                found,
+                &least.to_string(),
+                "a reader that is an hour behind would miss versions",
             )),
         }
     }

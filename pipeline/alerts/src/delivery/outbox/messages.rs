@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{DeliveryError, Outbox, Standing, store_standing};
 use crate::delivery::destination::Destination;
-use crate::delivery::digest::{Digest, is_resolved};
+use crate::delivery::digest::{digest_of, is_resolved};
 
 /// Failed attempts (35 minutes) after which newer messages about the same store no longer wait.
 const OVERTAKEN_AFTER: u32 = 3;
@@ -243,7 +243,7 @@ fn seal_store(
     let webhook_id = webhook_id(destination.name(), store, &alerts);
     let told: Vec<(String, i64, bool)> =
         alerts.iter().map(|a| (a.alert_id.clone(), a.version, !is_resolved(a))).collect();
-    let body = Digest::of(destination, alerts, &utc_text(now)).to_json();
+    let body = digest_of(destination, alerts, &utc_text(now)).to_json();
     connection
         .prepare_cached(
             "INSERT INTO messages(destination, store, webhook_id, body, sealed_at, due_at, state)

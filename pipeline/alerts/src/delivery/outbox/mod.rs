@@ -4,7 +4,8 @@
 //! Owns: the file and its lock.
 //! Absent on purpose: wall time (handed in), names of people (added to the copy that is sent), calls.
 //! Invariants: the position moves in the transaction that stores what was read, so that no alert is lost or taken twice;
-//! a version is put into one message of a destination at most (`told`); a message keeps its id and body in all attempts.
+//! a version is put into one message of a destination at most (`told`); a message keeps its id and body in all attempts;
+//! an attempt is forgotten only once the lake holds it.
 //! Why so: SQLite with a write-ahead log and `synchronous=FULL` has the best known crash record of the stores compared
 //! (research/ecosystem.md, section 3), and a retry that lives in memory is lost with the process.
 //!
@@ -34,13 +35,13 @@ use super::breaker::Breaker;
 use super::error::DeliveryError;
 
 pub(crate) use arrivals::{Event, Taking};
-pub use log::{DeliveryLog, DeliveryRow};
+pub use log::{DeliveryLog, DeliveryRow, OffDestination};
 pub(crate) use messages::{After, Message, Recorded, Sealing};
 
 /// "mstO": tells SQLite files of the outbox from others.
 const APPLICATION_ID: i32 = 0x6d73_744f;
 /// The layout below.
-const LAYOUT_VERSION: i32 = 1;
+const LAYOUT_VERSION: i32 = 2;
 /// How long a statement waits for a reader, in ms.
 const BUSY_MS_MAX: u64 = 5_000;
 /// Statements kept prepared.
@@ -90,6 +91,13 @@ const LAYOUT: &str = "
     ) STRICT;
     CREATE INDEX attempts_message ON attempts(message);
     CREATE INDEX attempts_time ON attempts(sent_at);";
+
+/// What layout 2 adds to layout 1: the outbox's own id, up to which attempt the lake holds everything, and destinations
+/// that an operator wants switched on again.
+const LAYOUT_2: &str = "
+    CREATE TABLE lake(outbox TEXT NOT NULL, stored_until INTEGER NOT NULL) STRICT;
+    INSERT INTO lake VALUES (lower(hex(randomblob(16))), 0);
+    CREATE TABLE wanted_on(destination TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;";
 
 /// How far one partition of the topic was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,13 +193,23 @@ impl Outbox {
         Ok(())
     }
 
-    /// The number and standing of the destination called `name`. One whose URL or secrets changed since, or that is to
-    /// be switched on again, begins anew, and what was given up is tried again.
+    /// The destinations that an operator wants switched on again.
+    pub(crate) fn wanted_on(&self) -> Result<Vec<String>, DeliveryError> {
+        let read = || {
+            self.connection
+                .prepare_cached("SELECT destination FROM wanted_on")?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(DeliveryError::sqlite("read which destinations are wanted on"))
+    }
+
+    /// The number and standing of the destination called `name`. One whose URL or secrets changed since, or that is
+    /// wanted on again, begins anew, and what was given up is tried again.
     pub(crate) fn destination(
         &mut self,
         name: &str,
         fingerprint: &str,
-        reenable: Reenable,
         now: EventTime,
     ) -> Result<(i64, Standing), DeliveryError> {
         const DOING: &str = "read a destination";
@@ -222,7 +240,9 @@ impl Outbox {
                 },
             )
             .map_err(&failed)?;
-        let is_new = known != fingerprint || reenable == Reenable::Yes;
+        let wanted_on =
+            transaction.execute("DELETE FROM wanted_on WHERE destination = ?1", [name]).map_err(&failed)? > 0;
+        let is_new = known != fingerprint || wanted_on;
         if is_new {
             transaction
                 .execute("UPDATE destinations SET fingerprint = ?2 WHERE id = ?1", params![id, fingerprint])
@@ -239,15 +259,6 @@ impl Outbox {
         transaction.commit().map_err(failed)?;
         Ok((id, if is_new { Standing::default() } else { standing }))
     }
-}
-
-/// Whether a destination that was switched off is to be switched on again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reenable {
-    /// It is.
-    Yes,
-    /// It stays as it is.
-    No,
 }
 
 fn store_standing(connection: &Connection, id: i64, standing: &Standing) -> rusqlite::Result<()> {
@@ -294,7 +305,7 @@ fn lock(path: &Path) -> Result<File, DeliveryError> {
     Ok(file)
 }
 
-/// Makes the layout in a new file; checks an older one's.
+/// Makes the layout in a new file; brings an older one's up to it.
 fn prepare(connection: &mut Connection, path: &Path) -> Result<(), DeliveryError> {
     let failed = DeliveryError::sqlite("open it");
     let foreign = |what: String| DeliveryError::Foreign { path: path.display().to_string(), what };
@@ -325,16 +336,20 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), DeliveryError
     let tables = number(connection, "SELECT count(*) FROM sqlite_schema")?;
     let (id, version) =
         (number(connection, "PRAGMA application_id")?, number(connection, "PRAGMA user_version")?);
-    match (tables, id, version) {
-        (0, 0, 0) => {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-            let stamp =
-                format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT_VERSION};");
-            transaction.execute_batch(LAYOUT).map_err(&failed)?;
-            transaction.execute_batch(&stamp).map_err(&failed)?;
-            transaction.commit().map_err(&failed)
+    let mut make = |layouts: &[&str]| {
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        for layout in layouts {
+            transaction.execute_batch(layout).map_err(&failed)?;
         }
+        let stamp =
+            format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT_VERSION};");
+        transaction.execute_batch(&stamp).map_err(&failed)?;
+        transaction.commit().map_err(&failed)
+    };
+    match (tables, id, version) {
+        (0, 0, 0) => make(&[LAYOUT, LAYOUT_2]),
+        (_, APPLICATION_ID, 1) => make(&[LAYOUT_2]),
         (_, APPLICATION_ID, LAYOUT_VERSION) => Ok(()),
         (_, APPLICATION_ID, version) => {
             Err(foreign(format!("it has layout {version}, this version of Muster reads {LAYOUT_VERSION}")))

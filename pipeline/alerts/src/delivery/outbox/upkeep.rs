@@ -11,6 +11,11 @@ const TOLD_DAYS: i64 = 400;
 /// How long it is remembered what a receiver was told about an alert that is over, in days: beyond the 35 after which its
 /// owner forgets it.
 const TOLD_RESOLVED_DAYS: i64 = 40;
+/// Messages that were sealed before ?1, whose story is over and told to the lake.
+const DONE_WITH: &str =
+    "FROM messages WHERE sealed_at < ?1 AND state NOT IN ('queued', 'dead') AND NOT EXISTS (
+    SELECT 1 FROM attempts WHERE attempts.message = messages.id
+       AND attempts.id > (SELECT stored_until FROM lake))";
 
 /// What waits for one destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +79,7 @@ impl Outbox {
         read().map_err(DeliveryError::sqlite("read when messages were sent"))
     }
 
-    /// Gives up what has waited since before `undelivered`, and forgets what was done before `kept`.
+    /// Gives up what has waited since before `undelivered`, and forgets what was done before `kept` and is in the lake.
     pub(crate) fn purge(
         &mut self,
         undelivered: EventTime,
@@ -93,17 +98,10 @@ impl Outbox {
                  WHERE state IN ('queued', 'dead') AND sealed_at < ?1",
                 undelivered.us(),
             )? as u64;
-            run(
-                "DELETE FROM message_alerts WHERE message IN
-                     (SELECT id FROM messages WHERE sealed_at < ?1 AND state NOT IN ('queued', 'dead'))",
-                kept.us(),
-            )?;
-            run(
-                "DELETE FROM attempts WHERE message IN
-                     (SELECT id FROM messages WHERE sealed_at < ?1 AND state NOT IN ('queued', 'dead'))",
-                kept.us(),
-            )?;
-            run("DELETE FROM messages WHERE sealed_at < ?1 AND state NOT IN ('queued', 'dead')", kept.us())?;
+            // Children first: what is done with is found by its attempts.
+            for table in ["message_alerts", "attempts"] {
+                run(&format!("DELETE FROM {table} WHERE message IN (SELECT id {DONE_WITH})"), kept.us())?;
+            }
             run("DELETE FROM told WHERE told_at < ?1 AND is_firing = 0", days_ago(TOLD_RESOLVED_DAYS))?;
             run("DELETE FROM told WHERE told_at < ?1", days_ago(TOLD_DAYS))?;
             run("DELETE FROM stores WHERE due_at IS NULL AND ifnull(sealed_at, 0) < ?1", days_ago(2))?;

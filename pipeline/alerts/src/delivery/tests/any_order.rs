@@ -93,7 +93,7 @@ impl Noting {
 impl Post for Noting {
     fn post(&self, parcel: Parcel, done: Done) {
         let mut ledger = self.1.lock().unwrap();
-        let digest: Digest = serde_json::from_slice(&parcel.body).unwrap();
+        let digest: AlertDigest = serde_json::from_slice(&parcel.body).unwrap();
         assert_eq!(digest.left_out, 0);
         for version in told(&digest) {
             ledger.ids.entry(version).or_default().insert(parcel.webhook_id.clone());

@@ -44,7 +44,7 @@ fn the_schedule_survives_restarts_and_ends_in_switching_off() {
     assert_eq!((world.ops().waiting, world.ops().state), (1, DestinationState::Off));
 
     world.crash();
-    world.reenable = vec!["ops".into()];
+    world.enable_ops();
     world.after_s(60);
     let again = world.receivers.take();
     assert_eq!(again.len(), 2);
@@ -242,7 +242,7 @@ fn what_nobody_takes_for_a_week_is_given_up() {
     assert_eq!(DeliveryLog::open(&world.outbox()).unwrap().after(0, 10).unwrap().len(), 1);
     // One that is given up while it is on its way stays given up.
     world.crash();
-    world.reenable = vec!["ops".into()];
+    world.enable_ops();
     world.receivers.is_mute(true);
     world.publish(&[alert_at(3, 1, FIRING, "s3")]);
     world.settle();
@@ -253,6 +253,15 @@ fn what_nobody_takes_for_a_week_is_given_up() {
     world.receivers.answer_held(&status(500));
     world.settle();
     assert_eq!((world.ops().in_flight, world.ops().queued, world.ops().failed), (0, 0, 1));
+    // Nothing is forgotten that the lake does not hold.
     world.after_s(36 * 86_400);
-    assert_eq!(DeliveryLog::open(&world.outbox()).unwrap().after(0, 10).unwrap().len(), 0);
+    let mut log = DeliveryLog::open(&world.outbox()).unwrap();
+    let rows = log.after(0, 10).unwrap();
+    assert_eq!(rows.len(), 2);
+    log.stored(rows[0].attempt_id).unwrap();
+    world.after_s(3_600);
+    assert_eq!(log.after(0, 10).unwrap(), rows[1..]);
+    log.stored(rows[1].attempt_id).unwrap();
+    world.after_s(3_600);
+    assert_eq!(log.after(0, 10).unwrap(), []);
 }

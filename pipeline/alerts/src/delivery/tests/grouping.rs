@@ -154,10 +154,10 @@ fn only_the_present_owner_is_believed_and_what_is_forgotten_does_not_wait() {
     let mut world = World::new(json!({}));
     let mut owner = world.outlet();
     let partition = Partition::new(1);
-    owner.own(partition, Generation(1)).unwrap();
+    owner.own(&[(partition, Generation(1))]).unwrap();
     world.publish(&[alert(1, 1, FIRING)]);
     world.settle();
-    owner.own(partition, Generation(2)).unwrap();
+    owner.own(&[(partition, Generation(2))]).unwrap();
     world.publish(&[alert(2, 1, FIRING), alert(1, 2, FIRING)]);
     world.settle();
     world.crash();

@@ -163,7 +163,7 @@ fn a_message_is_what_standard_webhooks_ask_for() {
     mac.update(&call.body);
     let expected = base64::prelude::BASE64_STANDARD.encode(mac.finalize().into_bytes());
     assert_eq!(call.header("webhook-signature"), format!("v1,{expected}"));
-    let digest: Digest = serde_json::from_slice(&call.body).unwrap();
+    let digest: AlertDigest = serde_json::from_slice(&call.body).unwrap();
     assert_eq!((digest.message_type.as_str(), digest.destination.as_str()), ("muster.alerts", "ops"));
     assert_eq!(world.attempts(), [("sent".to_owned(), Some(204))]);
     assert_eq!((world.ops().sent, world.ops().queued), (1, 0));

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use model::position::{Generation, NextOffset};
 use model::{AnomalyId, AnomalyKind, AnomalyState, EventTime, Partition};
-use schemas::lines::{AlertBody, utc_text};
+use schemas::lines::{AlertBody, AlertDigest, KindCount, utc_text};
 use serde_json::{Value, json};
 use source::{EmbeddedLog, LogIdentity, Polled, RawBatch, Source, StartAt, WallClock, embedded};
 
@@ -65,7 +65,7 @@ impl Receivers {
     }
 
     /// The bodies that came since the last time.
-    fn digests(&self) -> Vec<Digest> {
+    fn digests(&self) -> Vec<AlertDigest> {
         self.take().iter().map(|parcel| serde_json::from_slice(&parcel.body).unwrap()).collect()
     }
 }
@@ -90,7 +90,6 @@ struct World {
     now_us: Arc<AtomicI64>,
     destinations: Vec<Value>,
     receivers: Receivers,
-    reenable: Vec<String>,
     age_max: Option<Duration>,
     names: bool,
     limits: DeliveryLimits,
@@ -155,7 +154,6 @@ impl World {
             now_us,
             destinations: vec![destination("ops", changes)],
             receivers: Receivers::default(),
-            reenable: Vec::new(),
             age_max: None,
             names: false,
             limits: DeliveryLimits::default(),
@@ -165,6 +163,11 @@ impl World {
             topic_fails_in_poll: true,
             deliverer: None,
         }
+    }
+
+    /// An operator wants `ops` on again.
+    fn enable_ops(&self) {
+        DeliveryLog::open(&self.outbox()).unwrap().enable("ops").unwrap();
     }
 
     fn outbox(&self) -> PathBuf {
@@ -197,7 +200,6 @@ impl World {
             wall: wall(&self.now_us),
             name_of: self.names.then(|| -> NameOf { Box::new(|id| Some(format!("陳{id}"))) }),
             age_max: self.age_max,
-            reenable: self.reenable.clone(),
             limits: self.limits,
         };
         Deliverer::open(&self.outbox(), setup)
@@ -223,7 +225,7 @@ impl World {
     }
 
     fn publish(&self, bodies: &[AlertBody]) {
-        self.outlet().publish(Partition::new(1), bodies).unwrap();
+        self.outlet().publish(&[(Partition::new(1), bodies)]).unwrap();
     }
 
     /// Steps until nothing happens any more without time passing, or until the outbox cannot be written.
@@ -308,7 +310,7 @@ fn alert_at(number: u16, version: i64, state: AnomalyState, store: &str) -> Aler
 }
 
 /// What a message says: (alert, version), sorted.
-fn told(digest: &Digest) -> Vec<(u128, i64)> {
+fn told(digest: &AlertDigest) -> Vec<(u128, i64)> {
     let mut told: Vec<_> = digest
         .alerts
         .iter()

@@ -28,6 +28,8 @@ fn what_was_read_and_not_sent_is_sent_after_a_crash() {
     world.publish(&[alert(1, 1, FIRING)]);
     world.settle();
     assert_eq!(world.ops().waiting, 1);
+    let end = position_of(&world, 1);
+    assert_eq!(world.stats().positions[&Partition::new(1)], end, "stored to the end");
     world.crash();
     // It is put together only when everything that happened meanwhile has been read.
     world.publish(&[alert(2, 1, FIRING)]);
@@ -235,7 +237,7 @@ fn a_new_destination_hears_what_comes_from_then_on() {
 #[test]
 fn compaction_before_the_deliverer_came_changes_nothing() {
     let mut world = World::new(json!({}));
-    world.outlet().own(Partition::new(1), Generation(1)).unwrap();
+    world.outlet().own(&[(Partition::new(1), Generation(1))]).unwrap();
     world.publish(&[alert(1, 1, FIRING), alert(2, 1, FIRING), alert(1, 2, FIRING)]);
     world.log.compact(TOPIC).unwrap();
     world.settle();
@@ -247,4 +249,42 @@ fn compaction_before_the_deliverer_came_changes_nothing() {
     let outbox = outbox::Outbox::open(&world.outbox()).unwrap();
     let position = outbox.position(Partition::new(1)).unwrap().unwrap();
     assert_eq!((position.next, position.owner), (position_of(&world, 1), Some(Generation(1))));
+}
+
+#[test]
+fn an_outbox_of_the_first_layout_gets_an_id_and_goes_on() {
+    let mut world = World::new(json!({}));
+    world.publish(&[alert(1, 1, FIRING)]);
+    world.settle();
+    world.crash();
+    // As the first version of the layout was: without what the lake holds, and what is wanted on.
+    let old = rusqlite::Connection::open(world.outbox()).unwrap();
+    old.execute_batch("DROP TABLE lake; DROP TABLE wanted_on; PRAGMA user_version = 1;").unwrap();
+    drop(old);
+    world.after_s(30);
+    assert_eq!(all_told(&world.receivers), [[(1, 1)]]);
+    let id = DeliveryLog::open(&world.outbox()).unwrap().outbox().to_owned();
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    world.crash();
+    world.settle();
+    assert_eq!(DeliveryLog::open(&world.outbox()).unwrap().outbox(), id);
+}
+
+#[test]
+fn an_outbox_brought_back_from_a_copy_numbers_its_attempts_behind_the_lake() {
+    let mut world = World::new(json!({}));
+    world.settle();
+    let mut log = DeliveryLog::open(&world.outbox()).unwrap();
+    // The lake knows of attempts that the copy does not.
+    log.stored(41).unwrap();
+    world.publish(&[alert(1, 1, FIRING)]);
+    world.settle();
+    world.after_s(30);
+    let rows = log.after(41, 10).unwrap();
+    assert_eq!(rows.iter().map(|row| row.attempt_id).collect::<Vec<_>>(), [42]);
+    log.stored(7).unwrap();
+    world.publish(&[alert(2, 1, FIRING)]);
+    world.settle();
+    world.after_s(300);
+    assert_eq!(log.after(42, 10).unwrap()[0].attempt_id, 43);
 }

@@ -94,7 +94,8 @@ impl PartitionWork {
             let cause = Cause { clock: LogClock::at(judged.clock), ..self.here() };
             self.said.take(&judged, cause);
         }
-        self.publish(world, outlets)
+        self.publish(world, outlets);
+        Ok(())
     }
 
     fn drain_rows(

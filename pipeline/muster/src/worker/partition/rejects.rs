@@ -51,7 +51,7 @@ impl PartitionWork {
 
     /// Makes the letters of a batch durable: (record, code, message).
     pub(super) fn bury(
-        &self,
+        &mut self,
         raw: &RawBatch,
         letters: &[(usize, RejectCode, String)],
         outlets: &Outlets,
@@ -74,13 +74,15 @@ impl PartitionWork {
             return Ok(());
         }
         let mut place = outlets.letters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        await_log(|| place.bury(&letters)).map_err(files::failure)
+        await_log(|| place.bury(&letters)).map_err(files::failure)?;
+        self.tally.letters += letters.len() as u64;
+        Ok(())
     }
 
     /// Makes letters durable whose records have left the worker's hands: (offset, code, message). Their bytes are read from
     /// the log once more; a record that the log does not give has a letter without bytes, which says so.
     pub(super) fn bury_again(
-        &self,
+        &mut self,
         rejects: &[(Offset, RejectCode, String)],
         outlets: &Outlets,
     ) -> Result<(), Box<Failure>> {
@@ -110,6 +112,7 @@ impl PartitionWork {
             });
             let letters: Vec<DeadLetter<'_>> = letters.collect();
             await_log(|| place.bury(&letters)).map_err(files::failure)?;
+            self.tally.letters += letters.len() as u64;
         }
         place.log().close();
         Ok(())

@@ -1,22 +1,19 @@
-//! From what holds to what is said: changes of state, their differences, alerts made durable.
+//! From what holds to what is said: changes of state, their differences, alerts handed to the speaker.
 //!
-//! In: a change of the partition's state.  Out: differences into the said state, bodies to the alerts outlet.
+//! In: a change of the partition's state.  Out: differences into the said state, bodies to the speaker.
 //! Owns: nothing.
-//! Invariants: I-12 alerts are durable before the position can be cut, kept by `PartitionWork::publish` being called
-//! before a batch counts as taken.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! Invariants: I-12 alerts are durable before the position can be cut: they are handed over before a batch counts as
+//! taken, and a cut waits for the speaker (`threads`).
 
 use alerts::body;
 use attendance::{PartitionState, Step};
 use model::position::{Cause, LogClock};
 use model::{Anomaly, EventTime};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::PartitionWork;
-use crate::failure::Failure;
-use crate::files;
-use crate::worker::patience::await_log;
+use super::{ClockMode, PartitionWork};
 use crate::worker::pipeline::Outlets;
+use crate::worker::speaker::Alerts;
 use crate::worker::world::World;
 
 /// How long a resolved alert stays on its topic (contract, section 6).
@@ -68,17 +65,20 @@ impl PartitionWork {
         }
     }
 
-    /// Makes fresh alerts durable.
-    pub(super) fn publish(&mut self, world: &World, outlets: &Outlets) -> Result<(), Box<Failure>> {
+    /// Has fresh alerts published; they are durable before the next cut.
+    pub(super) fn publish(&mut self, world: &World, outlets: &Outlets) {
         let fresh = self.said.take_fresh();
         if fresh.is_empty() {
-            return Ok(());
+            return;
         }
         let oldest = self
             .settings
             .alert_age_max
             .map(|age| (self.settings.wall)().plus_us(-i64::try_from(age.as_micros()).unwrap_or(i64::MAX)));
         let is_fresh = |anomaly: &&Anomaly| oldest.is_none_or(|oldest| anomaly.detected_at >= oldest);
+        let is_live = self.settings.clock == ClockMode::Append;
+        let found_at: Vec<EventTime> =
+            (fresh.iter().filter(is_fresh)).filter(|_| is_live).map(|anomaly| anomaly.detected_at).collect();
         let bodies: Vec<_> = fresh
             .iter()
             .filter(is_fresh)
@@ -92,21 +92,14 @@ impl PartitionWork {
             })
             .collect();
         if !bodies.is_empty() {
-            let mut outlet = outlets.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            await_log(|| outlet.publish(self.partition, &bodies))
-                .map_err(|error| files::outlet_failure(&error))?;
-            self.tally.published += bodies.len() as u64;
+            outlets.alerts.publish(Alerts { partition: self.partition, bodies, found_at });
         }
         self.anomalies.extend(fresh);
-        Ok(())
     }
 
     /// Forgets alerts of this partition that were resolved long ago. Nothing rests on it: it is tried again later.
     pub(in crate::worker) fn tidy(&self, outlets: &Outlets) {
         let before = self.state.clock().plus_min(-ALERTS_KEPT_DAYS * 24 * 60);
-        let mut outlet = outlets.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Err(error) = outlet.tombstone(self.partition, before) {
-            tracing::warn!(partition = %self.partition, %error, "old alerts could not be forgotten");
-        }
+        outlets.alerts.tidy(self.partition, before);
     }
 }

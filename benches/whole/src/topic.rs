@@ -1,0 +1,186 @@
+//! Topics of a broker: made, filled, and read by a bare client, against which everything else is judged.
+//!
+//! In: a broker's address.  Out: a [`Topic`], and what reading it took ([`Drained`]).  Owns: nothing.
+//! Why so: the bare client does what any reader of the topic must do (fetch, check sums, hand over each message) and
+//! nothing else; it has the settings with which librdkafka was found to be fastest here.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use model::position::partition_of;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+
+use crate::usage::Usage;
+
+/// How many partitions a benchmark's topics have.
+pub const PARTITIONS: u32 = 8;
+
+/// How long the broker may take for any one thing.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A topic of punches on a broker.
+#[derive(Clone, Debug)]
+pub struct Topic {
+    /// `host:port` of the broker.
+    pub brokers: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What it took to read a topic.
+#[derive(Clone, Copy, Debug)]
+pub struct Drained {
+    /// From the first record to the last.
+    pub wall: Duration,
+    /// Processor seconds in between, of all threads of the reader.
+    pub cpu_s: f64,
+    /// How many records.
+    pub records: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+}
+
+impl Topic {
+    /// Makes a topic with append times, kept for ever.
+    ///
+    /// # Panics
+    /// If the broker does not.
+    pub fn make(brokers: &str, purpose: &str) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+        let name = format!("bench-{purpose}-{}", now.as_millis());
+        let admin: AdminClient<DefaultClientContext> = client(brokers).create().expect("an admin client");
+        let new = NewTopic::new(&name, PARTITIONS as i32, TopicReplication::Fixed(1))
+            .set("message.timestamp.type", "LogAppendTime")
+            .set("retention.ms", "-1");
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = futures::executor::block_on(admin.create_topics([&new], &options)).expect("an answer");
+        assert_eq!(made, [Ok(name.clone())], "the broker makes the topic");
+        Self { brokers: brokers.to_owned(), name }
+    }
+
+    /// Something that appends to it in the background.
+    ///
+    /// # Panics
+    /// If the client library refuses its settings.
+    pub fn producer(&self) -> Sender {
+        let mut config = client(&self.brokers);
+        config.set("linger.ms", "2").set("queue.buffering.max.messages", "2000000");
+        config.set("queue.buffering.max.kbytes", "2000000").set("enable.idempotence", "true");
+        let producer = config.create_with_context(Failing).expect("a producer");
+        Sender { producer, topic: self.name.clone() }
+    }
+
+    /// A client that reads all partitions of `topic` from their beginning, outside any group.
+    ///
+    /// # Panics
+    /// If the client library refuses it.
+    pub fn reader(&self, topic: &str) -> BaseConsumer {
+        let mut config = client(&self.brokers);
+        config.set("group.id", "bench").set("enable.auto.commit", "false").set("check.crcs", "true");
+        config.set("fetch.queue.backoff.ms", "10").set("queued.min.messages", "1000000");
+        let reader: BaseConsumer = config.create().expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition_offset(topic, partition as i32, Offset::Beginning).expect("an offset");
+        }
+        reader.assign(&list).expect("partitions of the topic");
+        reader
+    }
+
+    /// Reads `records` records and hands each to `see`.
+    ///
+    /// # Panics
+    /// If reading fails, or nothing comes for two minutes.
+    pub fn drain(
+        &self,
+        records: u64,
+        mut see: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
+    ) -> Drained {
+        let reader = self.reader(&self.name);
+        let (mut count, mut bytes) = (0, 0);
+        let (mut begun, mut cpu) = (Instant::now(), cpu_s());
+        while count < records {
+            let message = reader.poll(PATIENCE).expect("records within two minutes").expect("a record");
+            if count == 0 {
+                (begun, cpu) = (Instant::now(), cpu_s());
+            }
+            see(&message);
+            bytes += message.payload_len() as u64;
+            count += 1;
+        }
+        Drained { wall: begun.elapsed(), cpu_s: cpu_s() - cpu, records, bytes }
+    }
+}
+
+/// Appends records in the background.
+pub struct Sender {
+    producer: ThreadedProducer<Failing>,
+    topic: String,
+}
+
+impl Sender {
+    /// Hands a record to the client, to the partition of its key.
+    ///
+    /// # Panics
+    /// If the client does not take it.
+    pub fn send(&self, key: &str, value: Option<&[u8]>) {
+        let partition = partition_of(key.as_bytes(), PARTITIONS).number() as i32;
+        loop {
+            let mut record = BaseRecord::to(&self.topic).key(key).partition(partition);
+            record.payload = value;
+            match self.producer.send::<str, [u8]>(record) {
+                Ok(()) => return,
+                Err((error, _))
+                    if error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::QueueFull) =>
+                {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err((error, _)) => panic!("append a record: {error}"),
+            }
+        }
+    }
+
+    /// Waits until the broker has them all.
+    ///
+    /// # Panics
+    /// If it does not take them within two minutes.
+    pub fn flush(&self) {
+        self.producer.flush(PATIENCE).expect("the broker takes all records");
+    }
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+/// A record that the broker refused ends the benchmark: its figures would be of another load.
+#[derive(Clone, Copy, Debug)]
+struct Failing;
+
+impl ClientContext for Failing {}
+
+impl rdkafka::producer::ProducerContext for Failing {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, outcome: &rdkafka::producer::DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = outcome {
+            eprintln!("the broker refused a record: {error}");
+            std::process::abort();
+        }
+    }
+}
+
+fn client(brokers: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers);
+    config
+}
+
+fn cpu_s() -> f64 {
+    Usage::own().map_or(0.0, |usage| usage.cpu_s)
+}
