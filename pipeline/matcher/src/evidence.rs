@@ -17,17 +17,19 @@
 //!   `mocked` and the accuracy's reasons are told of any fix that is looked at; after `location_declined` none is.
 //! - **Field permission.** Its place is one more fence, a circle judged by the same rule, that belongs to no site.
 
+use std::ops::Range;
+
 use model::datum::to_wgs84;
 use model::{
-    AccessPoint, Batch, Due, EventTime, EvidenceSet, Fix, LonLat, Place, Policy, Punch, Reason, Reasons,
-    Reference, SiteIndex,
+    AccessPoint, Batch, Bssid, Due, EventTime, EvidenceSet, Fix, LonLat, Place, Policy, Punch, Reason,
+    Reasons, Reference, SiteIndex,
 };
 
 use crate::distance::metres;
 use crate::fence_index::FenceIndex;
 use crate::fence_rule::{Accuracy, judge, reach_m};
 use crate::outline::micrometres;
-use crate::radio_index::RadioIndex;
+use crate::radio_index::{Listed, RadioIndex, Sites};
 
 /// What a fix without a stated accuracy is taken for, in metres (contract, section 3).
 const ACCURACY_UNKNOWN_M: f64 = 100.0;
@@ -51,6 +53,21 @@ pub(crate) struct UsableFix {
     pub(crate) searched_m: f64,
     /// What the place of a field permission says.
     pub(crate) field: Option<Place>,
+}
+
+/// Who lists what the punches of a batch heard: one row for each of its access points and beacons, looked up together.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    access_points: Vec<Listed>,
+    beacons: Vec<Listed>,
+}
+
+impl Heard {
+    /// Refills it for `batch`.
+    pub(crate) fn read(&mut self, radios: &RadioIndex, batch: &Batch) {
+        radios.access_points(&batch.access_points, &mut self.access_points);
+        radios.beacons(&batch.beacons, &mut self.beacons);
+    }
 }
 
 /// What one punch brings.
@@ -93,9 +110,26 @@ impl World<'_> {
     }
 }
 
+impl<'a> World<'a> {
+    /// The sites that list the access point, at least one of them in force, where any is; `listed` says who does at the
+    /// longest prefix.
+    fn in_force_of(&self, listed: Listed, bssid: Bssid, at: EventTime) -> Option<Sites<'a>> {
+        let radios = self.radios;
+        if listed.is_nobody() {
+            return None;
+        }
+        let sites = radios.sites(listed);
+        if sites.as_slice().iter().any(|site| self.in_force(*site, at)) {
+            return Some(sites);
+        }
+        let listed = radios.access_point(bssid, |site| self.in_force(site, at));
+        (!listed.is_nobody()).then(|| radios.sites(listed))
+    }
+}
+
 impl Evidence {
     /// Refills it with what `punch` brings.
-    pub(crate) fn read(&mut self, world: World<'_>, batch: &Batch, punch: &Punch, due: &Due) {
+    pub(crate) fn read(&mut self, world: World<'_>, batch: &Batch, heard: &Heard, punch: &Punch, due: &Due) {
         self.terminal.clear();
         self.wifi.clear();
         self.beacon.clear();
@@ -104,8 +138,10 @@ impl Evidence {
         self.reasons = Reasons::EMPTY;
         let policy = world.reference.policy(due.policy);
         self.read_terminal(world, batch, punch);
-        self.read_wifi(world, batch.wifi(punch), policy, punch.occurred_at);
-        self.read_beacons(world, batch, punch);
+        let range = |range: &Range<u32>| range.start as usize..range.end as usize;
+        let listed = &heard.access_points[range(&punch.wifi)];
+        self.read_wifi(world, batch.wifi(punch), listed, policy, punch.occurred_at);
+        self.read_beacons(world, &heard.beacons[range(&punch.beacons)], punch.occurred_at);
         if punch.wifi_ignored > 0 {
             self.reasons.insert(Reason::BssidIgnored);
         }
@@ -159,20 +195,28 @@ impl Evidence {
         }
     }
 
-    fn read_wifi(&mut self, world: World<'_>, scan: &[AccessPoint], policy: &Policy, at: EventTime) {
-        let in_force = |site: SiteIndex| world.in_force(site, at);
-        let listed_by = |seen: &AccessPoint| world.radios.access_point(seen.bssid, in_force);
-        let is_fresh = |seen: &AccessPoint| seen.age_ms <= policy.wifi_age_max_ms;
-        let votes = |seen: &AccessPoint| is_fresh(seen) && !listed_by(seen).is_empty();
-        let was_connected = scan.iter().any(|seen| seen.connected && votes(seen));
+    fn read_wifi(
+        &mut self,
+        world: World<'_>,
+        scan: &[AccessPoint],
+        listed: &[Listed],
+        policy: &Policy,
+        at: EventTime,
+    ) {
         let mut any_listed = false;
+        let mut was_connected = false;
         self.votes.clear();
-        for seen in scan {
-            let sites = listed_by(seen);
-            any_listed |= !sites.is_empty();
-            if is_fresh(seen) && seen.connected >= was_connected {
-                self.votes.add(sites.iter().copied().filter(|site| in_force(*site)));
+        for (seen, listed) in scan.iter().zip(listed) {
+            let Some(sites) = world.in_force_of(*listed, seen.bssid, at) else { continue };
+            any_listed = true;
+            if seen.age_ms > policy.wifi_age_max_ms || was_connected && !seen.connected {
+                continue;
             }
+            if seen.connected && !was_connected {
+                was_connected = true;
+                self.votes.clear();
+            }
+            self.votes.add(sites.as_slice().iter().copied().filter(|site| world.in_force(*site, at)));
         }
         self.reasons = self.reasons.union(self.votes.count(&mut self.wifi));
         if self.wifi.is_empty() && !scan.is_empty() {
@@ -180,11 +224,11 @@ impl Evidence {
         }
     }
 
-    fn read_beacons(&mut self, world: World<'_>, batch: &Batch, punch: &Punch) {
+    fn read_beacons(&mut self, world: World<'_>, listed: &[Listed], at: EventTime) {
         self.votes.clear();
-        for seen in batch.beacons(punch) {
-            let sites = world.radios.beacon(seen.id).iter().copied();
-            self.votes.add(sites.filter(|site| world.in_force(*site, punch.occurred_at)));
+        for listed in listed {
+            let sites = world.radios.sites(*listed);
+            self.votes.add(sites.as_slice().iter().copied().filter(|site| world.in_force(*site, at)));
         }
         self.reasons = self.reasons.union(self.votes.count(&mut self.beacon));
     }

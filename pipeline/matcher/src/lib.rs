@@ -21,7 +21,9 @@ mod fence_rule;
 mod fusion;
 mod nearest;
 mod outline;
+mod prefetch;
 mod radio_index;
+mod radio_table;
 mod site_index;
 
 pub use site_index::{Scratch, SiteIndex};

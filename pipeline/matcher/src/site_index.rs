@@ -8,7 +8,7 @@
 
 use model::{Batch, Due, DueBatch, Place, Reason, Reference, SiteIndex as SiteAt, Verdict, Verdicts};
 
-use crate::evidence::{Evidence, World};
+use crate::evidence::{Evidence, Heard, World};
 use crate::fence_index::FenceIndex;
 use crate::fusion::fuse;
 use crate::nearest::distance_m;
@@ -27,6 +27,7 @@ pub struct SiteIndex {
 /// Working memory of [`SiteIndex::match_batch`]: make one per thread and hand it in again.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    heard: Heard,
     evidence: Evidence,
     sites: Vec<SiteAt>,
 }
@@ -71,8 +72,9 @@ impl SiteIndex {
         assert_eq!(batch.punches.len(), due.rows.len(), "one due row per punch");
         out.clear();
         let world = World { fences: &self.fences, radios: &self.radios, reference };
+        scratch.heard.read(&self.radios, batch);
         for (punch, row) in batch.punches.iter().zip(&due.rows) {
-            scratch.evidence.read(world, batch, punch, row);
+            scratch.evidence.read(world, batch, &scratch.heard, punch, row);
             let verdict = self.verdict(world, due, row, punch.occurred_at, scratch, out);
             out.rows.push(verdict);
         }

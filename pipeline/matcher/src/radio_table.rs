@@ -1,0 +1,198 @@
+//! Finds a number by a 48-bit key in one cache line.
+//!
+//! In: keys and numbers below 2³², each key once.  Out: the number of a key, or 0.  Owns: the lines.
+//! Absent on purpose: removal (a snapshot is built once), keys' own bits beyond what tells them apart, allocation while
+//! looking up.
+//! Invariants: a key is found just where it was put in, and no other key is taken for it: exact, not probable
+//! (`it_answers_as_a_map_does`).
+//!
+//! ```text
+//! line (64 bytes, one cache line) = 8 slots
+//! slot (64 bits):  far 1 │ moved 3 │ rest r │ number v          r + v = 60, all zero = free
+//!
+//! home  = mixed(key) · lines / 2⁴⁸          mixed permutes the 48-bit numbers
+//! rest  = lowest r bits of mixed(key)       a home spans at most 2ʳ of them, so home and rest are the key
+//! moved = how many lines behind its home a key lies that found its home full
+//! far   of slots 0, 1, 2 of a line: the farthest such key of this home, 0 to 7 lines behind it
+//! ```
+//!
+//! A key without room in seven lines behind its home goes to a map beside them: at the load kept here that takes keys
+//! chosen to collide.
+//! Why so: a look-up waits for one line of memory, where a hash map of 64-bit keys waits for two and holds twice as many
+//! bytes (`benches/hot/benches/radios.rs`). Since the place of a line tells the upper bits of what was mixed, only the
+//! lower ones are stored ("quotienting"), and key and number share eight bytes: the more lines there are, the fewer bits
+//! of the key remain, and the more there are for numbers.
+
+use std::collections::BTreeMap;
+
+use crate::prefetch::prefetch;
+
+/// Keys have this many bits.
+const KEY_BITS: u32 = 48;
+const KEY_MASK: u64 = (1 << KEY_BITS) - 1;
+const SLOTS: usize = 8;
+/// Rest and number share this many bits.
+const SHARED_BITS: u32 = 60;
+/// A key lies at most this many lines behind its home.
+const MOVED_MAX: usize = 7;
+/// The bit of `far` in a slot.
+const FAR: u64 = 1 << 63;
+/// Slots of a line that are taken on average: 8 bytes / 0.65 = 12.3 bytes a key. At 0.6, 3 % of the keys lie behind their
+/// home and a look-up of an absent key reads 1.07 lines; at 0.75, 7 % and 1.2 lines.
+const LOAD: f64 = 0.65;
+
+/// 48-bit keys with a number each.
+#[derive(Debug)]
+pub(crate) struct RadioTable {
+    /// As many lines as there are homes, and `MOVED_MAX` more.
+    lines: Vec<Line>,
+    homes: u64,
+    number_bits: u32,
+    /// The bits of a slot that tell its key, and those that hold its number.
+    key_mask: u64,
+    number_mask: u64,
+    stash: BTreeMap<u64, u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line([u64; SLOTS]);
+
+/// Where a key belongs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Home {
+    line: usize,
+    /// What its slot holds besides its number when it lies in this line.
+    rest: u64,
+}
+
+impl RadioTable {
+    /// Room for `keys` keys with numbers up to `number_max`.
+    pub(crate) fn with_room(keys: usize, number_max: u32) -> Self {
+        let number_bits = u32::BITS - number_max.leading_zeros();
+        let wanted = (keys as f64 / (LOAD * SLOTS as f64)).ceil() as u64;
+        // Fewer homes would leave too few bits for numbers.
+        let least = 1 << (number_bits + KEY_BITS).saturating_sub(SHARED_BITS);
+        let homes = wanted.max(least);
+        let rest_bits = KEY_BITS - homes.ilog2();
+        let number_bits = SHARED_BITS - rest_bits;
+        let number_mask = (1 << number_bits) - 1;
+        Self {
+            lines: vec![Line([0; SLOTS]); homes as usize + MOVED_MAX],
+            homes,
+            number_bits,
+            key_mask: !(FAR | number_mask),
+            number_mask,
+            stash: BTreeMap::new(),
+        }
+    }
+
+    /// Where `key` belongs.
+    #[inline]
+    pub(crate) fn home(&self, key: u64) -> Home {
+        let mixed = mixed(key);
+        let line = (u128::from(mixed << (u64::BITS - KEY_BITS)) * u128::from(self.homes)) >> u64::BITS;
+        let rest = (mixed << self.number_bits) & self.key_mask & !(7 << SHARED_BITS);
+        Home { line: line as usize, rest }
+    }
+
+    /// Asks for the line of `home`, so that it is there when [`Self::get`] looks.
+    #[inline]
+    pub(crate) fn fetch(&self, home: Home) {
+        prefetch(&self.lines, home.line);
+    }
+
+    /// The number of `key`, whose home is `home`; 0 if the key was never put in.
+    #[inline]
+    pub(crate) fn get(&self, key: u64, home: Home) -> u32 {
+        let line = &self.lines[home.line];
+        let found = line.find(home.rest, self.key_mask) & self.number_mask;
+        if found != 0 || line.far() == 0 { found as u32 } else { self.get_moved(key, home, line.far()) }
+    }
+
+    #[cold]
+    fn get_moved(&self, key: u64, home: Home, far: usize) -> u32 {
+        for moved in 1..=far {
+            let slot = home.rest | (moved as u64) << SHARED_BITS;
+            let found = self.lines[home.line + moved].find(slot, self.key_mask) & self.number_mask;
+            if found != 0 {
+                return found as u32;
+            }
+        }
+        self.stash.get(&key).copied().unwrap_or(0)
+    }
+
+    /// Puts `key` in with `number` (> 0). If the key is there already, nothing changes and its number is told.
+    pub(crate) fn insert(&mut self, key: u64, number: u32) -> Option<u32> {
+        debug_assert!(key <= KEY_MASK && number > 0 && u64::from(number) <= self.number_mask);
+        let home = self.home(key);
+        let there = self.get(key, home);
+        if there != 0 {
+            return Some(there);
+        }
+        for moved in 0..=MOVED_MAX {
+            if let Some(slot) = self.lines[home.line + moved].free() {
+                *slot |= home.rest | (moved as u64) << SHARED_BITS | u64::from(number);
+                self.lines[home.line].reaches(moved);
+                return None;
+            }
+        }
+        self.stash.insert(key, number);
+        self.lines[home.line].reaches(MOVED_MAX);
+        None
+    }
+
+    /// Gives `key`, which is there, another number.
+    pub(crate) fn replace(&mut self, key: u64, number: u32) {
+        debug_assert!(number > 0 && u64::from(number) <= self.number_mask);
+        let home = self.home(key);
+        for moved in 0..=MOVED_MAX {
+            let rest = home.rest | (moved as u64) << SHARED_BITS;
+            let mut slots = self.lines[home.line + moved].0.iter_mut();
+            let holds = |slot: &&mut u64| **slot & self.key_mask == rest && **slot & self.number_mask != 0;
+            if let Some(slot) = slots.find(holds) {
+                *slot = *slot & !self.number_mask | u64::from(number);
+                return;
+            }
+        }
+        self.stash.insert(key, number);
+    }
+}
+
+impl Line {
+    /// The slot that holds `rest`, or 0: at most one does, and a free slot adds nothing.
+    #[inline]
+    fn find(&self, rest: u64, key_mask: u64) -> u64 {
+        self.0.iter().fold(0, |found, slot| found | if slot & key_mask == rest { *slot } else { 0 })
+    }
+
+    /// How many lines behind this one a key may lie whose home it is.
+    #[inline]
+    fn far(&self) -> usize {
+        (self.0[0] >> 63 | (self.0[1] >> 63) << 1 | (self.0[2] >> 63) << 2) as usize
+    }
+
+    fn reaches(&mut self, moved: usize) {
+        if moved > self.far() {
+            for (bit, slot) in self.0[..3].iter_mut().enumerate() {
+                *slot = *slot & !FAR | (moved as u64 >> bit) << 63;
+            }
+        }
+    }
+
+    fn free(&mut self) -> Option<&mut u64> {
+        self.0.iter_mut().find(|slot| **slot & !FAR == 0)
+    }
+}
+
+/// Permutes the numbers below 2⁴⁸ so that neighbours, and addresses that differ in their maker only, lie far apart: two
+/// rounds of a shift and an odd factor, each of which can be undone.
+#[inline]
+fn mixed(key: u64) -> u64 {
+    let key = (key ^ key >> 25).wrapping_mul(0x9e37_79b9_7f4b) & KEY_MASK;
+    (key ^ key >> 23).wrapping_mul(0xbf58_476d_1ce5) & KEY_MASK
+}
+
+#[cfg(test)]
+#[path = "radio_table_tests.rs"]
+mod tests;
