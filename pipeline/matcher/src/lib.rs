@@ -26,4 +26,5 @@ mod radio_index;
 mod radio_table;
 mod site_index;
 
+pub use radio_index::{Listed, RadioIndex, Sites};
 pub use site_index::{Scratch, SiteIndex};

@@ -30,9 +30,9 @@ const ROWS: usize = 64;
 /// Sites and lists have numbers below this.
 const NUMBERS_MAX: usize = (u32::MAX >> 1) as usize;
 
-/// What the sites of one snapshot list.
+/// What the sites of one snapshot list. [`crate::SiteIndex`] holds one; by itself it answers who lists an address.
 #[derive(Debug)]
-pub(crate) struct RadioIndex {
+pub struct RadioIndex {
     /// (bits shared, blocks by their first address), the longest prefix first.
     blocks: Vec<(u8, RadioTable)>,
     beacons: Beacons,
@@ -43,12 +43,14 @@ pub(crate) struct RadioIndex {
 
 /// Who lists an address: nobody, one site, or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Listed(u32);
+pub struct Listed(u32);
 
 /// The sites that list an address.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Sites<'a> {
+pub enum Sites<'a> {
+    /// One site.
     One([SiteIndex; 1]),
+    /// None or several, in the order of the snapshot.
     Several(&'a [SiteIndex]),
 }
 
@@ -78,7 +80,7 @@ struct Listings<K> {
 
 impl Listed {
     /// By nobody.
-    pub(crate) const NOBODY: Self = Self(0);
+    pub const NOBODY: Self = Self(0);
 
     /// By that site alone.
     const fn site(site: SiteIndex) -> Self {
@@ -91,13 +93,14 @@ impl Listed {
     }
 
     /// Whether nobody lists it.
-    pub(crate) const fn is_nobody(self) -> bool {
+    pub const fn is_nobody(self) -> bool {
         self.0 == 0
     }
 }
 
 impl Sites<'_> {
-    pub(crate) fn as_slice(&self) -> &[SiteIndex] {
+    /// The sites, in the order of the snapshot.
+    pub fn as_slice(&self) -> &[SiteIndex] {
         match self {
             Self::One(site) => site,
             Self::Several(sites) => sites,
@@ -106,9 +109,11 @@ impl Sites<'_> {
 }
 
 impl RadioIndex {
+    /// Indexes what the sites of `reference` list.
+    ///
     /// # Panics
     /// If there are 2³¹ sites or more, or 2³² access points or more.
-    pub(crate) fn build(reference: &Reference) -> Self {
+    pub fn build(reference: &Reference) -> Self {
         let sites = || reference.sites.iter().enumerate().map(|(at, site)| (SiteIndex(at as u32), site));
         let mut shared = Shared::default();
         let listed = || sites().flat_map(|(at, site)| site.bssids.iter().map(move |block| (*block, at)));
@@ -133,7 +138,7 @@ impl RadioIndex {
     }
 
     /// Puts into `found`, for each of `seen`, who lists it at the longest prefix at which anybody does.
-    pub(crate) fn access_points(&self, seen: &[AccessPoint], found: &mut Vec<Listed>) {
+    pub fn access_points(&self, seen: &[AccessPoint], found: &mut Vec<Listed>) {
         found.clear();
         found.resize(seen.len(), Listed::NOBODY);
         for (seen, found) in seen.chunks(GROUP).zip(found.chunks_mut(GROUP)) {
@@ -172,7 +177,7 @@ impl RadioIndex {
 
     /// Who lists the access point at the longest prefix at which `in_force` holds for any of them; some of them may not
     /// be in force.
-    pub(crate) fn access_point(&self, bssid: Bssid, in_force: impl Fn(SiteIndex) -> bool) -> Listed {
+    pub fn access_point(&self, bssid: Bssid, in_force: impl Fn(SiteIndex) -> bool) -> Listed {
         if bssid.is_placeholder() {
             return Listed::NOBODY;
         }
@@ -185,14 +190,14 @@ impl RadioIndex {
     }
 
     /// Puts into `found`, for each of `seen`, who lists it.
-    pub(crate) fn beacons(&self, seen: &[Beacon], found: &mut Vec<Listed>) {
+    pub fn beacons(&self, seen: &[Beacon], found: &mut Vec<Listed>) {
         found.clear();
         found.extend(seen.iter().map(|beacon| self.beacons.get(beacon.id)));
     }
 
     /// The sites, in the order of the snapshot.
     #[inline]
-    pub(crate) fn sites(&self, listed: Listed) -> Sites<'_> {
+    pub fn sites(&self, listed: Listed) -> Sites<'_> {
         match listed.0 {
             0 => Sites::Several(&[]),
             bits if bits & 1 == 0 => Sites::One([SiteIndex((bits >> 1) - 1)]),
