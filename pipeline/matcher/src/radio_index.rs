@@ -23,8 +23,10 @@ use model::{AccessPoint, Beacon, BeaconId, Bssid, BssidBlock, Reference, SiteInd
 
 use crate::radio_table::{Home, RadioTable};
 
-/// Addresses looked up together: more lines than a core keeps on their way at once.
-const GROUP: usize = 32;
+/// Addresses swept through one table before the next.
+const GROUP: usize = 512;
+/// Lines asked for ahead: about as many as a core keeps on their way.
+const AHEAD: usize = 16;
 /// Rows put into a table together.
 const ROWS: usize = 64;
 /// Sites and lists have numbers below this.
@@ -141,36 +143,18 @@ impl RadioIndex {
     pub fn access_points(&self, seen: &[AccessPoint], found: &mut Vec<Listed>) {
         found.clear();
         found.resize(seen.len(), Listed::NOBODY);
+        let mut waiting = [0_u16; GROUP];
         for (seen, found) in seen.chunks(GROUP).zip(found.chunks_mut(GROUP)) {
-            self.group(seen, found);
-        }
-    }
-
-    /// Looks up a group, one prefix length after the other, each for those that no longer prefix found.
-    fn group(&self, seen: &[AccessPoint], found: &mut [Listed]) {
-        let mut homes = [Home::default(); GROUP];
-        let mut waiting = [0_u8; GROUP];
-        let mut count = 0;
-        for (at, seen) in seen.iter().enumerate() {
-            waiting[count] = at as u8;
-            count += usize::from(!seen.bssid.is_placeholder());
-        }
-        for (bits, table) in &self.blocks {
-            let mask = prefix_mask(*bits);
-            for (at, home) in waiting[..count].iter().zip(&mut homes) {
-                *home = table.home(seen[usize::from(*at)].bssid.bits() & mask);
-                table.fetch(*home);
+            let mut count = 0;
+            for (at, seen) in seen.iter().enumerate() {
+                waiting[count] = at as u16;
+                count += usize::from(!seen.bssid.is_placeholder());
             }
-            let asked = std::mem::take(&mut count);
-            for place in 0..asked {
-                let at = waiting[place];
-                let listed = table.get(seen[usize::from(at)].bssid.bits() & mask, homes[place]);
-                found[usize::from(at)] = Listed(listed);
-                waiting[count] = at;
-                count += usize::from(listed == 0);
-            }
-            if count == 0 {
-                return;
+            for (bits, table) in &self.blocks {
+                if count == 0 {
+                    break;
+                }
+                count = sweep(table, prefix_mask(*bits), seen, &mut waiting[..count], found);
             }
         }
     }
@@ -214,6 +198,38 @@ impl RadioIndex {
     pub(crate) fn site(&self, site_id: &str) -> Option<SiteIndex> {
         self.ids.get(site_id).copied()
     }
+}
+
+/// Looks up those of `seen` that wait at one prefix length, each line asked for `AHEAD` addresses before it is read.
+/// How many wait on: `waiting` begins with them.
+fn sweep(
+    table: &RadioTable,
+    mask: u64,
+    seen: &[AccessPoint],
+    waiting: &mut [u16],
+    found: &mut [Listed],
+) -> usize {
+    let key = |at: u16| seen[usize::from(at)].bssid.bits() & mask;
+    let asked = |at: u16| {
+        let home = table.home(key(at));
+        table.fetch(home);
+        home
+    };
+    let mut homes = [Home::default(); AHEAD];
+    waiting.iter().zip(&mut homes).for_each(|(at, home)| *home = asked(*at));
+    let mut left = 0;
+    for place in 0..waiting.len() {
+        let at = waiting[place];
+        let listed = table.get(key(at), homes[place % AHEAD]);
+        if let Some(next) = waiting.get(place + AHEAD) {
+            homes[place % AHEAD] = asked(*next);
+        }
+        found[usize::from(at)] = Listed(listed);
+        // Those not found move up, without a branch that nobody could foresee.
+        waiting[left] = at;
+        left += usize::from(listed == 0);
+    }
+    left
 }
 
 /// The bits that all addresses of a block share.

@@ -107,11 +107,11 @@ fn mixing_can_be_undone() {
 
 /// What the figures of the header and of the benchmark rest on.
 #[test]
-fn a_key_takes_less_than_thirteen_bytes_and_lies_at_home() {
+fn a_key_takes_less_than_fourteen_bytes_and_lies_at_home() {
     let keys: Vec<u64> = (0..200_000_u64).map(|at| 0x021a_1e00_0000 + at / 4 * 16 + at % 4).collect();
     let table = check("fours", &keys, 1_000_000);
     let bytes = size_of_val(&*table.lines) as f64 / keys.len() as f64;
-    assert!(bytes < 13.0, "{bytes}");
+    assert!(bytes < 14.0, "{bytes}");
     let moved = table.lines.iter().flat_map(|line| line.0).filter(|slot| slot >> SHARED_BITS & 7 > 0).count();
     assert!(moved < keys.len() / 20 && table.stash.is_empty(), "{moved} of {}", keys.len());
 }
