@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! line (64 bytes, one cache line) = 8 slots
-//! slot (64 bits):  far 1 │ moved 3 │ rest r │ number v          r + v = 60, all zero = free
+//! slot (64 bits):  moved 3 │ rest r │ number v │ far 1          r + v = 60; number 0 = free
 //!
 //! home  = mixed(key) · lines / 2⁴⁸          mixed permutes the 48-bit numbers
 //! rest  = lowest r bits of mixed(key)       a home spans at most 2ʳ of them, so home and rest are the key
@@ -35,8 +35,13 @@ const SLOTS: usize = 8;
 const SHARED_BITS: u32 = 60;
 /// A key lies at most this many lines behind its home.
 const MOVED_MAX: usize = 7;
-/// The bit of `far` in a slot.
-const FAR: u64 = 1 << 63;
+/// The bit of `far` in a slot, and the bits below a number.
+const FAR: u64 = 1;
+const BELOW_NUMBER: u32 = 1;
+/// The bits below `moved`.
+const BELOW_MOVED: u32 = SHARED_BITS + BELOW_NUMBER;
+/// No slot that is taken holds less beside its key: the number 1.
+const TAKEN_LEAST: u64 = 1 << BELOW_NUMBER;
 /// The share of slots that are taken: 8 bytes / 0.6 = 13.3 bytes a key. One key in forty then lies behind its home, and one
 /// look-up in eighteen of an absent key reads a second line; at 0.75 it is one in fourteen, and one in seven.
 const LOAD: f64 = 0.6;
@@ -47,10 +52,9 @@ pub(crate) struct RadioTable {
     /// As many lines as there are homes, and `MOVED_MAX` more.
     lines: Vec<Line>,
     homes: u64,
-    number_bits: u32,
-    /// The bits of a slot that tell its key, and those that hold its number.
-    key_mask: u64,
-    number_mask: u64,
+    /// How many bits of a slot lie below its rest, and where those of the rest are.
+    below_rest: u32,
+    rest_mask: u64,
     stash: BTreeMap<u64, u32>,
 }
 
@@ -75,14 +79,12 @@ impl RadioTable {
         let least = 1 << (number_bits + KEY_BITS).saturating_sub(SHARED_BITS);
         let homes = wanted.max(least);
         let rest_bits = KEY_BITS - homes.ilog2();
-        let number_bits = SHARED_BITS - rest_bits;
-        let number_mask = (1 << number_bits) - 1;
+        let below_rest = BELOW_MOVED - rest_bits;
         Self {
             lines: vec![Line([0; SLOTS]); homes as usize + MOVED_MAX],
             homes,
-            number_bits,
-            key_mask: !(FAR | number_mask),
-            number_mask,
+            below_rest,
+            rest_mask: (1 << BELOW_MOVED) - (1 << below_rest),
             stash: BTreeMap::new(),
         }
     }
@@ -92,8 +94,7 @@ impl RadioTable {
     pub(crate) fn home(&self, key: u64) -> Home {
         let mixed = mixed(key);
         let line = (u128::from(mixed << (u64::BITS - KEY_BITS)) * u128::from(self.homes)) >> u64::BITS;
-        let rest = (mixed << self.number_bits) & self.key_mask & !(7 << SHARED_BITS);
-        Home { line: line as usize, rest }
+        Home { line: line as usize, rest: (mixed << self.below_rest) & self.rest_mask }
     }
 
     /// Asks for the line of `home`, so that it is there when [`Self::get`] looks.
@@ -106,21 +107,20 @@ impl RadioTable {
     #[inline]
     pub(crate) fn get(&self, key: u64, home: Home) -> u32 {
         let line = &self.lines[home.line];
-        let found = line.find(home.rest, self.key_mask) & self.number_mask;
+        let found = line.find(home.rest, self.below_rest);
         // One branch, and a rare one: whether the key is there at all is nothing that a processor could foresee.
         if (found == 0) & line.is_left() {
             return self.get_moved(key, home, line.far());
         }
-        found as u32
+        found
     }
 
     #[cold]
     fn get_moved(&self, key: u64, home: Home, far: usize) -> u32 {
         for moved in 1..=far {
-            let slot = home.rest | (moved as u64) << SHARED_BITS;
-            let found = self.lines[home.line + moved].find(slot, self.key_mask) & self.number_mask;
+            let found = self.lines[home.line + moved].find(home.rest | at(moved), self.below_rest);
             if found != 0 {
-                return found as u32;
+                return found;
             }
         }
         self.stash.get(&key).copied().unwrap_or(0)
@@ -128,7 +128,7 @@ impl RadioTable {
 
     /// Puts `key` in with `number` (> 0). If the key is there already, nothing changes and its number is told.
     pub(crate) fn insert(&mut self, key: u64, number: u32) -> Option<u32> {
-        debug_assert!(key <= KEY_MASK && number > 0 && u64::from(number) <= self.number_mask);
+        debug_assert!(key <= KEY_MASK && self.takes(number));
         let home = self.home(key);
         let there = self.get(key, home);
         if there != 0 {
@@ -136,7 +136,7 @@ impl RadioTable {
         }
         for moved in 0..=MOVED_MAX {
             if let Some(slot) = self.lines[home.line + moved].free() {
-                *slot |= home.rest | (moved as u64) << SHARED_BITS | u64::from(number);
+                *slot |= home.rest | at(moved) | u64::from(number) << BELOW_NUMBER;
                 self.lines[home.line].reaches(moved);
                 return None;
             }
@@ -148,26 +148,44 @@ impl RadioTable {
 
     /// Gives `key`, which is there, another number.
     pub(crate) fn replace(&mut self, key: u64, number: u32) {
-        debug_assert!(number > 0 && u64::from(number) <= self.number_mask);
+        debug_assert!(self.takes(number));
         let home = self.home(key);
         for moved in 0..=MOVED_MAX {
-            let rest = home.rest | (moved as u64) << SHARED_BITS;
+            let (key, bits) = (home.rest | at(moved), self.below_rest);
             let mut slots = self.lines[home.line + moved].0.iter_mut();
-            let holds = |slot: &&mut u64| **slot & self.key_mask == rest && **slot & self.number_mask != 0;
+            let holds = |slot: &&mut u64| (**slot ^ key) >> bits == 0 && **slot & !FAR != key;
             if let Some(slot) = slots.find(holds) {
-                *slot = *slot & !self.number_mask | u64::from(number);
+                *slot = key | *slot & FAR | u64::from(number) << BELOW_NUMBER;
                 return;
             }
         }
         self.stash.insert(key, number);
     }
+
+    /// Whether slots have room for the number.
+    fn takes(&self, number: u32) -> bool {
+        number > 0 && u64::from(number) >> (self.below_rest - BELOW_NUMBER) == 0
+    }
+}
+
+/// `moved` in its place in a slot.
+const fn at(moved: usize) -> u64 {
+    (moved as u64) << BELOW_MOVED
 }
 
 impl Line {
-    /// The slot that holds `rest`, or 0: at most one does, and a free slot adds nothing.
+    /// The number in the slot of `key`, whose lowest `bits` bits are 0; 0 if there is none.
+    ///
+    /// A slot less its key, less the least that a taken one holds, is below 2^bits for the one slot that holds the key and
+    /// beyond for all others, free ones included: the least of them tells.
     #[inline]
-    fn find(&self, rest: u64, key_mask: u64) -> u64 {
-        self.0.iter().fold(0, |found, slot| found | if slot & key_mask == rest { *slot } else { 0 })
+    fn find(&self, key: u64, bits: u32) -> u32 {
+        let least = self
+            .0
+            .iter()
+            .fold(u64::MAX, |least, slot| least.min(slot.wrapping_sub(key).wrapping_sub(TAKEN_LEAST)));
+        let held = least.wrapping_add(TAKEN_LEAST);
+        if held >> bits == 0 { (held >> BELOW_NUMBER) as u32 } else { 0 }
     }
 
     /// Whether any key whose home this is lies elsewhere.
@@ -178,13 +196,13 @@ impl Line {
 
     /// How many lines behind this one a key may lie whose home it is.
     fn far(&self) -> usize {
-        (self.0[0] >> 63 | (self.0[1] >> 63) << 1 | (self.0[2] >> 63) << 2) as usize
+        (self.0[0] & FAR | (self.0[1] & FAR) << 1 | (self.0[2] & FAR) << 2) as usize
     }
 
     fn reaches(&mut self, moved: usize) {
         if moved > self.far() {
             for (bit, slot) in self.0[..3].iter_mut().enumerate() {
-                *slot = *slot & !FAR | (moved as u64 >> bit) << 63;
+                *slot = *slot & !FAR | (moved as u64 >> bit & FAR);
             }
         }
     }

@@ -112,6 +112,6 @@ fn a_key_takes_less_than_fourteen_bytes_and_lies_at_home() {
     let table = check("fours", &keys, 1_000_000);
     let bytes = size_of_val(&*table.lines) as f64 / keys.len() as f64;
     assert!(bytes < 14.0, "{bytes}");
-    let moved = table.lines.iter().flat_map(|line| line.0).filter(|slot| slot >> SHARED_BITS & 7 > 0).count();
+    let moved = table.lines.iter().flat_map(|line| line.0).filter(|slot| slot >> BELOW_MOVED > 0).count();
     assert!(moved < keys.len() / 20 && table.stash.is_empty(), "{moved} of {}", keys.len());
 }
