@@ -29,6 +29,7 @@ use crate::distance::metres;
 use crate::fence_index::FenceIndex;
 use crate::fence_rule::{Accuracy, judge, reach_m};
 use crate::outline::micrometres;
+use crate::plain_sites::PlainSites;
 use crate::radio_index::{Listed, RadioIndex, Sites};
 
 /// What a fix without a stated accuracy is taken for, in metres (contract, section 3).
@@ -73,7 +74,9 @@ impl Heard {
 /// What one punch brings.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
-    /// Sites that terminal, Wi-Fi and beacons name.
+    /// The kinds that name a site, and GPS where the fix is usable, whatever it says.
+    pub(crate) present: EvidenceSet,
+    /// Sites that terminal, Wi-Fi and beacons name; what a kind that is not present named before stays behind.
     terminal: Vec<SiteIndex>,
     wifi: Vec<SiteIndex>,
     beacon: Vec<SiteIndex>,
@@ -99,14 +102,24 @@ struct Votes {
 pub(crate) struct World<'a> {
     pub(crate) fences: &'a FenceIndex,
     pub(crate) radios: &'a RadioIndex,
+    pub(crate) plain: &'a PlainSites,
     pub(crate) reference: &'a Reference,
 }
 
 impl World<'_> {
     /// Whether the site counts at that instant.
+    #[inline]
     pub(crate) fn in_force(&self, site: SiteIndex, at: EventTime) -> bool {
-        let site = self.reference.site(site);
-        site.valid_from.is_none_or(|from| from <= at) && site.valid_to.is_none_or(|until| at < until)
+        self.plain.contains(site) || {
+            let site = self.reference.site(site);
+            site.valid_from.is_none_or(|from| from <= at) && site.valid_to.is_none_or(|until| at < until)
+        }
+    }
+
+    /// The site's own tolerance in metres.
+    #[inline]
+    fn tolerance_m(&self, site: SiteIndex) -> Option<f64> {
+        if self.plain.contains(site) { None } else { self.reference.site(site).tolerance_m }
     }
 }
 
@@ -130,18 +143,22 @@ impl<'a> World<'a> {
 impl Evidence {
     /// Refills it with what `punch` brings.
     pub(crate) fn read(&mut self, world: World<'_>, batch: &Batch, heard: &Heard, punch: &Punch, due: &Due) {
-        self.terminal.clear();
-        self.wifi.clear();
-        self.beacon.clear();
+        self.present = EvidenceSet::EMPTY;
         self.near.clear();
         self.fix = None;
         self.reasons = Reasons::EMPTY;
         let policy = world.reference.policy(due.policy);
-        self.read_terminal(world, batch, punch);
         let range = |range: &Range<u32>| range.start as usize..range.end as usize;
-        let listed = &heard.access_points[range(&punch.wifi)];
-        self.read_wifi(world, batch.wifi(punch), listed, policy, punch.occurred_at);
-        self.read_beacons(world, &heard.beacons[range(&punch.beacons)], punch.occurred_at);
+        if !(punch.device_id.is_empty() && punch.site_claim.is_empty()) {
+            self.read_terminal(world, batch, punch);
+        }
+        if !punch.wifi.is_empty() {
+            let listed = &heard.access_points[range(&punch.wifi)];
+            self.read_wifi(world, batch.wifi(punch), listed, policy, punch.occurred_at);
+        }
+        if !punch.beacons.is_empty() {
+            self.read_beacons(world, &heard.beacons[range(&punch.beacons)], punch.occurred_at);
+        }
         if punch.wifi_ignored > 0 {
             self.reasons.insert(Reason::BssidIgnored);
         }
@@ -152,17 +169,10 @@ impl Evidence {
         }
     }
 
-    /// The kinds that name a site, and GPS where the fix is usable, whatever it says.
-    pub(crate) fn present(&self) -> EvidenceSet {
-        let radios = [EvidenceSet::TERMINAL, EvidenceSet::WIFI, EvidenceSet::BEACON];
-        let named = radios.into_iter().filter(|kind| !self.named(*kind).is_empty());
-        let gps = self.fix.map_or(EvidenceSet::EMPTY, |_| EvidenceSet::GPS);
-        named.fold(gps, EvidenceSet::with)
-    }
-
     /// The sites that terminal, Wi-Fi or beacons name; none for any other set.
     pub(crate) fn named(&self, kind: EvidenceSet) -> &[SiteIndex] {
         match kind {
+            _ if !self.present.contains(kind) => &[],
             EvidenceSet::TERMINAL => &self.terminal,
             EvidenceSet::WIFI => &self.wifi,
             EvidenceSet::BEACON => &self.beacon,
@@ -180,18 +190,27 @@ impl Evidence {
 
     fn read_terminal(&mut self, world: World<'_>, batch: &Batch, punch: &Punch) {
         let in_force = |site: &SiteIndex| world.in_force(*site, punch.occurred_at);
-        let listed_by = world.radios.terminal(batch.text(punch.device_id));
-        if punch.site_claim.is_empty() {
+        let listed_by = match punch.device_id.is_empty() {
+            true => &[],
+            false => world.radios.terminal(batch.text(punch.device_id)),
+        };
+        let named = if punch.site_claim.is_empty() {
             let mut listed_by = listed_by.iter().copied().filter(in_force);
-            if let (Some(site), None) = (listed_by.next(), listed_by.next()) {
-                self.terminal.push(site);
+            listed_by.next().filter(|_| listed_by.next().is_none())
+        } else {
+            let claimed = world.radios.site(batch.text(punch.site_claim)).filter(in_force);
+            let named = claimed.filter(|site| listed_by.contains(site));
+            match (claimed, named) {
+                (None, _) => self.reasons.insert(Reason::UnknownSite),
+                (Some(_), None) => self.reasons.insert(Reason::TerminalUnlisted),
+                (Some(_), Some(_)) => {}
             }
-            return;
-        }
-        match world.radios.site(batch.text(punch.site_claim)).filter(in_force) {
-            Some(site) if listed_by.contains(&site) => self.terminal.push(site),
-            Some(_) => self.reasons.insert(Reason::TerminalUnlisted),
-            None => self.reasons.insert(Reason::UnknownSite),
+            named
+        };
+        if let Some(site) = named {
+            self.terminal.clear();
+            self.terminal.push(site);
+            self.present = self.present.with(EvidenceSet::TERMINAL);
         }
     }
 
@@ -218,8 +237,10 @@ impl Evidence {
             }
             self.votes.add(sites.as_slice().iter().copied().filter(|site| world.in_force(*site, at)));
         }
-        self.reasons = self.reasons.union(self.votes.count(&mut self.wifi));
-        if self.wifi.is_empty() && !scan.is_empty() {
+        if self.votes.voters > 0 {
+            self.reasons = self.reasons.union(self.votes.count(&mut self.wifi));
+            self.present = self.present.with(EvidenceSet::WIFI);
+        } else {
             self.reasons.insert(if any_listed { Reason::WifiStale } else { Reason::BssidUnknown });
         }
     }
@@ -230,7 +251,10 @@ impl Evidence {
             let sites = world.radios.sites(*listed);
             self.votes.add(sites.as_slice().iter().copied().filter(|site| world.in_force(*site, at)));
         }
-        self.reasons = self.reasons.union(self.votes.count(&mut self.beacon));
+        if self.votes.voters > 0 {
+            self.reasons = self.reasons.union(self.votes.count(&mut self.beacon));
+            self.present = self.present.with(EvidenceSet::BEACON);
+        }
     }
 
     fn read_fix(&mut self, world: World<'_>, fix: &Fix, due: &Due, policy: &Policy, at: EventTime) {
@@ -256,13 +280,14 @@ impl Evidence {
         });
         let searched_m = reach_m(policy.fence_rule, policy.tolerance_m, accuracy);
         self.fix = Some(UsableFix { point, searched_m, field });
+        self.present = self.present.with(EvidenceSet::GPS);
         self.found.clear();
         world.fences.within(point, searched_m, |site| self.found.push(site));
         self.found.sort_unstable();
         self.found.dedup();
         for site in self.found.iter().copied().filter(|site| world.in_force(*site, at)) {
             let distance_m = world.fences.outline(site).signed_metres(point);
-            let tolerance_m = world.reference.site(site).tolerance_m.unwrap_or(policy.tolerance_m);
+            let tolerance_m = world.tolerance_m(site).unwrap_or(policy.tolerance_m);
             self.near.push(Near { site, distance_m, place: place(distance_m, tolerance_m) });
         }
     }
@@ -289,9 +314,14 @@ impl Votes {
 
     /// Puts the sites voted for into `named`, sorted, and says whether no one site explains all radios.
     fn count(&mut self, named: &mut Vec<SiteIndex>) -> Reasons {
+        named.clear();
+        if let [(site, _)] = self.sites.as_slice() {
+            named.push(*site);
+            return Reasons::EMPTY;
+        }
         self.sites.sort_unstable();
         named.extend(self.sites.iter().map(|(site, _)| *site));
-        let explained = self.voters == 0 || self.sites.iter().any(|(_, count)| *count == self.voters);
-        if explained { Reasons::EMPTY } else { Reasons::EMPTY.with(Reason::ContradictionRadio) }
+        let is_explained = self.sites.iter().any(|(_, count)| *count == self.voters);
+        if is_explained { Reasons::EMPTY } else { Reasons::EMPTY.with(Reason::ContradictionRadio) }
     }
 }

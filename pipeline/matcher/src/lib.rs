@@ -21,6 +21,7 @@ mod fence_rule;
 mod fusion;
 mod nearest;
 mod outline;
+mod plain_sites;
 mod prefetch;
 mod radio_index;
 mod radio_table;

@@ -12,6 +12,7 @@ use crate::evidence::{Evidence, Heard, World};
 use crate::fence_index::FenceIndex;
 use crate::fusion::fuse;
 use crate::nearest::distance_m;
+use crate::plain_sites::PlainSites;
 use crate::radio_index::RadioIndex;
 
 /// An immutable index over the sites of one snapshot. Keep it beside that `Reference` and swap both at once.
@@ -20,6 +21,7 @@ pub struct SiteIndex {
     version: std::sync::Arc<str>,
     fences: FenceIndex,
     radios: RadioIndex,
+    plain: PlainSites,
     /// The place of each site in the order of `site_id`.
     ranks: Vec<u32>,
 }
@@ -50,6 +52,7 @@ impl SiteIndex {
             version: reference.version.clone(),
             fences: FenceIndex::build(reference),
             radios: RadioIndex::build(reference),
+            plain: PlainSites::build(reference),
             ranks,
         }
     }
@@ -71,7 +74,7 @@ impl SiteIndex {
         assert_eq!(self.ranks.len(), reference.sites.len(), "the site index was built from another snapshot");
         assert_eq!(batch.punches.len(), due.rows.len(), "one due row per punch");
         out.clear();
-        let world = World { fences: &self.fences, radios: &self.radios, reference };
+        let world = World { fences: &self.fences, radios: &self.radios, plain: &self.plain, reference };
         scratch.heard.read(&self.radios, batch);
         for (punch, row) in batch.punches.iter().zip(&due.rows) {
             scratch.evidence.read(world, batch, &scratch.heard, punch, row);
