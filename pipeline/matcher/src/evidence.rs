@@ -222,13 +222,47 @@ impl Evidence {
         policy: &Policy,
         at: EventTime,
     ) {
+        let age_ms_max = policy.wifi_age_max_ms;
+        let any_fresh = match sole(world, scan, listed, age_ms_max) {
+            Scan::Nobody => None,
+            Scan::Site(site, any_fresh) => {
+                self.wifi.clear();
+                self.wifi.push(site);
+                Some(any_fresh)
+            }
+            Scan::Mixed => {
+                let any_listed = self.vote(world, scan, listed, age_ms_max, at);
+                let any_fresh = self.votes.voters > 0;
+                if any_fresh {
+                    self.reasons = self.reasons.union(self.votes.count(&mut self.wifi));
+                }
+                any_listed.then_some(any_fresh)
+            }
+        };
+        match any_fresh {
+            Some(true) => self.present = self.present.with(EvidenceSet::WIFI),
+            Some(false) => self.reasons.insert(Reason::WifiStale),
+            None => self.reasons.insert(Reason::BssidUnknown),
+        }
+    }
+
+    /// Lets the fresh listed access points vote, where the phone was connected to one of them, only those. Whether any is
+    /// listed, fresh or not.
+    fn vote(
+        &mut self,
+        world: World<'_>,
+        scan: &[AccessPoint],
+        listed: &[Listed],
+        age_ms_max: u32,
+        at: EventTime,
+    ) -> bool {
         let mut any_listed = false;
         let mut was_connected = false;
         self.votes.clear();
         for (seen, listed) in scan.iter().zip(listed) {
             let Some(sites) = world.in_force_of(*listed, seen.bssid, at) else { continue };
             any_listed = true;
-            if seen.age_ms > policy.wifi_age_max_ms || was_connected && !seen.connected {
+            if seen.age_ms > age_ms_max || was_connected && !seen.connected {
                 continue;
             }
             if seen.connected && !was_connected {
@@ -237,12 +271,7 @@ impl Evidence {
             }
             self.votes.add(sites.as_slice().iter().copied().filter(|site| world.in_force(*site, at)));
         }
-        if self.votes.voters > 0 {
-            self.reasons = self.reasons.union(self.votes.count(&mut self.wifi));
-            self.present = self.present.with(EvidenceSet::WIFI);
-        } else {
-            self.reasons.insert(if any_listed { Reason::WifiStale } else { Reason::BssidUnknown });
-        }
+        any_listed
     }
 
     fn read_beacons(&mut self, world: World<'_>, listed: &[Listed], at: EventTime) {
@@ -290,6 +319,38 @@ impl Evidence {
             let tolerance_m = world.tolerance_m(site).unwrap_or(policy.tolerance_m);
             self.near.push(Near { site, distance_m, place: place(distance_m, tolerance_m) });
         }
+    }
+}
+
+/// What the listed access points of a scan have in common.
+enum Scan {
+    /// Nobody lists any.
+    Nobody,
+    /// One site lists them all, and nobody else any; whether any of them is fresh. Dates do not matter to the site.
+    Site(SiteIndex, bool),
+    /// Something else: they have to vote.
+    Mixed,
+}
+
+/// Most scans hear one store: then there is nothing to vote about, whatever the phone was connected to.
+fn sole(world: World<'_>, scan: &[AccessPoint], listed: &[Listed], age_ms_max: u32) -> Scan {
+    let mut sole = Listed::NOBODY;
+    let mut any_fresh = false;
+    for (seen, listed) in scan.iter().zip(listed) {
+        if listed.is_nobody() {
+            continue;
+        }
+        if sole.is_nobody() {
+            sole = *listed;
+        } else if sole != *listed {
+            return Scan::Mixed;
+        }
+        any_fresh |= seen.age_ms <= age_ms_max;
+    }
+    match world.radios.sites(sole) {
+        Sites::One([site]) if world.plain.contains(site) => Scan::Site(site, any_fresh),
+        Sites::Several([]) => Scan::Nobody,
+        _ => Scan::Mixed,
     }
 }
 

@@ -29,6 +29,7 @@ const STEP_DEG: f64 = 1e-13;
 const STEPS_MAX: u32 = 30;
 
 /// `point`, told in `datum`, in WGS-84. Errors of the inverse are far below a centimetre.
+#[inline]
 pub fn to_wgs84(point: LonLat, datum: Datum) -> LonLat {
     match datum {
         Datum::Wgs84 => point,

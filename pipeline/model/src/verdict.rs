@@ -239,6 +239,7 @@ impl DueBatch {
     }
 
     /// Whether the person of `due` may punch at `site`.
+    #[inline]
     pub fn permits(&self, due: &Due, site: SiteIndex) -> bool {
         match &due.permitted {
             Permitted::All => true,
