@@ -26,7 +26,7 @@ use crate::radio_table::{Home, RadioTable};
 /// Addresses swept through one table before the next.
 const GROUP: usize = 512;
 /// Lines asked for ahead: about as many as a core keeps on their way.
-const AHEAD: usize = 16;
+const AHEAD: usize = 32;
 /// Rows put into a table together.
 const ROWS: usize = 64;
 /// Sites and lists have numbers below this.

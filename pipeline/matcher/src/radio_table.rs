@@ -24,6 +24,7 @@
 //! of the key remain, and the more there are for numbers.
 
 use std::collections::BTreeMap;
+use std::hint::select_unpredictable;
 
 use crate::prefetch::prefetch;
 
@@ -180,12 +181,14 @@ impl Line {
     /// beyond for all others, free ones included: the least of them tells.
     #[inline]
     fn find(&self, key: u64, bits: u32) -> u32 {
-        let least = self
-            .0
-            .iter()
-            .fold(u64::MAX, |least, slot| least.min(slot.wrapping_sub(key).wrapping_sub(TAKEN_LEAST)));
-        let held = least.wrapping_add(TAKEN_LEAST);
-        if held >> bits == 0 { (held >> BELOW_NUMBER) as u32 } else { 0 }
+        let from = key.wrapping_add(TAKEN_LEAST);
+        let beyond = |slot: usize| self.0[slot].wrapping_sub(from);
+        let least_of =
+            |slot: usize| beyond(slot).min(beyond(slot + 1)).min(beyond(slot + 2).min(beyond(slot + 3)));
+        let held = least_of(0).min(least_of(4)).wrapping_add(TAKEN_LEAST);
+        let number = (held >> BELOW_NUMBER) as u32;
+        // A branch here would be foreseen by chance only, and wrong guesses end what the processor does ahead.
+        select_unpredictable(held >> bits == 0, number, 0)
     }
 
     /// Whether any key whose home this is lies elsewhere.
