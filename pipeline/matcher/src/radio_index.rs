@@ -165,6 +165,10 @@ impl RadioIndex {
         if bssid.is_placeholder() {
             return Listed::NOBODY;
         }
+        // All lines are on their way before the first is read.
+        for (bits, table) in &self.blocks {
+            table.fetch(table.home(bssid.bits() & prefix_mask(*bits)));
+        }
         let listed = self.blocks.iter().map(|(bits, table)| {
             let key = bssid.bits() & prefix_mask(*bits);
             Listed(table.get(key, table.home(key)))
