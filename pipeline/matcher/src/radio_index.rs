@@ -11,7 +11,8 @@
 //! administered address is as good as any (access points make their virtual ones that way).
 //! Why so: one table per prefix length in use, at most 25 and in practice two, so that a look-up reads one line of memory
 //! per length until it is found; a block counts for all its addresses and takes one slot. Addresses of a whole batch are
-//! looked up together, so that the processor waits for many lines at a time.
+//! looked up together, each line asked for 32 addresses before it is read. At 20 million listings that takes 25 ns an
+//! address where `hashbrown` takes 89, and 13.3 bytes a listing where it takes 28.5 (`benches/README.md`).
 
 use std::borrow::Borrow;
 use std::hash::Hash;
