@@ -6,51 +6,17 @@
 //! the day, and behind the day's last record, when it holds every punch of the day. Rows waiting for a commit are handed
 //! over after every 1,000 records and not counted.
 
-#![allow(
-    unsafe_code,
-    reason = "an allocator cannot be counted but by implementing one; it hands everything on to System"
-)]
 #![allow(clippy::print_stdout, reason = "a benchmark's answer is what it prints")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hot::{Chain, Judge, Locator, Scale};
-
-/// Bytes asked for and not given back.
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call is handed on to `System` unchanged, which keeps the contract; counting is one atomic addition, which
-// neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises about `layout` are handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `pointer` came from `System` by `alloc` or `realloc`, with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LIVE.fetch_add(size, Ordering::Relaxed);
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `pointer` came from `System`, with this layout; the caller's promise about `size` is handed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
+use hot::{Chain, Counting, Judge, Locator, Scale};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 fn live() -> usize {
-    LIVE.load(Ordering::Relaxed)
+    Counting::live()
 }
 
 /// What `make` makes, and how many bytes it left behind.

@@ -17,17 +17,20 @@
 //!   `mocked` and the accuracy's reasons are told of any fix that is looked at; after `location_declined` none is.
 //! - **Field permission.** Its place is one more fence, a circle judged by the same rule, that belongs to no site.
 
+use std::ops::Range;
+
 use model::datum::to_wgs84;
 use model::{
-    AccessPoint, Batch, Due, EventTime, EvidenceSet, Fix, LonLat, Place, Policy, Punch, Reason, Reasons,
-    Reference, SiteIndex,
+    AccessPoint, Batch, Bssid, Due, EventTime, EvidenceSet, Fix, LonLat, Place, Policy, Punch, Reason,
+    Reasons, Reference, SiteIndex,
 };
 
 use crate::distance::metres;
 use crate::fence_index::FenceIndex;
 use crate::fence_rule::{Accuracy, judge, reach_m};
 use crate::outline::micrometres;
-use crate::radio_index::RadioIndex;
+use crate::plain_sites::PlainSites;
+use crate::radio_index::{Listed, RadioIndex, Sites};
 
 /// What a fix without a stated accuracy is taken for, in metres (contract, section 3).
 const ACCURACY_UNKNOWN_M: f64 = 100.0;
@@ -53,10 +56,27 @@ pub(crate) struct UsableFix {
     pub(crate) field: Option<Place>,
 }
 
+/// Who lists what the punches of a batch heard: one row for each of its access points and beacons, looked up together.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    access_points: Vec<Listed>,
+    beacons: Vec<Listed>,
+}
+
+impl Heard {
+    /// Refills it for `batch`.
+    pub(crate) fn read(&mut self, radios: &RadioIndex, batch: &Batch) {
+        radios.access_points(&batch.access_points, &mut self.access_points);
+        radios.beacons(&batch.beacons, &mut self.beacons);
+    }
+}
+
 /// What one punch brings.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
-    /// Sites that terminal, Wi-Fi and beacons name.
+    /// The kinds that name a site, and GPS where the fix is usable, whatever it says.
+    pub(crate) present: EvidenceSet,
+    /// Sites that terminal, Wi-Fi and beacons name; what a kind that is not present named before stays behind.
     terminal: Vec<SiteIndex>,
     wifi: Vec<SiteIndex>,
     beacon: Vec<SiteIndex>,
@@ -82,30 +102,63 @@ struct Votes {
 pub(crate) struct World<'a> {
     pub(crate) fences: &'a FenceIndex,
     pub(crate) radios: &'a RadioIndex,
+    pub(crate) plain: &'a PlainSites,
     pub(crate) reference: &'a Reference,
 }
 
 impl World<'_> {
     /// Whether the site counts at that instant.
+    #[inline]
     pub(crate) fn in_force(&self, site: SiteIndex, at: EventTime) -> bool {
-        let site = self.reference.site(site);
-        site.valid_from.is_none_or(|from| from <= at) && site.valid_to.is_none_or(|until| at < until)
+        self.plain.contains(site) || {
+            let site = self.reference.site(site);
+            site.valid_from.is_none_or(|from| from <= at) && site.valid_to.is_none_or(|until| at < until)
+        }
+    }
+
+    /// The site's own tolerance in metres.
+    #[inline]
+    fn tolerance_m(&self, site: SiteIndex) -> Option<f64> {
+        if self.plain.contains(site) { None } else { self.reference.site(site).tolerance_m }
+    }
+}
+
+impl<'a> World<'a> {
+    /// The sites that list the access point, at least one of them in force, where any is; `listed` says who does at the
+    /// longest prefix.
+    fn in_force_of(&self, listed: Listed, bssid: Bssid, at: EventTime) -> Option<Sites<'a>> {
+        let radios = self.radios;
+        if listed.is_nobody() {
+            return None;
+        }
+        let sites = radios.sites(listed);
+        if sites.as_slice().iter().any(|site| self.in_force(*site, at)) {
+            return Some(sites);
+        }
+        let listed = radios.access_point(bssid, |site| self.in_force(site, at));
+        (!listed.is_nobody()).then(|| radios.sites(listed))
     }
 }
 
 impl Evidence {
     /// Refills it with what `punch` brings.
-    pub(crate) fn read(&mut self, world: World<'_>, batch: &Batch, punch: &Punch, due: &Due) {
-        self.terminal.clear();
-        self.wifi.clear();
-        self.beacon.clear();
+    pub(crate) fn read(&mut self, world: World<'_>, batch: &Batch, heard: &Heard, punch: &Punch, due: &Due) {
+        self.present = EvidenceSet::EMPTY;
         self.near.clear();
         self.fix = None;
         self.reasons = Reasons::EMPTY;
         let policy = world.reference.policy(due.policy);
-        self.read_terminal(world, batch, punch);
-        self.read_wifi(world, batch.wifi(punch), policy, punch.occurred_at);
-        self.read_beacons(world, batch, punch);
+        let range = |range: &Range<u32>| range.start as usize..range.end as usize;
+        if !(punch.device_id.is_empty() && punch.site_claim.is_empty()) {
+            self.read_terminal(world, batch, punch);
+        }
+        if !punch.wifi.is_empty() {
+            let listed = &heard.access_points[range(&punch.wifi)];
+            self.read_wifi(world, batch.wifi(punch), listed, policy, punch.occurred_at);
+        }
+        if !punch.beacons.is_empty() {
+            self.read_beacons(world, &heard.beacons[range(&punch.beacons)], punch.occurred_at);
+        }
         if punch.wifi_ignored > 0 {
             self.reasons.insert(Reason::BssidIgnored);
         }
@@ -116,17 +169,10 @@ impl Evidence {
         }
     }
 
-    /// The kinds that name a site, and GPS where the fix is usable, whatever it says.
-    pub(crate) fn present(&self) -> EvidenceSet {
-        let radios = [EvidenceSet::TERMINAL, EvidenceSet::WIFI, EvidenceSet::BEACON];
-        let named = radios.into_iter().filter(|kind| !self.named(*kind).is_empty());
-        let gps = self.fix.map_or(EvidenceSet::EMPTY, |_| EvidenceSet::GPS);
-        named.fold(gps, EvidenceSet::with)
-    }
-
     /// The sites that terminal, Wi-Fi or beacons name; none for any other set.
     pub(crate) fn named(&self, kind: EvidenceSet) -> &[SiteIndex] {
         match kind {
+            _ if !self.present.contains(kind) => &[],
             EvidenceSet::TERMINAL => &self.terminal,
             EvidenceSet::WIFI => &self.wifi,
             EvidenceSet::BEACON => &self.beacon,
@@ -144,49 +190,100 @@ impl Evidence {
 
     fn read_terminal(&mut self, world: World<'_>, batch: &Batch, punch: &Punch) {
         let in_force = |site: &SiteIndex| world.in_force(*site, punch.occurred_at);
-        let listed_by = world.radios.terminal(batch.text(punch.device_id));
-        if punch.site_claim.is_empty() {
+        let listed_by = match punch.device_id.is_empty() {
+            true => &[],
+            false => world.radios.terminal(batch.text(punch.device_id)),
+        };
+        let named = if punch.site_claim.is_empty() {
             let mut listed_by = listed_by.iter().copied().filter(in_force);
-            if let (Some(site), None) = (listed_by.next(), listed_by.next()) {
-                self.terminal.push(site);
+            listed_by.next().filter(|_| listed_by.next().is_none())
+        } else {
+            let claimed = world.radios.site(batch.text(punch.site_claim)).filter(in_force);
+            let named = claimed.filter(|site| listed_by.contains(site));
+            match (claimed, named) {
+                (None, _) => self.reasons.insert(Reason::UnknownSite),
+                (Some(_), None) => self.reasons.insert(Reason::TerminalUnlisted),
+                (Some(_), Some(_)) => {}
             }
-            return;
-        }
-        match world.radios.site(batch.text(punch.site_claim)).filter(in_force) {
-            Some(site) if listed_by.contains(&site) => self.terminal.push(site),
-            Some(_) => self.reasons.insert(Reason::TerminalUnlisted),
-            None => self.reasons.insert(Reason::UnknownSite),
+            named
+        };
+        if let Some(site) = named {
+            self.terminal.clear();
+            self.terminal.push(site);
+            self.present = self.present.with(EvidenceSet::TERMINAL);
         }
     }
 
-    fn read_wifi(&mut self, world: World<'_>, scan: &[AccessPoint], policy: &Policy, at: EventTime) {
-        let in_force = |site: SiteIndex| world.in_force(site, at);
-        let listed_by = |seen: &AccessPoint| world.radios.access_point(seen.bssid, in_force);
-        let is_fresh = |seen: &AccessPoint| seen.age_ms <= policy.wifi_age_max_ms;
-        let votes = |seen: &AccessPoint| is_fresh(seen) && !listed_by(seen).is_empty();
-        let was_connected = scan.iter().any(|seen| seen.connected && votes(seen));
+    fn read_wifi(
+        &mut self,
+        world: World<'_>,
+        scan: &[AccessPoint],
+        listed: &[Listed],
+        policy: &Policy,
+        at: EventTime,
+    ) {
+        let age_ms_max = policy.wifi_age_max_ms;
+        let any_fresh = match sole(world, scan, listed, age_ms_max) {
+            Scan::Nobody => None,
+            Scan::Site(site, any_fresh) => {
+                self.wifi.clear();
+                self.wifi.push(site);
+                Some(any_fresh)
+            }
+            Scan::Mixed => {
+                let any_listed = self.vote(world, scan, listed, age_ms_max, at);
+                let any_fresh = self.votes.voters > 0;
+                if any_fresh {
+                    self.reasons = self.reasons.union(self.votes.count(&mut self.wifi));
+                }
+                any_listed.then_some(any_fresh)
+            }
+        };
+        match any_fresh {
+            Some(true) => self.present = self.present.with(EvidenceSet::WIFI),
+            Some(false) => self.reasons.insert(Reason::WifiStale),
+            None => self.reasons.insert(Reason::BssidUnknown),
+        }
+    }
+
+    /// Lets the fresh listed access points vote, where the phone was connected to one of them, only those. Whether any is
+    /// listed, fresh or not.
+    fn vote(
+        &mut self,
+        world: World<'_>,
+        scan: &[AccessPoint],
+        listed: &[Listed],
+        age_ms_max: u32,
+        at: EventTime,
+    ) -> bool {
         let mut any_listed = false;
+        let mut was_connected = false;
         self.votes.clear();
-        for seen in scan {
-            let sites = listed_by(seen);
-            any_listed |= !sites.is_empty();
-            if is_fresh(seen) && seen.connected >= was_connected {
-                self.votes.add(sites.iter().copied().filter(|site| in_force(*site)));
+        for (seen, listed) in scan.iter().zip(listed) {
+            let Some(sites) = world.in_force_of(*listed, seen.bssid, at) else { continue };
+            any_listed = true;
+            if seen.age_ms > age_ms_max || was_connected && !seen.connected {
+                continue;
             }
+            if seen.connected && !was_connected {
+                was_connected = true;
+                self.votes.clear();
+            }
+            self.votes.add(sites.as_slice().iter().copied().filter(|site| world.in_force(*site, at)));
         }
-        self.reasons = self.reasons.union(self.votes.count(&mut self.wifi));
-        if self.wifi.is_empty() && !scan.is_empty() {
-            self.reasons.insert(if any_listed { Reason::WifiStale } else { Reason::BssidUnknown });
-        }
+        any_listed
     }
 
-    fn read_beacons(&mut self, world: World<'_>, batch: &Batch, punch: &Punch) {
+    fn read_beacons(&mut self, world: World<'_>, listed: &[Listed], at: EventTime) {
         self.votes.clear();
-        for seen in batch.beacons(punch) {
-            let sites = world.radios.beacon(seen.id).iter().copied();
-            self.votes.add(sites.filter(|site| world.in_force(*site, punch.occurred_at)));
+        for listed in listed {
+            let sites = world.radios.sites(*listed);
+            self.votes.add(sites.as_slice().iter().copied().filter(|site| world.in_force(*site, at)));
         }
-        self.reasons = self.reasons.union(self.votes.count(&mut self.beacon));
+        if self.votes.voters > 0 {
+            self.reasons = self.reasons.union(self.votes.count(&mut self.beacon));
+            self.present = self.present.with(EvidenceSet::BEACON);
+        }
     }
 
     fn read_fix(&mut self, world: World<'_>, fix: &Fix, due: &Due, policy: &Policy, at: EventTime) {
@@ -212,15 +309,48 @@ impl Evidence {
         });
         let searched_m = reach_m(policy.fence_rule, policy.tolerance_m, accuracy);
         self.fix = Some(UsableFix { point, searched_m, field });
+        self.present = self.present.with(EvidenceSet::GPS);
         self.found.clear();
         world.fences.within(point, searched_m, |site| self.found.push(site));
         self.found.sort_unstable();
         self.found.dedup();
         for site in self.found.iter().copied().filter(|site| world.in_force(*site, at)) {
             let distance_m = world.fences.outline(site).signed_metres(point);
-            let tolerance_m = world.reference.site(site).tolerance_m.unwrap_or(policy.tolerance_m);
+            let tolerance_m = world.tolerance_m(site).unwrap_or(policy.tolerance_m);
             self.near.push(Near { site, distance_m, place: place(distance_m, tolerance_m) });
         }
+    }
+}
+
+/// What the listed access points of a scan have in common.
+enum Scan {
+    /// Nobody lists any.
+    Nobody,
+    /// One site lists them all, and nobody else any; whether any of them is fresh. Dates do not matter to the site.
+    Site(SiteIndex, bool),
+    /// Something else: they have to vote.
+    Mixed,
+}
+
+/// Most scans hear one store: then there is nothing to vote about, whatever the phone was connected to.
+fn sole(world: World<'_>, scan: &[AccessPoint], listed: &[Listed], age_ms_max: u32) -> Scan {
+    let mut sole = Listed::NOBODY;
+    let mut any_fresh = false;
+    for (seen, listed) in scan.iter().zip(listed) {
+        if listed.is_nobody() {
+            continue;
+        }
+        if sole.is_nobody() {
+            sole = *listed;
+        } else if sole != *listed {
+            return Scan::Mixed;
+        }
+        any_fresh |= seen.age_ms <= age_ms_max;
+    }
+    match world.radios.sites(sole) {
+        Sites::One([site]) if world.plain.contains(site) => Scan::Site(site, any_fresh),
+        Sites::Several([]) => Scan::Nobody,
+        _ => Scan::Mixed,
     }
 }
 
@@ -245,9 +375,14 @@ impl Votes {
 
     /// Puts the sites voted for into `named`, sorted, and says whether no one site explains all radios.
     fn count(&mut self, named: &mut Vec<SiteIndex>) -> Reasons {
+        named.clear();
+        if let [(site, _)] = self.sites.as_slice() {
+            named.push(*site);
+            return Reasons::EMPTY;
+        }
         self.sites.sort_unstable();
         named.extend(self.sites.iter().map(|(site, _)| *site));
-        let explained = self.voters == 0 || self.sites.iter().any(|(_, count)| *count == self.voters);
-        if explained { Reasons::EMPTY } else { Reasons::EMPTY.with(Reason::ContradictionRadio) }
+        let is_explained = self.sites.iter().any(|(_, count)| *count == self.voters);
+        if is_explained { Reasons::EMPTY } else { Reasons::EMPTY.with(Reason::ContradictionRadio) }
     }
 }

@@ -26,10 +26,9 @@ use model::{EvidenceRule, EvidenceSet, Place, Reason, Reasons, SiteIndex};
 
 use crate::evidence::Evidence;
 
-/// From the most to the least trusted; GPS comes after them.
-const RADIOS: [EvidenceSet; 3] = [EvidenceSet::TERMINAL, EvidenceSet::WIFI, EvidenceSet::BEACON];
-const ALL: EvidenceSet =
-    EvidenceSet::TERMINAL.with(EvidenceSet::WIFI).with(EvidenceSet::BEACON).with(EvidenceSet::GPS);
+/// All that names sites without a fix.
+const RADIOS: EvidenceSet = EvidenceSet::TERMINAL.with(EvidenceSet::WIFI).with(EvidenceSet::BEACON);
+const ALL: EvidenceSet = RADIOS.with(EvidenceSet::GPS);
 const WIFI_AND_GPS: EvidenceSet = EvidenceSet::WIFI.with(EvidenceSet::GPS);
 
 /// What the evidence amounts to.
@@ -48,8 +47,7 @@ pub(crate) fn fuse(
     scheduled: Option<SiteIndex>,
     sites: &mut Vec<SiteIndex>,
 ) -> Fused {
-    let mut fusion =
-        Fusion { evidence, present: evidence.present(), scheduled, sites, used: EvidenceSet::EMPTY };
+    let mut fusion = Fusion { evidence, scheduled, sites, used: EvidenceSet::EMPTY };
     let (place, mut reasons, may_count) = fusion.by_rule(rule);
     if fusion.sites.len() > 1 {
         reasons.insert(Reason::AmbiguousSite);
@@ -62,7 +60,6 @@ pub(crate) fn fuse(
 
 struct Fusion<'a> {
     evidence: &'a Evidence,
-    present: EvidenceSet,
     scheduled: Option<SiteIndex>,
     sites: &'a mut Vec<SiteIndex>,
     used: EvidenceSet,
@@ -75,7 +72,7 @@ impl Fusion<'_> {
             EvidenceRule::Sets(sets) if sets.iter().any(|set| !set.is_empty()) => sets,
             EvidenceRule::Sets(_) | EvidenceRule::Any => return (self.decide(ALL), Reasons::EMPTY, ALL),
         };
-        let present = self.present;
+        let present = self.evidence.present;
         let asked = sets.into_iter().filter(|set| !set.is_empty());
         let satisfied = || asked.clone().filter(move |set| present.contains(*set));
         let together =
@@ -97,14 +94,13 @@ impl Fusion<'_> {
 
     /// Whether some site is named by, or near, all kinds of a satisfied set. One kind agrees with itself.
     fn agrees(&self, set: EvidenceSet) -> bool {
-        let Some(first) = RADIOS.into_iter().find(|kind| set.contains(*kind)) else { return true };
+        let first = set.most_trusted();
         if set == first {
             return true;
         }
         let named_by_all = |site: &SiteIndex| {
-            let radios = RADIOS.into_iter().filter(|kind| set.contains(*kind));
             let near = !set.contains(EvidenceSet::GPS) || self.evidence.fence_says(*site) != Place::Outside;
-            near && radios.into_iter().all(|kind| self.evidence.named(kind).contains(site))
+            near && set.common(RADIOS).kinds().all(|kind| self.evidence.named(kind).contains(site))
         };
         self.evidence.named(first).iter().any(named_by_all)
     }
@@ -112,20 +108,18 @@ impl Fusion<'_> {
     /// Fills `sites` and `used` from the kinds that count.
     fn decide(&mut self, kinds: EvidenceSet) -> Place {
         self.sites.clear();
-        let decider = RADIOS.into_iter().find(|kind| kinds.contains(*kind) && self.present.contains(*kind));
-        let place = match decider {
-            Some(kind) => {
-                self.used = kind;
-                self.sites.extend_from_slice(self.evidence.named(kind));
+        self.used = kinds.common(self.evidence.present).most_trusted();
+        let place = match self.used {
+            EvidenceSet::EMPTY => Place::NoEvidence,
+            EvidenceSet::GPS => self.place_of_fix(),
+            radio => {
+                self.sites.extend_from_slice(self.evidence.named(radio));
                 Place::Inside
             }
-            None if kinds.contains(EvidenceSet::GPS) && self.has_fix() => {
-                self.used = EvidenceSet::GPS;
-                self.place_of_fix()
-            }
-            None => Place::NoEvidence,
         };
-        self.narrow();
+        if self.sites.len() > 1 {
+            self.narrow();
+        }
         self.add_agreeing(kinds);
         place
     }
@@ -134,8 +128,11 @@ impl Fusion<'_> {
     fn place_of_fix(&mut self) -> Place {
         let field = self.evidence.fix.and_then(|fix| fix.field);
         for place in [Place::Inside, Place::Uncertain] {
-            let near = self.evidence.near.iter().filter(|near| near.place == place);
-            self.sites.extend(near.map(|near| near.site));
+            for near in &self.evidence.near {
+                if near.place == place {
+                    self.sites.push(near.site);
+                }
+            }
             if !self.sites.is_empty() || field == Some(place) {
                 return place;
             }
@@ -145,7 +142,7 @@ impl Fusion<'_> {
 
     fn narrow(&mut self) {
         let evidence = self.evidence;
-        for kind in RADIOS {
+        for kind in evidence.present.common(RADIOS).kinds() {
             self.narrow_by(kind, |site| evidence.named(kind).contains(&site));
         }
         if self.has_fix() {
@@ -167,29 +164,29 @@ impl Fusion<'_> {
         }
     }
 
+    /// Adds the kinds that name every remaining site; for GPS: whose fences hold the fix.
     fn add_agreeing(&mut self, kinds: EvidenceSet) {
         if self.sites.is_empty() {
             return;
         }
-        for kind in RADIOS {
-            if kinds.contains(kind) && self.sites.iter().all(|site| self.evidence.named(kind).contains(site))
-            {
+        for kind in kinds.common(self.evidence.present).without(self.used).kinds() {
+            let agrees = |site: &SiteIndex| match kind {
+                EvidenceSet::GPS => self.evidence.fence_says(*site) == Place::Inside,
+                radio => self.evidence.named(radio).contains(site),
+            };
+            if self.sites.iter().all(agrees) {
                 self.used = self.used.with(kind);
             }
-        }
-        let holds = |site: &SiteIndex| self.evidence.fence_says(*site) == Place::Inside;
-        if kinds.contains(EvidenceSet::GPS) && self.has_fix() && self.sites.iter().all(holds) {
-            self.used = self.used.with(EvidenceSet::GPS);
         }
     }
 
     fn has_fix(&self) -> bool {
-        self.present.contains(EvidenceSet::GPS)
+        self.evidence.present.contains(EvidenceSet::GPS)
     }
 
     fn wifi_contradicts_gps(&self) -> bool {
-        let named = self.evidence.named(EvidenceSet::WIFI);
-        let all_outside = named.iter().all(|site| self.evidence.fence_says(*site) == Place::Outside);
-        self.present.contains(WIFI_AND_GPS) && all_outside
+        let says_outside = |site: &SiteIndex| self.evidence.fence_says(*site) == Place::Outside;
+        self.evidence.present.contains(WIFI_AND_GPS)
+            && self.evidence.named(EvidenceSet::WIFI).iter().all(says_outside)
     }
 }

@@ -8,10 +8,11 @@
 
 use model::{Batch, Due, DueBatch, Place, Reason, Reference, SiteIndex as SiteAt, Verdict, Verdicts};
 
-use crate::evidence::{Evidence, World};
+use crate::evidence::{Evidence, Heard, World};
 use crate::fence_index::FenceIndex;
 use crate::fusion::fuse;
 use crate::nearest::distance_m;
+use crate::plain_sites::PlainSites;
 use crate::radio_index::RadioIndex;
 
 /// An immutable index over the sites of one snapshot. Keep it beside that `Reference` and swap both at once.
@@ -20,6 +21,7 @@ pub struct SiteIndex {
     version: std::sync::Arc<str>,
     fences: FenceIndex,
     radios: RadioIndex,
+    plain: PlainSites,
     /// The place of each site in the order of `site_id`.
     ranks: Vec<u32>,
 }
@@ -27,6 +29,7 @@ pub struct SiteIndex {
 /// Working memory of [`SiteIndex::match_batch`]: make one per thread and hand it in again.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    heard: Heard,
     evidence: Evidence,
     sites: Vec<SiteAt>,
 }
@@ -49,6 +52,7 @@ impl SiteIndex {
             version: reference.version.clone(),
             fences: FenceIndex::build(reference),
             radios: RadioIndex::build(reference),
+            plain: PlainSites::build(reference),
             ranks,
         }
     }
@@ -70,9 +74,10 @@ impl SiteIndex {
         assert_eq!(self.ranks.len(), reference.sites.len(), "the site index was built from another snapshot");
         assert_eq!(batch.punches.len(), due.rows.len(), "one due row per punch");
         out.clear();
-        let world = World { fences: &self.fences, radios: &self.radios, reference };
+        let world = World { fences: &self.fences, radios: &self.radios, plain: &self.plain, reference };
+        scratch.heard.read(&self.radios, batch);
         for (punch, row) in batch.punches.iter().zip(&due.rows) {
-            scratch.evidence.read(world, batch, punch, row);
+            scratch.evidence.read(world, batch, &scratch.heard, punch, row);
             let verdict = self.verdict(world, due, row, punch.occurred_at, scratch, out);
             out.rows.push(verdict);
         }

@@ -238,6 +238,65 @@ fn several_sites_named_by_wifi_are_candidates_unless_settled() {
 }
 
 #[test]
+fn votes_are_not_a_majority() {
+    check_in(
+        MALL,
+        "ap=a1,a2,b1 => inside - wifi - of A,B because ambiguous_site,contradiction_radio
+         ap=a1,a2,b1@10001 => inside A wifi -
+         ap=a1@10001,a2@10001,b1@10001 => no_evidence - - - because wifi_stale
+         ap=a1+,a2,b1+ => inside - wifi - of A,B because ambiguous_site,contradiction_radio
+         ap=a1,a2,b1,f1 beacon=2 => inside B wifi,beacon - because contradiction_radio",
+    );
+}
+
+#[test]
+fn the_scans_of_neighbours_in_a_batch_stay_apart() {
+    check_in(
+        MALL,
+        "ap=a1 => inside A wifi -
+         => no_evidence - - -
+         beacon=2 => inside B beacon -
+         ap=c9 => no_evidence - - - because bssid_unknown
+         at=80,0 acc=5 => inside - gps -20.00 of A,B because ambiguous_site
+         ap=b1 beacon=2 => inside B wifi,beacon -
+         device=TF => inside F terminal -
+         ap=a1,b1 => inside - wifi - of A,B because ambiguous_site,contradiction_radio
+         at=80,0 acc=5 => inside - gps -20.00 of A,B because ambiguous_site",
+    );
+}
+
+#[test]
+fn a_person_may_have_several_stores() {
+    check_in(
+        MALL,
+        "due permitted=A,F
+         at=20,0 acc=5 => inside A gps -80.00
+         at=5000,0 acc=5 => inside F gps -100.00
+         at=80,0 acc=5 => inside - gps -20.00 of A,B because ambiguous_site
+         at=200,0 acc=5 => inside B gps 100.00 because not_permitted_site
+         ap=f1 => inside F wifi -
+         ap=b1 => inside B wifi - because not_permitted_site
+         due permitted=A,F scheduled=F
+         at=80,0 acc=5 => inside - gps 4820.00 of A,B because ambiguous_site
+         at=900,0 acc=5 => outside - gps 4000.00",
+    );
+}
+
+#[test]
+fn an_address_out_of_force_leaves_its_block_in_force() {
+    check(
+        "site A circle=0,0,100 ap=c0/44
+         site B circle=160,0,100 ap=c5 until=10
+         site C circle=5000,0,100 ap=c5 until=5
+         ap=c5 t=0 => inside - wifi - of B,C because ambiguous_site
+         ap=c5 t=5 => inside B wifi -
+         ap=c5 t=10 => inside A wifi -
+         ap=c5,c6 t=0 => inside - wifi - of A,B,C because ambiguous_site,contradiction_radio
+         ap=c5,c6 t=10 => inside A wifi -",
+    );
+}
+
+#[test]
 fn a_shared_access_point_is_ambiguous_but_no_contradiction() {
     check(
         "site A circle=0,0,100 ap=a1,11

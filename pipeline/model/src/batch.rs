@@ -318,6 +318,7 @@ impl Batch {
     }
 
     /// The piece of text.
+    #[inline]
     pub fn text(&self, text: Text) -> &str {
         &self.text[text.from as usize..text.until as usize]
     }
@@ -336,11 +337,13 @@ impl Batch {
     }
 
     /// The access points that `punch` saw.
+    #[inline]
     pub fn wifi(&self, punch: &Punch) -> &[AccessPoint] {
         &self.access_points[punch.wifi.start as usize..punch.wifi.end as usize]
     }
 
     /// The beacons that `punch` saw.
+    #[inline]
     pub fn beacons(&self, punch: &Punch) -> &[Beacon] {
         &self.beacons[punch.beacons.start as usize..punch.beacons.end as usize]
     }

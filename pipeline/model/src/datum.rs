@@ -3,11 +3,11 @@
 //! GCJ-02 is what mainland map services speak: WGS-84 shifted by some hundreds of metres by a formula on the
 //! Krasovsky ellipsoid, applied inside one rectangle and nowhere else. BD-09 is Baidu's further shift of GCJ-02.
 //! Both forward formulas are the public ones; no public formula inverts them, so the inverses iterate the forward
-//! ones until the step is far below a millimetre (`the_inverse_is_within_a_centimetre`).
+//! ones until the step is far below a millimetre (`the_inverse_is_within_a_centimetre`, over the whole rectangle).
 //!
 //! Absent on purpose: any guess whether a coordinate *is* shifted, and any outline of a country. The tag decides, and
-//! the rectangle alone bounds the formula, Hong Kong included (contract, section 3). Which side of the rectangle's
-//! border a shifted point came from cannot be told within its shift: there the point as told is asked.
+//! the rectangle alone bounds the formula, Hong Kong included (contract, section 3). Just outside the rectangle a told
+//! point may be one that was not shifted, or one that was and came from within: it is read as the latter.
 
 use std::f64::consts::PI;
 
@@ -24,11 +24,18 @@ const ECCENTRICITY_2: f64 = 0.006_693_421_622_965_943;
 /// Baidu's angle unit.
 const BAIDU_PI: f64 = PI * 3_000.0 / 180.0;
 
-/// The iteration ends when a step is below this many degrees (about 10 nm), or after `STEPS_MAX` steps.
-const STEP_DEG: f64 = 1e-13;
+/// The iteration ends when a step is below this many degrees (about 10 µm; the next would be a hundredth of it), or after
+/// `STEPS_MAX` steps.
+const STEP_DEG: f64 = 1e-10;
 const STEPS_MAX: u32 = 30;
 
+/// No point is shifted out of the rectangle by more degrees than this (1,500 m at its northern border).
+const SHIFT_MAX_DEG: f64 = 0.03;
+/// A point found by iteration counts as in the rectangle up to this many degrees beside it (a tenth of a millimetre).
+const BORDER_DEG: f64 = 1e-9;
+
 /// `point`, told in `datum`, in WGS-84. Errors of the inverse are far below a centimetre.
+#[inline]
 pub fn to_wgs84(point: LonLat, datum: Datum) -> LonLat {
     match datum {
         Datum::Wgs84 => point,
@@ -46,12 +53,14 @@ pub fn from_wgs84(point: LonLat, datum: Datum) -> LonLat {
     }
 }
 
-fn in_rectangle(point: LonLat) -> bool {
-    (LON.0..=LON.1).contains(&point.lon()) && (LAT.0..=LAT.1).contains(&point.lat())
+/// Whether the point is in the rectangle or at most `beside` degrees away.
+fn in_rectangle(point: LonLat, beside: f64) -> bool {
+    (LON.0 - beside..=LON.1 + beside).contains(&point.lon())
+        && (LAT.0 - beside..=LAT.1 + beside).contains(&point.lat())
 }
 
 fn wgs84_to_gcj02(point: LonLat) -> LonLat {
-    if !in_rectangle(point) {
+    if !in_rectangle(point, 0.0) {
         return point;
     }
     let (lon, lat) = (point.lon(), point.lat());
@@ -60,13 +69,15 @@ fn wgs84_to_gcj02(point: LonLat) -> LonLat {
 }
 
 fn gcj02_to_wgs84(point: LonLat) -> LonLat {
-    if !in_rectangle(point) {
+    if !in_rectangle(point, SHIFT_MAX_DEG) {
         return point;
     }
-    invert(point, |lon, lat| {
+    let truth = invert(point, |lon, lat| {
         let (dlon, dlat) = gcj02_shift(lon, lat);
         (lon + dlon, lat + dlat)
-    })
+    });
+    let was_shifted = in_rectangle(point, 0.0) || in_rectangle(truth, BORDER_DEG);
+    if was_shifted { truth } else { point }
 }
 
 fn gcj02_to_bd09(point: LonLat) -> LonLat {
@@ -147,12 +158,16 @@ mod tests {
         east.hypot((a.lat() - b.lat()) * per_degree)
     }
 
-    /// Points over the rectangle and its inside, by a fixed irrational stride: no random crate needed.
+    /// Points all over the rectangle by a fixed irrational stride (no random crate needed), and along its border.
     fn points() -> impl Iterator<Item = LonLat> {
-        (0..4_000_u32).map(|i| {
-            let (u, v) = ((f64::from(i) * 0.754_877_666).fract(), (f64::from(i) * 0.569_840_291).fract());
-            point(LON.0 + 0.01 + u * (LON.1 - LON.0 - 0.02), LAT.0 + 0.01 + v * (LAT.1 - LAT.0 - 0.02))
-        })
+        let within = (0..20_000_u32)
+            .map(|i| ((f64::from(i) * 0.754_877_666).fract(), (f64::from(i) * 0.569_840_291).fract()));
+        let steps = || (0..=1_000_u32).map(|i| f64::from(i) / 1_000.0);
+        let border =
+            steps().flat_map(|t| [(t, 0.0), (t, 1.0), (0.0, t), (1.0, t), (t, 1e-6), (1.0 - 1e-6, t)]);
+        // Ends are met exactly: `a + (b − a)` need not be `b`.
+        let between = |(from, until): (f64, f64), t: f64| from * (1.0 - t) + until * t;
+        within.chain(border).map(move |(u, v)| point(between(LON, u), between(LAT, v)))
     }
 
     /// Values that published implementations agree on: eviltransform's and coordtransform's test tables.
@@ -178,8 +193,9 @@ mod tests {
     fn the_inverse_is_within_a_centimetre() {
         for datum in SHIFTED {
             for truth in points() {
+                assert!(in_rectangle(truth, 0.0), "{truth:?}");
                 let back = to_wgs84(from_wgs84(truth, datum), datum);
-                assert!(metres(back, truth) < 0.001, "{datum:?} {truth:?} {back:?}");
+                assert!(metres(back, truth) < 0.000_01, "{datum:?} {truth:?} {back:?}");
             }
         }
     }
@@ -199,8 +215,11 @@ mod tests {
     fn outside_the_rectangle_gcj02_is_wgs84() {
         for (lon, lat) in [(72.003, 30.0), (137.835, 30.0), (110.0, 0.829), (110.0, 55.828), (-73.9, 40.7)] {
             let there = point(lon, lat);
-            assert_eq!(to_wgs84(there, Datum::Gcj02), there);
             assert_eq!(from_wgs84(there, Datum::Gcj02), there);
+        }
+        for (lon, lat) in [(71.97, 30.0), (137.87, 30.0), (110.0, 0.79), (110.0, 55.86), (-73.9, 40.7)] {
+            let there = point(lon, lat);
+            assert_eq!(to_wgs84(there, Datum::Gcj02), there);
         }
     }
 

@@ -68,11 +68,9 @@ impl fmt::Display for Bssid {
 }
 
 /// All addresses that share their first `prefix_bits` bits: one address at 48, a radio's block of virtual ones below.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BssidBlock {
-    first: Bssid,
-    prefix_bits: u8,
-}
+/// Eight bytes, since a snapshot may hold twenty million: the lowest address, and the length above its 48 bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BssidBlock(u64);
 
 impl BssidBlock {
     /// The block of `first` at `prefix_bits` (24 to 48); `None` outside that range or if `first` has a bit set below
@@ -80,7 +78,7 @@ impl BssidBlock {
     pub fn new(first: Bssid, prefix_bits: u8) -> Option<Self> {
         let inside = (24..=48).contains(&prefix_bits);
         let aligned = inside && first.0 & ((1 << (48 - prefix_bits)) - 1) == 0;
-        aligned.then_some(Self { first, prefix_bits })
+        aligned.then_some(Self(first.0 | u64::from(prefix_bits) << 48))
     }
 
     /// `aa:bb:cc:dd:ee:ff`, or `aa:bb:cc:dd:ee:f0/44`.
@@ -94,20 +92,26 @@ impl BssidBlock {
 
     /// Its lowest address.
     pub const fn first(self) -> Bssid {
-        self.first
+        Bssid(self.0 & ((1 << 48) - 1))
     }
 
     /// How many leading bits all its addresses share.
     pub const fn prefix_bits(self) -> u8 {
-        self.prefix_bits
+        (self.0 >> 48) as u8
+    }
+}
+
+impl fmt::Debug for BssidBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BssidBlock({self})")
     }
 }
 
 impl fmt::Display for BssidBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.prefix_bits {
-            48 => self.first.fmt(f),
-            bits => write!(f, "{}/{bits}", self.first),
+        match self.prefix_bits() {
+            48 => self.first().fmt(f),
+            bits => write!(f, "{}/{bits}", self.first()),
         }
     }
 }

@@ -9,6 +9,7 @@
 pub mod anomaly;
 pub mod batch;
 pub mod datum;
+pub mod datum_shift;
 pub mod event_id;
 pub mod geometry;
 pub mod ids;

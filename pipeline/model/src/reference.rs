@@ -336,11 +336,13 @@ impl Reference {
     }
 
     /// The policy at `index`.
+    #[inline]
     pub fn policy(&self, index: PolicyIndex) -> &Policy {
         &self.policies[index.0 as usize]
     }
 
     /// The site at `index`.
+    #[inline]
     pub fn site(&self, index: SiteIndex) -> &Site {
         &self.sites[index.0 as usize]
     }

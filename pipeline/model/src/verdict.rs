@@ -57,6 +57,34 @@ impl EvidenceSet {
         self.0 == 0
     }
 
+    /// The kinds that are in both sets.
+    #[must_use]
+    pub const fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// This set's kinds but the other's.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The one kind that is trusted most (terminal, Wi-Fi, beacon, GPS); no kind if the set is empty.
+    #[must_use]
+    pub const fn most_trusted(self) -> Self {
+        Self(self.0 & self.0.wrapping_neg())
+    }
+
+    /// The kinds one by one, from the most to the least trusted.
+    pub fn kinds(self) -> impl Iterator<Item = Self> {
+        let mut left = self;
+        std::iter::from_fn(move || {
+            let kind = left.most_trusted();
+            left = left.without(kind);
+            (!kind.is_empty()).then_some(kind)
+        })
+    }
+
     /// The names, in the order terminal, wifi, beacon, gps.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         Self::NAMES.into_iter().filter(move |(kind, _)| self.contains(*kind)).map(|(_, name)| name)
@@ -211,6 +239,7 @@ impl DueBatch {
     }
 
     /// Whether the person of `due` may punch at `site`.
+    #[inline]
     pub fn permits(&self, due: &Due, site: SiteIndex) -> bool {
         match &due.permitted {
             Permitted::All => true,
@@ -261,6 +290,18 @@ impl Verdicts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_come_in_the_order_of_trust() {
+        let all = [EvidenceSet::TERMINAL, EvidenceSet::WIFI, EvidenceSet::BEACON, EvidenceSet::GPS];
+        let set = all.into_iter().fold(EvidenceSet::EMPTY, EvidenceSet::with);
+        assert_eq!(set.kinds().collect::<Vec<_>>(), all);
+        let radios = set.without(EvidenceSet::TERMINAL.with(EvidenceSet::GPS));
+        assert_eq!(radios.kinds().collect::<Vec<_>>(), all[1..3]);
+        assert_eq!(radios.common(EvidenceSet::BEACON.with(EvidenceSet::GPS)), EvidenceSet::BEACON);
+        assert_eq!(EvidenceSet::EMPTY.most_trusted(), EvidenceSet::EMPTY);
+        assert_eq!(EvidenceSet::EMPTY.kinds().count(), 0);
+    }
 
     #[test]
     fn reasons_come_out_sorted_by_name() {

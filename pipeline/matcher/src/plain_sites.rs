@@ -1,0 +1,27 @@
+//! Tells in one bit whether a site counts at all times and has no tolerance of its own.
+//!
+//! In: the sites of one snapshot.  Out: a bit a site.  Owns: the bits.
+//! Why so: nearly all sites are plain, and a bit a site stays in the caches where rows of hundreds of bytes do not: only for
+//! the others is the row itself read.
+
+use model::{Reference, Site, SiteIndex};
+
+/// Which sites of one snapshot are plain.
+#[derive(Debug)]
+pub(crate) struct PlainSites(Vec<u64>);
+
+impl PlainSites {
+    pub(crate) fn build(reference: &Reference) -> Self {
+        let is_plain =
+            |site: &Site| site.valid_from.is_none() && site.valid_to.is_none() && site.tolerance_m.is_none();
+        let words = reference.sites.chunks(64).map(|sites| {
+            sites.iter().enumerate().fold(0, |word, (bit, site)| word | u64::from(is_plain(site)) << bit)
+        });
+        Self(words.collect())
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, site: SiteIndex) -> bool {
+        self.0[(site.0 / 64) as usize] >> (site.0 % 64) & 1 == 1
+    }
+}
