@@ -19,12 +19,12 @@
 
 use model::datum::to_wgs84;
 use model::{
-    AccessPoint, Batch, Due, EventTime, EvidenceSet, Fix, LonLat, Place, Policy, Punch, Reason, Reasons,
-    Reference, SiteIndex,
+    AccessPoint, Batch, Due, EventTime, EvidenceSet, Fix, Place, Policy, Punch, Reason, Reasons, Reference,
+    SiteIndex,
 };
 
-use crate::distance::metres;
-use crate::fence_index::FenceIndex;
+use crate::distance::{Spot, metres};
+use crate::fence_index::{FenceIndex, Here};
 use crate::fence_rule::{Accuracy, judge, reach_m};
 use crate::outline::micrometres;
 use crate::radio_index::RadioIndex;
@@ -46,7 +46,7 @@ pub(crate) struct Near {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UsableFix {
     /// Where, in WGS-84.
-    pub(crate) point: LonLat,
+    pub(crate) here: Here,
     /// All sites with signed distances up to this many metres are in [`Evidence::near`].
     pub(crate) searched_m: f64,
     /// What the place of a field permission says.
@@ -88,6 +88,9 @@ pub(crate) struct World<'a> {
 impl World<'_> {
     /// Whether the site counts at that instant.
     pub(crate) fn in_force(&self, site: SiteIndex, at: EventTime) -> bool {
+        if self.fences.is_plain(site) {
+            return true;
+        }
         let site = self.reference.site(site);
         site.valid_from.is_none_or(|from| from <= at) && site.valid_to.is_none_or(|until| at < until)
     }
@@ -204,21 +207,23 @@ impl Evidence {
             self.reasons.insert(Reason::AccuracyPoor);
             return;
         }
-        let point = to_wgs84(fix.point, fix.datum);
+        let here = Here::new(to_wgs84(fix.point, fix.datum));
         let accuracy = Accuracy { radius_m, platform: fix.platform };
         let place = |distance_m, tolerance_m| judge(policy.fence_rule, distance_m, tolerance_m, accuracy);
         let field = due.field.map(|(centre, radius_m)| {
-            place(micrometres(metres(point, centre) - radius_m), policy.tolerance_m)
+            place(micrometres(metres(&here.spot, &Spot::new(centre)) - radius_m), policy.tolerance_m)
         });
         let searched_m = reach_m(policy.fence_rule, policy.tolerance_m, accuracy);
-        self.fix = Some(UsableFix { point, searched_m, field });
+        self.fix = Some(UsableFix { here, searched_m, field });
         self.found.clear();
-        world.fences.within(point, searched_m, |site| self.found.push(site));
+        world.fences.within(&here, searched_m, |site| self.found.push(site));
         self.found.sort_unstable();
         self.found.dedup();
         for site in self.found.iter().copied().filter(|site| world.in_force(*site, at)) {
-            let distance_m = world.fences.outline(site).signed_metres(point);
-            let tolerance_m = world.reference.site(site).tolerance_m.unwrap_or(policy.tolerance_m);
+            let distance_m = world.fences.signed_metres(site, &here);
+            let own_m =
+                if world.fences.is_plain(site) { None } else { world.reference.site(site).tolerance_m };
+            let tolerance_m = own_m.unwrap_or(policy.tolerance_m);
             self.near.push(Near { site, distance_m, place: place(distance_m, tolerance_m) });
         }
     }

@@ -1,78 +1,153 @@
-//! Finds the sites whose fence may come within a given distance of a point.
+//! The fences of one snapshot: which may come within a given distance of a point, and how far each one is.
 //!
-//! In: the sites of one snapshot.  Out: `SiteIndex`es, some of them more than once, some of them a little too far.
-//! Owns: an R-tree over the fences' boxes in lon/lat, and the fences made ready.
+//! In: the sites of one snapshot.  Out: `SiteIndex`es that may be near, and signed metres to a fence, negative inside.
+//! Owns: the cells by which fences are found (`cell_grid`), a row for each fence, the outlines of those that are no
+//! circles, and a bit for each site of which nothing else has to be known.
 //! Absent on purpose: verdicts, validity in time (asked per punch by the caller), allocation while searching.
 //! Invariants: a site whose fence, widened by the site's own tolerance, comes within the radius is always among the
-//! answers (`tests/oracle.rs`). Boxes start in [−180, 180) and may end up to a turn further east, so a search window
-//! is laid over them a turn to the east and a turn to the west as well where it or they cross the antimeridian.
-//! Why so: a well-kept R-tree crate, bulk loaded, answers in about a microsecond at a million boxes and is right; a
-//! faster index has only this file to replace.
+//! answers (`tests/oracle.rs`).
+//!
+//! ```text
+//! a punch's point ──▶ cells: slot ─▶ entries          one line of memory each, asked for ahead of time
+//!                                      │ site
+//!                                      ▼
+//! rows    [ lon 8 | metres from the axis 8 | metres from the equator 8 | radius 8 ]      two to a line
+//!           a circle; or radius −1 − n: the n-th of `polygons`
+//! plain   one bit a site: in force at all times, without a tolerance of its own
+//! ```
+//!
+//! Why so: what a search by GPS costs is the lines of memory it waits for. A circle's row is all that its exact distance
+//! needs, and the bits (125 kB for a million sites, they stay in the cache) save a look at the site itself.
 
-use std::ops::ControlFlow;
+use model::{Datum, DueBatch, LonLat, Punch, Reference, Site, SiteIndex};
 
-use model::{LonLat, Reference, SiteIndex};
-use rstar::primitives::{GeomWithData, Rectangle};
-use rstar::{AABB, RTree};
+use crate::cell_grid::{CellGrid, CellGridBuilder, REACH_M, Reach};
+use crate::distance::{Spot, metres};
+use crate::outline::{Outline, Polygons, micrometres};
+use crate::prefetch::prefetch;
 
-use crate::distance::reach_deg;
-use crate::outline::Outline;
-
-type Entry = GeomWithData<Rectangle<[f64; 2]>, SiteIndex>;
+/// How many punches ahead slots are asked for, and what they lead to.
+const SLOTS_AHEAD: usize = 16;
+const ENTRIES_AHEAD: usize = 8;
 
 /// The fences of one snapshot.
 #[derive(Debug)]
 pub(crate) struct FenceIndex {
-    outlines: Vec<Outline>,
-    tree: RTree<Entry>,
-    /// How far east any box ends.
-    east: f64,
+    grid: CellGrid,
+    rows: Vec<Row>,
+    polygons: Vec<Polygons>,
+    plain: Vec<u64>,
+}
+
+/// A circle, or where a polygon lies.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
+struct Row {
+    centre: Spot,
+    /// Metres; below zero: −1 − place in `polygons`.
+    radius_m: f64,
+}
+
+/// A point made ready for this index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here {
+    pub(crate) point: LonLat,
+    pub(crate) spot: Spot,
+}
+
+impl Here {
+    #[inline]
+    pub(crate) fn new(point: LonLat) -> Self {
+        Self { point, spot: Spot::new(point) }
+    }
 }
 
 impl FenceIndex {
     pub(crate) fn build(reference: &Reference) -> Self {
-        let outlines: Vec<_> = reference.sites.iter().map(|site| Outline::new(&site.fence)).collect();
-        let mut entries = Vec::with_capacity(outlines.len());
-        let mut east = 180.0_f64;
-        for (at, (outline, site)) in outlines.iter().zip(&reference.sites).enumerate() {
-            for around in outline.boxes(site.tolerance_m.unwrap_or(0.0).max(0.0)) {
-                let corners =
-                    Rectangle::from_corners([around.west, around.south], [around.east, around.north]);
-                entries.push(Entry::new(corners, SiteIndex(at as u32)));
-                east = east.max(around.east);
+        let count = reference.sites.len();
+        let mut grid = CellGridBuilder::default();
+        let (mut rows, mut polygons) = (Vec::with_capacity(count), Vec::new());
+        let mut plain = vec![0; count.div_ceil(64)];
+        for (at, site) in reference.sites.iter().enumerate() {
+            plain[at / 64] |= u64::from(is_plain(site)) << (at % 64);
+            let around_m = site.tolerance_m.unwrap_or(0.0).max(0.0) + REACH_M;
+            let outline = Outline::new(&site.fence);
+            for around in outline.boxes(around_m) {
+                let radius_m = outline.radius_m(&around) - REACH_M;
+                grid.put(&Reach { site: SiteIndex(at as u32), around, radius_m });
             }
-        }
-        Self { outlines, tree: RTree::bulk_load(entries), east }
-    }
-
-    /// The site's fence.
-    pub(crate) fn outline(&self, site: SiteIndex) -> &Outline {
-        &self.outlines[site.0 as usize]
-    }
-
-    /// Calls `visit` for every site whose fence, widened by the site's own tolerance, comes within `radius_m` of
-    /// `point`; possibly twice, possibly for others nearby.
-    pub(crate) fn within(&self, point: LonLat, radius_m: f64, mut visit: impl FnMut(SiteIndex)) {
-        let (half_lat, half_lon) = reach_deg(point.lat(), radius_m);
-        let (south, north) = (point.lat() - half_lat, point.lat() + half_lat);
-        let mut search = |west: f64, east: f64| {
-            let window = AABB::from_corners([west, south], [east, north]);
-            let found = self.tree.locate_in_envelope_intersecting_int(window, |entry| {
-                visit(entry.data);
-                ControlFlow::<()>::Continue(())
+            rows.push(match outline {
+                Outline::Circle(centre, radius_m) => Row { centre: Spot::new(centre), radius_m },
+                Outline::Polygons(outline) => {
+                    polygons.push(outline);
+                    Row { centre: Spot::NOWHERE, radius_m: -(polygons.len() as f64) }
+                }
             });
-            debug_assert!(found.is_continue());
+        }
+        polygons.shrink_to_fit();
+        Self { grid: grid.build(), rows, polygons, plain }
+    }
+
+    /// Whether the site is in force at all times and has no tolerance of its own.
+    #[inline]
+    pub(crate) fn is_plain(&self, site: SiteIndex) -> bool {
+        self.plain[site.0 as usize / 64] >> (site.0 % 64) & 1 != 0
+    }
+
+    /// Signed metres from `here` to the edge of the site's fence: ≤ 0 inside, 0 on the edge. Told in whole micrometres,
+    /// so that a point on the edge is on it whatever the last bit of a product says.
+    #[inline]
+    pub(crate) fn signed_metres(&self, site: SiteIndex, here: &Here) -> f64 {
+        let row = &self.rows[site.0 as usize];
+        let signed = match row.polygons() {
+            None => metres(&here.spot, &row.centre) - row.radius_m,
+            Some(place) => self.polygons[place].signed_metres(here.point),
         };
-        let (west, east) = (point.lon() - half_lon, point.lon() + half_lon);
-        if half_lon >= 180.0 {
-            return search(-180.0, self.east);
-        }
-        search(west, east);
-        if west + 360.0 <= self.east {
-            search(west + 360.0, east + 360.0);
-        }
-        if east - 360.0 >= -180.0 {
-            search(west - 360.0, east - 360.0);
+        micrometres(signed)
+    }
+
+    /// A bound that [`Self::signed_metres`] is not below, for less.
+    pub(crate) fn metres_at_least(&self, site: SiteIndex, here: &Here) -> f64 {
+        let row = &self.rows[site.0 as usize];
+        match row.polygons() {
+            None => (here.spot.plane_m - row.centre.plane_m).abs() - row.radius_m,
+            Some(place) => self.polygons[place].metres_at_least(here.point),
         }
     }
+
+    /// Calls `visit` for every site whose fence, widened by the site's own tolerance, comes within `radius_m` of `here`;
+    /// possibly twice, possibly for others nearby.
+    #[inline]
+    pub(crate) fn within(&self, here: &Here, radius_m: f64, visit: impl FnMut(SiteIndex)) {
+        self.grid.within(here.point, &here.spot, radius_m, visit);
+    }
+
+    /// Asks ahead of time for what the punches behind `at` will look at: a hint, answers are the same without.
+    #[inline]
+    pub(crate) fn look_ahead(&self, batch: &[Punch], due: &DueBatch, at: usize) {
+        let point = |ahead: usize| {
+            let fix = batch.get(at + ahead)?.fix?;
+            (fix.datum == Datum::Wgs84).then_some(fix.point)
+        };
+        if let Some(point) = point(SLOTS_AHEAD) {
+            self.grid.fetch_slot(point);
+        }
+        if let Some(point) = point(ENTRIES_AHEAD) {
+            self.grid.fetch_entries(point);
+        }
+        if let Some(site) = due.rows.get(at + ENTRIES_AHEAD).and_then(|due| due.scheduled) {
+            prefetch(&self.rows, site.0 as usize);
+        }
+    }
+}
+
+impl Row {
+    #[inline]
+    fn polygons(&self) -> Option<usize> {
+        (self.radius_m < 0.0).then(|| (-self.radius_m) as usize - 1)
+    }
+}
+
+fn is_plain(site: &Site) -> bool {
+    site.tolerance_m.is_none() && site.valid_from.is_none() && site.valid_to.is_none()
 }

@@ -14,6 +14,7 @@
 //! Evidence becomes a verdict in three steps: `evidence` reads what one punch brings (which sites each kind names),
 //! `fence_rule` says what one fence makes of a fix, `fusion` decides place, site and candidates from all kinds.
 
+mod cell_grid;
 mod distance;
 mod evidence;
 mod fence_index;
@@ -21,6 +22,7 @@ mod fence_rule;
 mod fusion;
 mod nearest;
 mod outline;
+mod prefetch;
 mod radio_index;
 mod site_index;
 

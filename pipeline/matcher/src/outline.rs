@@ -13,7 +13,7 @@
 
 use model::{Fence, LonLat, Ring};
 
-use crate::distance::{Edge, LAT_DEGREE_MIN_M, metres, metres_to_edges, reach_deg, wrap};
+use crate::distance::{Edge, LAT_DEGREE_MAX_M, LAT_DEGREE_MIN_M, metres_to_edges, reach_deg, wrap};
 
 /// Longer edges are cut, in degrees: along a shorter one the distance from any point has one minimum.
 const EDGE_MAX_DEG: f64 = 10.0;
@@ -67,25 +67,17 @@ impl Outline {
         }
     }
 
-    /// Signed metres from `point` to the edge: ≤ 0 inside, 0 on the edge. Told in whole micrometres, so that a point
-    /// on the edge is on it whatever the last bit of a product says.
-    pub(crate) fn signed_metres(&self, point: LonLat) -> f64 {
-        let signed = match self {
-            Self::Circle(centre, radius_m) => metres(point, *centre) - radius_m,
-            Self::Polygons(polygons) => polygons.signed_metres(point),
-        };
-        micrometres(signed)
-    }
-
-    /// A bound that [`Self::signed_metres`] is not below, from the latitudes alone.
-    pub(crate) fn metres_at_least(&self, point: LonLat) -> f64 {
+    /// The radius in metres of a circle around the middle of `around`, one of [`Self::boxes`], that holds all points
+    /// within the metres around the fence that the box was made with.
+    pub(crate) fn radius_m(&self, around: &LonLatBox) -> f64 {
+        let height_m = 0.5 * (around.north - around.south) * LAT_DEGREE_MAX_M;
         match self {
-            Self::Circle(centre, radius_m) => {
-                (point.lat() - centre.lat()).abs() * LAT_DEGREE_MIN_M - radius_m
-            }
-            Self::Polygons(polygons) => {
-                let gap = (polygons.lat.0 - point.lat()).max(point.lat() - polygons.lat.1);
-                if gap > 0.0 { gap * LAT_DEGREE_MIN_M } else { f64::NEG_INFINITY }
+            Self::Circle(..) => height_m,
+            Self::Polygons(_) => {
+                let spans_equator = around.south * around.north <= 0.0;
+                let lat = if spans_equator { 0.0 } else { around.south.abs().min(around.north.abs()) };
+                let width_m = 0.5 * (around.east - around.west) * LAT_DEGREE_MAX_M * lat.to_radians().cos();
+                width_m.hypot(height_m)
             }
         }
     }
@@ -114,8 +106,18 @@ impl Outline {
 }
 
 /// Rounded to whole micrometres; never −0.
+#[inline]
 pub(crate) fn micrometres(metres: f64) -> f64 {
-    (metres * 1e6).round() / 1e6 + 0.0
+    rounded(metres, 1e6)
+}
+
+/// Rounded to a whole number of parts of one, halves away from zero; never −0. Where the parts are too many to be told
+/// from each other, as it is.
+#[inline]
+pub(crate) fn rounded(value: f64, parts: f64) -> f64 {
+    let scaled = (value * parts).abs();
+    // Not `f64::round`: without SSE 4.1 that is a call.
+    if scaled < 4e15 { (((scaled + 0.5) as i64) as f64 / parts).copysign(value) + 0.0 } else { value }
 }
 
 impl LonLatBox {
@@ -183,7 +185,14 @@ impl Polygons {
         }
     }
 
-    fn signed_metres(&self, point: LonLat) -> f64 {
+    /// A bound that [`Self::signed_metres`] is not below, from the latitudes alone.
+    pub(crate) fn metres_at_least(&self, point: LonLat) -> f64 {
+        let gap = (self.lat.0 - point.lat()).max(point.lat() - self.lat.1);
+        if gap > 0.0 { gap * LAT_DEGREE_MIN_M } else { f64::NEG_INFINITY }
+    }
+
+    /// Signed metres from `point` to the edge: ≤ 0 inside.
+    pub(crate) fn signed_metres(&self, point: LonLat) -> f64 {
         let metres = metres_to_edges(point, &self.edges);
         if self.hold(point.lon(), point.lat()) { -metres } else { metres }
     }

@@ -71,7 +71,8 @@ impl SiteIndex {
         assert_eq!(batch.punches.len(), due.rows.len(), "one due row per punch");
         out.clear();
         let world = World { fences: &self.fences, radios: &self.radios, reference };
-        for (punch, row) in batch.punches.iter().zip(&due.rows) {
+        for (at, (punch, row)) in batch.punches.iter().zip(&due.rows).enumerate() {
+            self.fences.look_ahead(&batch.punches, due, at);
             scratch.evidence.read(world, batch, punch, row);
             let verdict = self.verdict(world, due, row, punch.occurred_at, scratch, out);
             out.rows.push(verdict);
