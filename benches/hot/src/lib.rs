@@ -9,11 +9,13 @@
 //! measured here is the price of a decision. What a whole run costs is `benches/whole`.
 
 mod chain;
+mod cities;
 mod fingerprint;
 mod judge;
 mod locator;
 
 pub use chain::{BATCH_RECORDS, Chain, Scale};
+pub use cities::Cities;
 pub use fingerprint::Fingerprint;
 pub use judge::Judge;
 pub use locator::Locator;

@@ -43,7 +43,9 @@ const LEVELS: u32 = 6;
 /// Above this many cells a fence moves up a level.
 const CELLS_MAX: u64 = 16;
 /// A cell is this many entry steps high.
-const CELL_STEPS: f64 = 8_192.0;
+const CELL_BITS: u32 = 13;
+const CELL_STEPS: f64 = (1 << CELL_BITS) as f64;
+const SCALE_BITS: u32 = 15;
 /// Circles are told at these levels; above, an entry stands for all of its cell.
 const CIRCLE_LEVELS: u32 = 4;
 /// What a degree of latitude is taken for, in metres, and how wrong that may be.
@@ -53,7 +55,7 @@ const LAT_DEGREE_SLACK: f64 = 1.006;
 const WINDOW_SLACK: f64 = 1.03;
 const WINDOW_MAX_M: f64 = 12_000.0;
 /// A radius that passes from any point in the cell.
-const EVERYWHERE: u16 = 46_340;
+const EVERYWHERE: u16 = 32_767;
 /// Slots for each cell in use.
 const SLOTS_A_CELL: f64 = 1.5;
 
@@ -77,6 +79,8 @@ pub(crate) struct Reach {
 #[derive(Debug)]
 struct Level {
     shift: u32,
+    /// Entry steps in a metre, rounded up by as much as a degree of latitude may be shorter than it is taken for.
+    steps_per_m: f64,
     slots: Vec<Slot>,
     entries: Vec<Entry>,
 }
@@ -100,11 +104,11 @@ struct Entry {
 
 /// A point as the cells see it.
 #[derive(Clone, Copy, Debug)]
-struct Position {
-    x: u64,
-    y: u64,
-    /// How long a degree of longitude is there, in degrees of latitude.
-    lon_scale: f64,
+pub(crate) struct Position {
+    x: u32,
+    y: u32,
+    /// How long a degree of longitude is there, in parts of 2¹⁵ of a degree of latitude.
+    lon_scale: i32,
 }
 
 /// Collects what goes into a grid.
@@ -127,35 +131,38 @@ impl CellGridBuilder {
 }
 
 impl CellGrid {
-    /// Calls `visit` for every site whose reach was put in with at least `radius_m` of it ending at `point`; possibly
+    /// Calls `visit` for every site whose reach was put in with at least `radius_m` of it ending at the point; possibly
     /// twice, possibly for others nearby.
     #[inline]
-    pub(crate) fn within(&self, point: LonLat, spot: &Spot, radius_m: f64, mut visit: impl FnMut(SiteIndex)) {
-        let at = Position::new(point, spot);
-        if radius_m <= REACH_M {
-            for level in &self.levels {
-                level.scan(at.key(level.shift), at, radius_m, &mut visit);
-            }
-        } else {
-            for level in &self.levels {
+    pub(crate) fn within(
+        &self,
+        point: LonLat,
+        at: Position,
+        radius_m: f64,
+        mut visit: impl FnMut(SiteIndex),
+    ) {
+        for level in &self.levels {
+            if radius_m <= REACH_M {
+                level.scan(at, radius_m, &mut visit);
+            } else {
                 level.window(point, at, radius_m, &mut visit);
             }
         }
     }
 
-    /// Asks for the slot of the cell of `point`.
+    /// Asks for the slot of the cell of a point.
     #[inline]
-    pub(crate) fn fetch_slot(&self, point: LonLat) {
+    pub(crate) fn fetch_slot(&self, at: Position) {
         for level in &self.levels {
-            prefetch(&level.slots, level.home(key_of(point, level.shift)));
+            prefetch(&level.slots, level.home(at.key(level.shift)));
         }
     }
 
-    /// Asks for the first entries of the cell of `point`.
+    /// Asks for the first and the last entries of the cell of a point.
     #[inline]
-    pub(crate) fn fetch_entries(&self, point: LonLat) {
+    pub(crate) fn fetch_entries(&self, at: Position) {
         for level in &self.levels {
-            let slot = level.slot(key_of(point, level.shift));
+            let slot = level.slot(at.key(level.shift));
             if slot.count > 0 {
                 prefetch(&level.entries, slot.from as usize);
                 prefetch(&level.entries, (slot.from + slot.count - 1) as usize);
@@ -169,7 +176,9 @@ impl Level {
         rows.sort_unstable_by_key(|(key, entry)| (*key, entry.site));
         let cells = rows.chunk_by(|a, b| a.0 == b.0).count();
         let room = (cells as f64 * SLOTS_A_CELL).ceil() as usize + 1;
-        let mut level = Self { shift, slots: vec![Slot::default(); room], entries: Vec::new() };
+        let steps_per_m = LAT_DEGREE_SLACK / step_m(shift);
+        let slots = vec![Slot::default(); room];
+        let mut level = Self { shift, steps_per_m, slots, entries: Vec::new() };
         level.entries.reserve_exact(rows.len());
         for cell in rows.chunk_by(|a, b| a.0 == b.0) {
             let key = cell[0].0;
@@ -215,14 +224,14 @@ impl Level {
 
     /// Visits what comes within `radius_m` ≤ [`REACH_M`] of a point in its own cell.
     #[inline]
-    fn scan(&self, key: u32, at: Position, radius_m: f64, visit: &mut impl FnMut(SiteIndex)) {
-        let inside = |position: u64| (position & ((1 << self.shift) - 1)) as f64;
-        let per_step = CELL_STEPS / (1_u64 << self.shift) as f64;
-        let (x, y) = ((inside(at.x) * per_step * at.lon_scale) as i32, (inside(at.y) * per_step) as i32);
-        let reach = (radius_m * LAT_DEGREE_SLACK / step_m(self.shift)) as i32 + 2;
-        for entry in self.cell(self.slot(key)) {
+    fn scan(&self, at: Position, radius_m: f64, visit: &mut impl FnMut(SiteIndex)) {
+        let slot = self.slot(at.key(self.shift));
+        let inside = |position: u32| (position << (32 - self.shift) >> (32 - CELL_BITS)) as i32;
+        let (x, y) = ((inside(at.x) * at.lon_scale) >> SCALE_BITS, inside(at.y));
+        let reach = (radius_m * self.steps_per_m) as i32 + 2;
+        for entry in self.cell(slot) {
             let (dx, dy) = (i32::from(entry.x) - x, i32::from(entry.y) - y);
-            let limit = (i32::from(entry.radius) + reach).min(i32::from(EVERYWHERE));
+            let limit = i32::from(entry.radius) + reach;
             if dx * dx + dy * dy <= limit * limit {
                 visit(entry.site);
             }
@@ -243,15 +252,16 @@ impl Level {
         if cells.count() > self.slots.len() as u64 {
             return self.entries.iter().for_each(|entry| visit(entry.site));
         }
-        let limit = radius_m * WINDOW_SLACK / step_m(self.shift) + 2.0;
+        let limit = radius_m * WINDOW_SLACK * self.steps_per_m + 2.0;
         let per_step = CELL_STEPS / (1_u64 << self.shift) as f64;
+        let lon_scale = f64::from(at.lon_scale) / f64::from(1 << SCALE_BITS);
         for row in cells.rows.0..=cells.rows.1 {
             for column in cells.columns.0..=cells.columns.1 {
                 // From the cell's corner to the point, by the shorter way round.
-                let x = (at.x as u32).wrapping_sub((column << self.shift) as u32).cast_signed();
-                let x = f64::from(x) * per_step * at.lon_scale;
-                let y = (at.y as f64 - (row << self.shift) as f64) * per_step;
-                for entry in self.cell(self.slot(key(row, column, self.shift))) {
+                let x = at.x.wrapping_sub((column << self.shift) as u32).cast_signed();
+                let x = f64::from(x) * per_step * lon_scale;
+                let y = (f64::from(at.y) - (row << self.shift) as f64) * per_step;
+                for entry in self.cell(self.slot(key(row as u32, column as u32, self.shift))) {
                     let (dx, dy) = (f64::from(entry.x) - x, f64::from(entry.y) - y);
                     let limit = f64::from(entry.radius) + limit;
                     let all = entry.radius == EVERYWHERE || radius_m > WINDOW_MAX_M;
@@ -266,8 +276,9 @@ impl Level {
 
 impl Position {
     #[inline]
-    fn new(point: LonLat, spot: &Spot) -> Self {
-        Self { x: x_of(point.lon()), y: y_of(point.lat()), lon_scale: lon_scale(spot) }
+    pub(crate) fn new(point: LonLat, spot: &Spot) -> Self {
+        let lon_scale = (lon_scale(spot) * f64::from(1 << SCALE_BITS)) as i32;
+        Self { x: x_of(point.lon()) as u32, y: y_of(point.lat()) as u32, lon_scale }
     }
 
     #[inline]
@@ -276,30 +287,32 @@ impl Position {
     }
 }
 
-/// The key of the cell of a point.
+/// The key of a cell. Columns wrap.
 #[inline]
-fn key_of(point: LonLat, shift: u32) -> u32 {
-    key(y_of(point.lat()) >> shift, x_of(point.lon()) >> shift, shift)
+fn key(row: u32, column: u32, shift: u32) -> u32 {
+    row << 16 | column & (u32::MAX >> shift)
 }
 
-/// Columns wrap.
-#[inline]
-fn key(row: u64, column: u64, shift: u32) -> u32 {
-    (row << 16) as u32 | column as u32 & (u32::MAX >> shift)
-}
-
-/// Longitudes from −180; those beyond 180 go on.
+/// Longitudes from −180 on; those beyond 180 go on.
 #[inline]
 fn x_of(lon: f64) -> u64 {
-    ((lon + 180.0) * STEPS) as u64
+    whole((lon + 180.0) * STEPS)
 }
 
 /// Latitudes; what is beyond a pole is at the pole.
 #[inline]
 fn y_of(lat: f64) -> u64 {
-    ((lat.min(90.0) + 90.0) * STEPS) as u64
+    whole((lat.clamp(-90.0, 90.0) + 90.0) * STEPS)
 }
 
+/// A number from 0 until 2⁵¹, rounded to a whole one: what lies before another stays before it or meets it.
+#[inline]
+fn whole(number: f64) -> u64 {
+    const WHOLE: f64 = (1_u64 << 52) as f64;
+    (number + WHOLE).to_bits() & ((1 << 52) - 1)
+}
+
+/// How long a degree of longitude is, in degrees of latitude.
 #[inline]
 fn lon_scale(spot: &Spot) -> f64 {
     const DEGREES: f64 = std::f64::consts::PI / 180.0 / LAT_DEGREE_M;
@@ -369,7 +382,7 @@ fn put(reach: &Reach, level: u32, rows: &mut Vec<(u32, Entry)>) {
                     None => continue,
                 },
             };
-            rows.push((key(row, column, shift), entry));
+            rows.push((key(row as u32, column as u32, shift), entry));
         }
     }
 }

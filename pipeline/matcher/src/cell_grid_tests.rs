@@ -24,7 +24,7 @@ fn circle(at: u32, centre: LonLat, radius_m: f64, grid: &mut CellGridBuilder) {
 
 fn found(grid: &CellGrid, point: LonLat, radius_m: f64) -> Vec<u32> {
     let mut found = Vec::new();
-    grid.within(point, &Spot::new(point), radius_m, |site| found.push(site.0));
+    grid.within(point, Position::new(point, &Spot::new(point)), radius_m, |site| found.push(site.0));
     found.sort_unstable();
     found.dedup();
     found

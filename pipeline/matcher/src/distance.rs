@@ -96,7 +96,7 @@ impl Spot {
 /// Metres between two points: within 20 µm of the geodesic.
 #[inline]
 pub(crate) fn metres(a: &Spot, b: &Spot) -> f64 {
-    let (half_sin, _) = sin_cos(0.5 * wrap(a.lon - b.lon));
+    let half_sin = sin(0.5 * wrap(a.lon - b.lon));
     let (out, up) = (a.axis_m - b.axis_m, a.plane_m - b.plane_m);
     let north_2 = out * out + up * up;
     let chord_2 = north_2 + 4.0 * (a.axis_m * b.axis_m) * (half_sin * half_sin);
@@ -120,6 +120,18 @@ fn curvature_2(a: &Spot, b: &Spot, north_share: f64) -> f64 {
     let meridian_m = prime_vertical_m * (1.0 - ECCENTRICITY_2) / w2;
     let curvature = north_share / meridian_m + (1.0 - north_share) / prime_vertical_m;
     curvature * curvature
+}
+
+/// The sine of an angle of −90 to 90 degrees.
+#[inline]
+fn sin(degrees: f64) -> f64 {
+    if degrees.abs() > 1.0 {
+        return sin_cos(degrees).0;
+    }
+    // The next term is below 10⁻¹⁶ of the whole.
+    let x = degrees.to_radians();
+    let x2 = x * x;
+    x - x * x2 * (1.0 / 6.0 - x2 * (1.0 / 120.0 - x2 * (1.0 / 5_040.0)))
 }
 
 /// Sine and cosine of an angle of −90 to 90 degrees, within two units of the last place of what the larger of them has:

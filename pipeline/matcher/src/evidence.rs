@@ -17,20 +17,17 @@
 //!   `mocked` and the accuracy's reasons are told of any fix that is looked at; after `location_declined` none is.
 //! - **Field permission.** Its place is one more fence, a circle judged by the same rule, that belongs to no site.
 
-use model::datum::to_wgs84;
 use model::{
-    AccessPoint, Batch, Due, EventTime, EvidenceSet, Fix, Place, Policy, Punch, Reason, Reasons, Reference,
+    AccessPoint, Batch, Due, EventTime, EvidenceSet, Place, Policy, Punch, Reason, Reasons, Reference,
     SiteIndex,
 };
 
 use crate::distance::{Spot, metres};
 use crate::fence_index::{FenceIndex, Here};
-use crate::fence_rule::{Accuracy, judge, reach_m};
+use crate::fence_rule::judge;
+use crate::nearby::{Measured, usable};
 use crate::outline::micrometres;
 use crate::radio_index::RadioIndex;
-
-/// What a fix without a stated accuracy is taken for, in metres (contract, section 3).
-const ACCURACY_UNKNOWN_M: f64 = 100.0;
 
 /// A site near a usable fix.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +64,6 @@ pub(crate) struct Evidence {
     /// What is odd about any of it.
     pub(crate) reasons: Reasons,
     votes: Votes,
-    found: Vec<SiteIndex>,
 }
 
 /// For each site, how many radios of one kind list it.
@@ -98,7 +94,14 @@ impl World<'_> {
 
 impl Evidence {
     /// Refills it with what `punch` brings.
-    pub(crate) fn read(&mut self, world: World<'_>, batch: &Batch, punch: &Punch, due: &Due) {
+    pub(crate) fn read(
+        &mut self,
+        world: World<'_>,
+        batch: &Batch,
+        punch: &Punch,
+        due: &Due,
+        nearby: Option<(&Measured, &[(SiteIndex, f64)])>,
+    ) {
         self.terminal.clear();
         self.wifi.clear();
         self.beacon.clear();
@@ -114,8 +117,11 @@ impl Evidence {
         }
         match &punch.fix {
             Some(_) if due.location_declined => self.reasons.insert(Reason::LocationDeclined),
-            Some(fix) => self.read_fix(world, fix, due, policy, punch.occurred_at),
+            Some(fix) => self.reasons = self.reasons.union(usable(fix, policy).0),
             None => {}
+        }
+        if let Some((fix, near)) = nearby {
+            self.read_fix(world, fix, near, due, policy, punch.occurred_at);
         }
     }
 
@@ -192,39 +198,28 @@ impl Evidence {
         self.reasons = self.reasons.union(self.votes.count(&mut self.beacon));
     }
 
-    fn read_fix(&mut self, world: World<'_>, fix: &Fix, due: &Due, policy: &Policy, at: EventTime) {
-        if fix.mocked {
-            self.reasons.insert(Reason::Mocked);
-        }
-        let radius_m = match fix.accuracy_m {
-            None | Some(0.0) => {
-                self.reasons.insert(Reason::AccuracyMissing);
-                ACCURACY_UNKNOWN_M
-            }
-            Some(radius_m) => radius_m,
-        };
-        if !(radius_m > 0.0 && radius_m <= policy.accuracy_max_m) {
-            self.reasons.insert(Reason::AccuracyPoor);
-            return;
-        }
-        let here = Here::new(to_wgs84(fix.point, fix.datum));
-        let accuracy = Accuracy { radius_m, platform: fix.platform };
-        let place = |distance_m, tolerance_m| judge(policy.fence_rule, distance_m, tolerance_m, accuracy);
+    fn read_fix(
+        &mut self,
+        world: World<'_>,
+        fix: &Measured,
+        near: &[(SiteIndex, f64)],
+        due: &Due,
+        policy: &Policy,
+        at: EventTime,
+    ) {
+        let place = |distance_m, tolerance_m| judge(policy.fence_rule, distance_m, tolerance_m, fix.accuracy);
         let field = due.field.map(|(centre, radius_m)| {
-            place(micrometres(metres(&here.spot, &Spot::new(centre)) - radius_m), policy.tolerance_m)
+            let distance_m = metres(&fix.here.spot, &Spot::new(centre)) - radius_m;
+            place(micrometres(distance_m), policy.tolerance_m)
         });
-        let searched_m = reach_m(policy.fence_rule, policy.tolerance_m, accuracy);
-        self.fix = Some(UsableFix { here, searched_m, field });
-        self.found.clear();
-        world.fences.within(&here, searched_m, |site| self.found.push(site));
-        self.found.sort_unstable();
-        self.found.dedup();
-        for site in self.found.iter().copied().filter(|site| world.in_force(*site, at)) {
-            let distance_m = world.fences.signed_metres(site, &here);
-            let own_m =
-                if world.fences.is_plain(site) { None } else { world.reference.site(site).tolerance_m };
-            let tolerance_m = own_m.unwrap_or(policy.tolerance_m);
-            self.near.push(Near { site, distance_m, place: place(distance_m, tolerance_m) });
+        self.fix = Some(UsableFix { here: fix.here, searched_m: fix.searched_m, field });
+        for (site, distance_m) in near.iter().copied() {
+            if world.in_force(site, at) {
+                let is_plain = world.fences.is_plain(site);
+                let own_m = if is_plain { None } else { world.reference.site(site).tolerance_m };
+                let place = place(distance_m, own_m.unwrap_or(policy.tolerance_m));
+                self.near.push(Near { site, distance_m, place });
+            }
         }
     }
 }

@@ -19,16 +19,12 @@
 //! Why so: what a search by GPS costs is the lines of memory it waits for. A circle's row is all that its exact distance
 //! needs, and the bits (125 kB for a million sites, they stay in the cache) save a look at the site itself.
 
-use model::{Datum, DueBatch, LonLat, Punch, Reference, Site, SiteIndex};
+use model::{LonLat, Reference, Site, SiteIndex};
 
-use crate::cell_grid::{CellGrid, CellGridBuilder, REACH_M, Reach};
+use crate::cell_grid::{CellGrid, CellGridBuilder, Position, REACH_M, Reach};
 use crate::distance::{Spot, metres};
 use crate::outline::{Outline, Polygons, micrometres};
 use crate::prefetch::prefetch;
-
-/// How many punches ahead slots are asked for, and what they lead to.
-const SLOTS_AHEAD: usize = 16;
-const ENTRIES_AHEAD: usize = 8;
 
 /// The fences of one snapshot.
 #[derive(Debug)]
@@ -53,12 +49,14 @@ struct Row {
 pub(crate) struct Here {
     pub(crate) point: LonLat,
     pub(crate) spot: Spot,
+    position: Position,
 }
 
 impl Here {
     #[inline]
     pub(crate) fn new(point: LonLat) -> Self {
-        Self { point, spot: Spot::new(point) }
+        let spot = Spot::new(point);
+        Self { point, spot, position: Position::new(point, &spot) }
     }
 }
 
@@ -119,25 +117,25 @@ impl FenceIndex {
     /// possibly twice, possibly for others nearby.
     #[inline]
     pub(crate) fn within(&self, here: &Here, radius_m: f64, visit: impl FnMut(SiteIndex)) {
-        self.grid.within(here.point, &here.spot, radius_m, visit);
+        self.grid.within(here.point, here.position, radius_m, visit);
     }
 
-    /// Asks ahead of time for what the punches behind `at` will look at: a hint, answers are the same without.
+    /// Asks for the slots of the cell that `here` lies in. Like the other two a hint: answers are the same without.
     #[inline]
-    pub(crate) fn look_ahead(&self, batch: &[Punch], due: &DueBatch, at: usize) {
-        let point = |ahead: usize| {
-            let fix = batch.get(at + ahead)?.fix?;
-            (fix.datum == Datum::Wgs84).then_some(fix.point)
-        };
-        if let Some(point) = point(SLOTS_AHEAD) {
-            self.grid.fetch_slot(point);
-        }
-        if let Some(point) = point(ENTRIES_AHEAD) {
-            self.grid.fetch_entries(point);
-        }
-        if let Some(site) = due.rows.get(at + ENTRIES_AHEAD).and_then(|due| due.scheduled) {
-            prefetch(&self.rows, site.0 as usize);
-        }
+    pub(crate) fn fetch_slot(&self, here: &Here) {
+        self.grid.fetch_slot(here.position);
+    }
+
+    /// Asks for the entries of that cell.
+    #[inline]
+    pub(crate) fn fetch_entries(&self, here: &Here) {
+        self.grid.fetch_entries(here.position);
+    }
+
+    /// Asks for the row of a site.
+    #[inline]
+    pub(crate) fn fetch_row(&self, site: SiteIndex) {
+        prefetch(&self.rows, site.0 as usize);
     }
 }
 

@@ -125,7 +125,9 @@ impl Fusion<'_> {
             }
             None => Place::NoEvidence,
         };
-        self.narrow();
+        if self.sites.len() > 1 {
+            self.narrow();
+        }
         self.add_agreeing(kinds);
         place
     }
@@ -171,7 +173,7 @@ impl Fusion<'_> {
         if self.sites.is_empty() {
             return;
         }
-        for kind in RADIOS {
+        for kind in RADIOS.into_iter().filter(|kind| self.present.contains(*kind)) {
             if kinds.contains(kind) && self.sites.iter().all(|site| self.evidence.named(kind).contains(site))
             {
                 self.used = self.used.with(kind);
@@ -189,7 +191,7 @@ impl Fusion<'_> {
 
     fn wifi_contradicts_gps(&self) -> bool {
         let named = self.evidence.named(EvidenceSet::WIFI);
-        let all_outside = named.iter().all(|site| self.evidence.fence_says(*site) == Place::Outside);
-        self.present.contains(WIFI_AND_GPS) && all_outside
+        self.present.contains(WIFI_AND_GPS)
+            && named.iter().all(|site| self.evidence.fence_says(*site) == Place::Outside)
     }
 }

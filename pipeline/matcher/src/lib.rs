@@ -20,6 +20,7 @@ mod evidence;
 mod fence_index;
 mod fence_rule;
 mod fusion;
+mod nearby;
 mod nearest;
 mod outline;
 mod prefetch;

@@ -11,6 +11,7 @@ use model::{Batch, Due, DueBatch, Place, Reason, Reference, SiteIndex as SiteAt,
 use crate::evidence::{Evidence, World};
 use crate::fence_index::FenceIndex;
 use crate::fusion::fuse;
+use crate::nearby::{GROUP, Nearby};
 use crate::nearest::distance_m;
 use crate::radio_index::RadioIndex;
 
@@ -27,6 +28,7 @@ pub struct SiteIndex {
 /// Working memory of [`SiteIndex::match_batch`]: make one per thread and hand it in again.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    nearby: Nearby,
     evidence: Evidence,
     sites: Vec<SiteAt>,
 }
@@ -71,11 +73,13 @@ impl SiteIndex {
         assert_eq!(batch.punches.len(), due.rows.len(), "one due row per punch");
         out.clear();
         let world = World { fences: &self.fences, radios: &self.radios, reference };
-        for (at, (punch, row)) in batch.punches.iter().zip(&due.rows).enumerate() {
-            self.fences.look_ahead(&batch.punches, due, at);
-            scratch.evidence.read(world, batch, punch, row);
-            let verdict = self.verdict(world, due, row, punch.occurred_at, scratch, out);
-            out.rows.push(verdict);
+        for (punches, rows) in batch.punches.chunks(GROUP).zip(due.rows.chunks(GROUP)) {
+            scratch.nearby.read(world, punches, due, rows);
+            for (place, (punch, row)) in punches.iter().zip(rows).enumerate() {
+                scratch.evidence.read(world, batch, punch, row, scratch.nearby.of(place));
+                let verdict = self.verdict(world, due, row, punch.occurred_at, scratch, out);
+                out.rows.push(verdict);
+            }
         }
     }
 
