@@ -13,9 +13,9 @@
 //! level      0: 2¹⁶ columns of 611 m at the equator, 1: 2.4 km, … 5: 626 km; a fence stands at one level, by its size
 //! cell key   row y >> shift in the upper, column x >> shift in the lower 16 bits
 //!
-//! slots      [ key 4 | from 4 | count 4 | – 4 ]  four to a cache line, open addressing, at most two thirds taken
+//! slots      [ key 4 | first 4 ]  eight to a cache line, open addressing, two thirds taken
 //!                       │
-//! entries    [ site 4 | x 2 | y 2 | radius 2 | – 2 ] …  those of a cell side by side, by site
+//! entries    [ site 4 | x 2 | y 2 | last 1 bit, radius 15 bits | – 2 ] …  those of a cell side by side, by site
 //! ```
 //!
 //! An entry's circle is told in steps of 7.5 cm (level 0) from the cell's corner; its radius is rounded up by whatever the
@@ -56,6 +56,10 @@ const WINDOW_SLACK: f64 = 1.03;
 const WINDOW_MAX_M: f64 = 12_000.0;
 /// A radius that passes from any point in the cell.
 const EVERYWHERE: u16 = 32_767;
+/// Set in the radius of a cell's last entry.
+const LAST: u16 = 0x8000;
+/// Entries in 64 bytes.
+const ENTRIES_A_LINE: usize = 64 / size_of::<Entry>();
 /// Slots for each cell in use.
 const SLOTS_A_CELL: f64 = 1.5;
 
@@ -86,12 +90,11 @@ struct Level {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-#[repr(align(16))]
+#[repr(align(8))]
 struct Slot {
     key: u32,
-    from: u32,
-    /// 0: the slot is free.
-    count: u32,
+    /// The place behind the cell's first entry; 0: the slot is free.
+    behind_first: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -163,9 +166,10 @@ impl CellGrid {
     pub(crate) fn fetch_entries(&self, at: Position) {
         for level in &self.levels {
             let slot = level.slot(at.key(level.shift));
-            if slot.count > 0 {
-                prefetch(&level.entries, slot.from as usize);
-                prefetch(&level.entries, (slot.from + slot.count - 1) as usize);
+            if slot.behind_first > 0 {
+                let first = slot.behind_first as usize - 1;
+                prefetch(&level.entries, first);
+                prefetch(&level.entries, first + ENTRIES_A_LINE);
             }
         }
     }
@@ -183,11 +187,13 @@ impl Level {
         for cell in rows.chunk_by(|a, b| a.0 == b.0) {
             let key = cell[0].0;
             let mut at = level.home(key);
-            while level.slots[at].count > 0 {
+            while level.slots[at].behind_first > 0 {
                 at = level.behind(at);
             }
-            level.slots[at] = Slot { key, from: level.entries.len() as u32, count: cell.len() as u32 };
+            level.slots[at] = Slot { key, behind_first: level.entries.len() as u32 + 1 };
             level.entries.extend(cell.iter().map(|(_, entry)| *entry));
+            let last = level.entries.len() - 1;
+            level.entries[last].radius |= LAST;
         }
         level
     }
@@ -210,16 +216,18 @@ impl Level {
         let mut at = self.home(key);
         loop {
             let slot = self.slots[at];
-            if slot.key == key || slot.count == 0 {
+            if slot.key == key || slot.behind_first == 0 {
                 return slot;
             }
             at = self.behind(at);
         }
     }
 
+    /// The entries of a cell, the last of them marked, and those of others behind it.
     #[inline]
-    fn cell(&self, slot: Slot) -> &[Entry] {
-        &self.entries[slot.from as usize..(slot.from + slot.count) as usize]
+    fn from(&self, slot: Slot) -> &[Entry] {
+        let from = if slot.behind_first == 0 { self.entries.len() } else { slot.behind_first as usize - 1 };
+        &self.entries[from..]
     }
 
     /// Visits what comes within `radius_m` ≤ [`REACH_M`] of a point in its own cell.
@@ -229,11 +237,14 @@ impl Level {
         let inside = |position: u32| (position << (32 - self.shift) >> (32 - CELL_BITS)) as i32;
         let (x, y) = ((inside(at.x) * at.lon_scale) >> SCALE_BITS, inside(at.y));
         let reach = (radius_m * self.steps_per_m) as i32 + 2;
-        for entry in self.cell(slot) {
+        for entry in self.from(slot) {
             let (dx, dy) = (i32::from(entry.x) - x, i32::from(entry.y) - y);
-            let limit = i32::from(entry.radius) + reach;
+            let limit = i32::from(entry.radius & !LAST) + reach;
             if dx * dx + dy * dy <= limit * limit {
                 visit(entry.site);
+            }
+            if entry.radius & LAST != 0 {
+                break;
             }
         }
     }
@@ -261,12 +272,16 @@ impl Level {
                 let x = at.x.wrapping_sub((column << self.shift) as u32).cast_signed();
                 let x = f64::from(x) * per_step * lon_scale;
                 let y = (f64::from(at.y) - (row << self.shift) as f64) * per_step;
-                for entry in self.cell(self.slot(key(row as u32, column as u32, self.shift))) {
+                for entry in self.from(self.slot(key(row as u32, column as u32, self.shift))) {
                     let (dx, dy) = (f64::from(entry.x) - x, f64::from(entry.y) - y);
-                    let limit = f64::from(entry.radius) + limit;
-                    let all = entry.radius == EVERYWHERE || radius_m > WINDOW_MAX_M;
+                    let radius = entry.radius & !LAST;
+                    let limit = f64::from(radius) + limit;
+                    let all = radius == EVERYWHERE || radius_m > WINDOW_MAX_M;
                     if all || dx * dx + dy * dy <= limit * limit {
                         visit(entry.site);
+                    }
+                    if entry.radius & LAST != 0 {
+                        break;
                     }
                 }
             }

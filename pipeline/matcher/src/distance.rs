@@ -16,6 +16,9 @@ use std::sync::LazyLock;
 use geographiclib_rs::{Geodesic, InverseGeodesic};
 use model::LonLat;
 
+use crate::outline::LonLatBox;
+use crate::runs::Runs;
+
 /// Up to here, in metres, the local frame is trusted.
 pub(crate) const NEAR_M: f64 = 2_000.0;
 /// Beyond this latitude, in degrees, it is not.
@@ -43,6 +46,13 @@ const LON_DEGREE_MAX_M: f64 = 111_320.0;
 /// An edge found in the frame at the point's own latitude may be this much nearer, relatively, than it looks there
 /// (7e-4 at 2 km and 85°).
 const FRAME_SLACK: f64 = 1.01;
+
+/// No part of the earth is more curved than a sphere of this radius in metres (the meridian at the equator).
+const LEAST_RADIUS_M: f64 = 6_335_439.0;
+/// Up to these lengths of an edge and distances of its ends, in metres, the square of the distance along it is taken for
+/// a parabola.
+const PARABOLA_EDGE_MAX_M: f64 = 20_000.0;
+const PARABOLA_MAX_M: f64 = CHORD_MAX_M;
 
 /// The nearest point on an edge is searched until its bracket is this short; the distance is then good to a micrometre.
 const BRACKET_M: f64 = 1e-4;
@@ -81,10 +91,16 @@ impl Spot {
 
     #[inline]
     pub(crate) fn new(point: LonLat) -> Self {
-        let (sin, cos) = sin_cos(point.lat());
+        Self::at((point.lon(), point.lat()))
+    }
+
+    /// Of (lon, lat), the longitude on whatever turn.
+    #[inline]
+    pub(crate) fn at((lon, lat): (f64, f64)) -> Self {
+        let (sin, cos) = sin_cos(lat);
         let prime_vertical_m = SEMI_MAJOR_M / (1.0 - ECCENTRICITY_2 * sin * sin).sqrt();
         let plane_m = prime_vertical_m * (1.0 - ECCENTRICITY_2) * sin;
-        Self { lon: point.lon(), axis_m: prime_vertical_m * cos, plane_m }
+        Self { lon, axis_m: prime_vertical_m * cos, plane_m }
     }
 
     /// Degrees north, to the last digits but one.
@@ -108,7 +124,7 @@ pub(crate) fn metres(a: &Spot, b: &Spot) -> f64 {
         let bend = chord_2 * curvature_2(a, b, north_2 / chord_2);
         return chord * (1.0 + bend * (1.0 / 24.0 + bend * (3.0 / 640.0)));
     }
-    WGS84.inverse(a.lat(), a.lon, b.lat(), b.lon)
+    WGS84.inverse(a.lat(), wrap(a.lon), b.lat(), wrap(b.lon))
 }
 
 /// 1/R² in the middle between two points along the line that joins them, whose square is northward by `north_share`
@@ -162,15 +178,15 @@ fn sin_cos(degrees: f64) -> (f64, f64) {
     (sin.copysign(degrees), cos)
 }
 
-/// Metres from `point` to the nearest point of any of `edges`; infinite without edges.
-pub(crate) fn metres_to_edges(point: LonLat, edges: &[Edge]) -> f64 {
+/// Metres from `point` to the nearest point of any of `edges`, over which `runs` lie; infinite without edges.
+pub(crate) fn metres_to_edges(point: LonLat, edges: &[Edge], runs: &Runs) -> f64 {
     if point.lat().abs() <= POLAR_LAT {
-        let near = metres_to_near_edges(point, edges);
+        let near = metres_to_near_edges(point, edges, runs);
         if near <= NEAR_M {
             return near;
         }
     }
-    metres_to_far_edges(point, edges)
+    metres_to_far_edges(point, edges, runs)
 }
 
 /// Half the height and half the width in degrees of a box around a point at `lat` that holds all within `radius_m`.
@@ -216,41 +232,88 @@ impl Frame {
 }
 
 /// The distance where it is within `NEAR_M`; some number beyond that where it is not.
-fn metres_to_near_edges(point: LonLat, edges: &[Edge]) -> f64 {
+fn metres_to_near_edges(point: LonLat, edges: &[Edge], runs: &Runs) -> f64 {
     let here = Frame::at(point.lat());
-    let mut best = f64::INFINITY;
-    for edge in edges {
-        let a = (wrap(edge.from.0 - point.lon()), edge.from.1 - point.lat());
-        let b = (a.0 + (edge.until.0 - edge.from.0), edge.until.1 - point.lat());
-        let rough = here.nearest(a, b);
-        if here.length(rough.0, rough.1) > best.min(NEAR_M) * FRAME_SLACK {
-            continue;
+    let mut best = NEAR_M * FRAME_SLACK;
+    let bound = |over: &LonLatBox| {
+        let (dlon, dlat) = beside(point, over);
+        here.length(dlon, dlat) / FRAME_SLACK
+    };
+    runs.nearest(&mut best, &bound, &mut |range, best| {
+        for edge in &edges[range] {
+            let a = (wrap(edge.from.0 - point.lon()), edge.from.1 - point.lat());
+            let b = (a.0 + (edge.until.0 - edge.from.0), edge.until.1 - point.lat());
+            let rough = here.nearest(a, b);
+            if here.length(rough.0, rough.1) > *best * FRAME_SLACK {
+                continue;
+            }
+            let between = Frame::at(point.lat() + 0.5 * rough.1);
+            let nearest = between.nearest(a, b);
+            let between = Frame::at(point.lat() + 0.5 * nearest.1);
+            *best = best.min(between.length(nearest.0, nearest.1));
         }
-        let between = Frame::at(point.lat() + 0.5 * rough.1);
-        let nearest = between.nearest(a, b);
-        let between = Frame::at(point.lat() + 0.5 * nearest.1);
-        best = best.min(between.length(nearest.0, nearest.1));
-    }
+    });
     best
 }
 
-/// The distance by geodesics. The ends of all edges bound it from above; an edge is searched between its ends only if
-/// the triangle inequality leaves room for something nearer there.
-fn metres_to_far_edges(point: LonLat, edges: &[Edge]) -> f64 {
-    let ends = |edge: &Edge| (geodesic(point, edge.from), geodesic(point, edge.until));
-    let mut best = f64::INFINITY;
-    for edge in edges {
-        let (from_m, until_m) = ends(edge);
-        best = best.min(from_m).min(until_m);
-    }
-    for edge in edges {
-        let length_m = longest(edge);
-        let (from_m, until_m) = ends(edge);
-        if 0.5 * (from_m + until_m - length_m) < best {
-            best = best.min(search(point, edge, length_m));
+/// Degrees of longitude and latitude between a point and the nearest meridian and parallel of a box.
+fn beside(point: LonLat, over: &LonLatBox) -> (f64, f64) {
+    let (west, width) = (wrap(over.west - point.lon()), over.east - over.west);
+    let dlon = if west <= 0.0 {
+        (-(west + width)).min(west + 360.0).max(0.0)
+    } else {
+        west.min(360.0 - (west + width)).max(0.0)
+    };
+    (dlon, (over.south - point.lat()).max(point.lat() - over.north).max(0.0))
+}
+
+/// The distance where the local frame is not trusted. The ends of an edge bound it from above; it is searched between
+/// them only if the triangle inequality leaves room for something nearer there.
+fn metres_to_far_edges(point: LonLat, edges: &[Edge], runs: &Runs) -> f64 {
+    let from = Spot::new(point);
+    let to = |end: (f64, f64)| metres(&from, &Spot::at(end));
+    let (mut best, cos) = (f64::INFINITY, sin_cos(point.lat()).1);
+    let bound = |over: &LonLatBox| {
+        let (dlon, dlat) = beside(point, over);
+        // To the meridian on a sphere that no part of the earth is more curved than; beyond a right angle, to the pole.
+        let across = if dlon < 90.0 { (cos * dlon.to_radians().sin()).asin() } else { cos.asin() };
+        (0.99 * LEAST_RADIUS_M * across).max(dlat * LAT_DEGREE_MIN_M)
+    };
+    runs.nearest(&mut best, &bound, &mut |range, best| {
+        for edge in &edges[range] {
+            let (from_m, until_m, length_m) = (to(edge.from), to(edge.until), longest(edge));
+            *best = best.min(from_m).min(until_m);
+            if 0.5 * (from_m + until_m - length_m) < *best {
+                *best = best.min(between_ends(&from, edge, from_m, until_m));
+            }
         }
-    }
+    });
     best
+}
+
+/// The least distance between the ends of an edge, which are `from_m` and `until_m` away.
+fn between_ends(point: &Spot, edge: &Edge, from_m: f64, until_m: f64) -> f64 {
+    let length_m = longest(edge);
+    let at = |t: f64| {
+        let lon = edge.from.0 + t * (edge.until.0 - edge.from.0);
+        metres(point, &Spot::at((lon, edge.from.1 + t * (edge.until.1 - edge.from.1))))
+    };
+    let is_low = edge.from.1.abs().max(edge.until.1.abs()) <= POLAR_LAT;
+    if !(is_low && length_m <= PARABOLA_EDGE_MAX_M && from_m.max(until_m) <= PARABOLA_MAX_M) {
+        return search(at, length_m);
+    }
+    // The square of the distance along so short an edge is all but a parabola: through its ends and middle, then through
+    // three points around the lowest of that one, close enough together for what is left of higher powers to vanish.
+    let vertex = |middle: f64, half: f64, [a, b, c]: [f64; 3]| {
+        let bend = a * a - 2.0 * b * b + c * c;
+        let t = if bend > 0.0 { middle - 0.5 * half * (c * c - a * a) / bend } else { middle };
+        t.clamp(0.0, 1.0)
+    };
+    let first = vertex(0.5, 0.5, [from_m, at(0.5), until_m]);
+    let half = 0.05_f64;
+    let middle = first.clamp(half, 1.0 - half);
+    let second = vertex(middle, half, [at(middle - half), at(middle), at(middle + half)]);
+    at(second).min(at(first))
 }
 
 /// An upper bound of an edge's length in metres.
@@ -260,12 +323,8 @@ fn longest(edge: &Edge) -> f64 {
 }
 
 /// The least distance between the ends by golden section: along so short an edge the distance has one minimum.
-fn search(point: LonLat, edge: &Edge, length_m: f64) -> f64 {
+fn search(at: impl Fn(f64) -> f64, length_m: f64) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
-    let at = |t: f64| {
-        let lon = edge.from.0 + t * (edge.until.0 - edge.from.0);
-        geodesic(point, (lon, edge.from.1 + t * (edge.until.1 - edge.from.1)))
-    };
     let (mut low, mut high) = (0.0, 1.0);
     let (mut left, mut right) = (high - GOLDEN, low + GOLDEN);
     let (mut left_m, mut right_m) = (at(left), at(right));
@@ -286,14 +345,16 @@ fn search(point: LonLat, edge: &Edge, length_m: f64) -> f64 {
     left_m.min(right_m)
 }
 
-/// Metres along the geodesic from `a` to `b` (lon, lat).
-fn geodesic(a: LonLat, b: (f64, f64)) -> f64 {
-    WGS84.inverse(a.lat(), a.lon(), b.1, wrap(b.0))
-}
-
 #[cfg(test)]
 mod tests {
+    use geographiclib_rs::DirectGeodesic;
+
     use super::*;
+
+    /// Metres along the geodesic from `a` to `b` (lon, lat).
+    fn geodesic(a: LonLat, b: (f64, f64)) -> f64 {
+        WGS84.inverse(a.lat(), a.lon(), b.1, wrap(b.0))
+    }
 
     /// Numbers from 0 until 1, the same in every run: the fractions of multiples of an irrational.
     fn unit(i: u32, stride: f64) -> f64 {
@@ -308,7 +369,6 @@ mod tests {
 
     /// The point `metres` away from `from` in direction `azimuth`, by the geodesic.
     fn moved(from: LonLat, azimuth: f64, metres: f64) -> (f64, f64) {
-        use geographiclib_rs::DirectGeodesic;
         let (lat, lon): (f64, f64) = WGS84.direct(from.lat(), from.lon(), azimuth, metres);
         (lon, lat)
     }
@@ -384,7 +444,8 @@ mod tests {
             if (edge.until.0 - edge.from.0).abs() > 10.0 {
                 continue;
             }
-            let told = metres_to_edges(point, &[edge]);
+            let told =
+                metres_to_edges(point, &[edge], &Runs::over(&[LonLatBox::over(edge.from, edge.until)]));
             let steps = 400;
             let sampled = (0..=steps)
                 .map(|step| {
@@ -396,7 +457,11 @@ mod tests {
             let coarse = longest(&edge) / f64::from(steps);
             assert!(told <= sampled + 0.001, "case {i}: told {told}, sampled {sampled}: {point:?} {edge:?}");
             assert!(told >= sampled - coarse, "case {i}: told {told}, sampled {sampled}: {point:?} {edge:?}");
-            let searched = search(point, &edge, longest(&edge)).min(geodesic(point, edge.from));
+            let at = |t: f64| {
+                let lon = edge.from.0 + t * (edge.until.0 - edge.from.0);
+                geodesic(point, (lon, edge.from.1 + t * (edge.until.1 - edge.from.1)))
+            };
+            let searched = search(at, longest(&edge)).min(geodesic(point, edge.from));
             let searched = searched.min(geodesic(point, edge.until));
             assert!(
                 (told - searched).abs() < 0.001,
@@ -419,6 +484,6 @@ mod tests {
 
     #[test]
     fn no_edges_are_infinitely_far() {
-        assert_eq!(metres_to_edges(LonLat::new(0.0, 0.0).unwrap(), &[]), f64::INFINITY);
+        assert_eq!(metres_to_edges(LonLat::new(0.0, 0.0).unwrap(), &[], &Runs::default()), f64::INFINITY);
     }
 }

@@ -50,6 +50,14 @@ pub(crate) fn fuse(
 ) -> Fused {
     let mut fusion =
         Fusion { evidence, present: evidence.present(), scheduled, sites, used: EvidenceSet::EMPTY };
+    if rule == EvidenceRule::Any && fusion.present == EvidenceSet::GPS {
+        fusion.sites.clear();
+        let place = fusion.place_of_fix();
+        // Nothing else could narrow, agree or contradict, and there is nothing to narrow.
+        if fusion.sites.len() <= 1 {
+            return Fused { place, evidence: EvidenceSet::GPS, reasons: Reasons::EMPTY };
+        }
+    }
     let (place, mut reasons, may_count) = fusion.by_rule(rule);
     if fusion.sites.len() > 1 {
         reasons.insert(Reason::AmbiguousSite);
@@ -134,10 +142,11 @@ impl Fusion<'_> {
 
     /// Fills `sites` with those whose fence holds the fix, else with those in reach.
     fn place_of_fix(&mut self) -> Place {
-        let field = self.evidence.fix.and_then(|fix| fix.field);
+        let field = self.evidence.fix.as_ref().and_then(|fix| fix.field);
         for place in [Place::Inside, Place::Uncertain] {
-            let near = self.evidence.near.iter().filter(|near| near.place == place);
-            self.sites.extend(near.map(|near| near.site));
+            for near in self.evidence.near.iter().filter(|near| near.place == place) {
+                self.sites.push(near.site);
+            }
             if !self.sites.is_empty() || field == Some(place) {
                 return place;
             }
