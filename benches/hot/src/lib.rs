@@ -10,12 +10,14 @@
 
 mod chain;
 mod cities;
+mod counting;
 mod fingerprint;
 mod judge;
 mod locator;
 
 pub use chain::{BATCH_RECORDS, Chain, Scale};
 pub use cities::Cities;
+pub use counting::Counting;
 pub use fingerprint::Fingerprint;
 pub use judge::Judge;
 pub use locator::Locator;

@@ -109,15 +109,9 @@ impl Evidence {
         self.fix = None;
         self.reasons = Reasons::EMPTY;
         let policy = world.reference.policy(due.policy);
-        if !(punch.device_id.is_empty() && punch.site_claim.is_empty()) {
-            self.read_terminal(world, batch, punch);
-        }
-        if !punch.wifi.is_empty() {
-            self.read_wifi(world, batch.wifi(punch), policy, punch.occurred_at);
-        }
-        if !punch.beacons.is_empty() {
-            self.read_beacons(world, batch, punch);
-        }
+        self.read_terminal(world, batch, punch);
+        self.read_wifi(world, batch.wifi(punch), policy, punch.occurred_at);
+        self.read_beacons(world, batch, punch);
         if punch.wifi_ignored > 0 {
             self.reasons.insert(Reason::BssidIgnored);
         }

@@ -50,14 +50,6 @@ pub(crate) fn fuse(
 ) -> Fused {
     let mut fusion =
         Fusion { evidence, present: evidence.present(), scheduled, sites, used: EvidenceSet::EMPTY };
-    if rule == EvidenceRule::Any && fusion.present == EvidenceSet::GPS {
-        fusion.sites.clear();
-        let place = fusion.place_of_fix();
-        // Nothing else could narrow, agree or contradict, and there is nothing to narrow.
-        if fusion.sites.len() <= 1 {
-            return Fused { place, evidence: EvidenceSet::GPS, reasons: Reasons::EMPTY };
-        }
-    }
     let (place, mut reasons, may_count) = fusion.by_rule(rule);
     if fusion.sites.len() > 1 {
         reasons.insert(Reason::AmbiguousSite);
@@ -133,20 +125,17 @@ impl Fusion<'_> {
             }
             None => Place::NoEvidence,
         };
-        if self.sites.len() > 1 {
-            self.narrow();
-        }
+        self.narrow();
         self.add_agreeing(kinds);
         place
     }
 
     /// Fills `sites` with those whose fence holds the fix, else with those in reach.
     fn place_of_fix(&mut self) -> Place {
-        let field = self.evidence.fix.as_ref().and_then(|fix| fix.field);
+        let field = self.evidence.fix.and_then(|fix| fix.field);
         for place in [Place::Inside, Place::Uncertain] {
-            for near in self.evidence.near.iter().filter(|near| near.place == place) {
-                self.sites.push(near.site);
-            }
+            let near = self.evidence.near.iter().filter(|near| near.place == place);
+            self.sites.extend(near.map(|near| near.site));
             if !self.sites.is_empty() || field == Some(place) {
                 return place;
             }
@@ -182,7 +171,7 @@ impl Fusion<'_> {
         if self.sites.is_empty() {
             return;
         }
-        for kind in RADIOS.into_iter().filter(|kind| self.present.contains(*kind)) {
+        for kind in RADIOS {
             if kinds.contains(kind) && self.sites.iter().all(|site| self.evidence.named(kind).contains(site))
             {
                 self.used = self.used.with(kind);
@@ -200,7 +189,7 @@ impl Fusion<'_> {
 
     fn wifi_contradicts_gps(&self) -> bool {
         let named = self.evidence.named(EvidenceSet::WIFI);
-        self.present.contains(WIFI_AND_GPS)
-            && named.iter().all(|site| self.evidence.fence_says(*site) == Place::Outside)
+        let all_outside = named.iter().all(|site| self.evidence.fence_says(*site) == Place::Outside);
+        self.present.contains(WIFI_AND_GPS) && all_outside
     }
 }
