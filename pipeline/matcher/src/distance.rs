@@ -202,13 +202,13 @@ pub(crate) fn reach_deg(lat: f64, radius_m: f64) -> (f64, f64) {
 
 /// Metres per degree east and north at one latitude.
 #[derive(Clone, Copy)]
-struct Frame {
+pub(crate) struct Frame {
     east: f64,
     north: f64,
 }
 
 impl Frame {
-    fn at(lat: f64) -> Self {
+    pub(crate) fn at(lat: f64) -> Self {
         let (sin, cos) = sin_cos(lat);
         let w2 = 1.0 - ECCENTRICITY_2 * sin * sin;
         let prime_vertical_m = SEMI_MAJOR_M / w2.sqrt();
@@ -217,17 +217,23 @@ impl Frame {
     }
 
     fn length(self, dlon: f64, dlat: f64) -> f64 {
-        let (x, y) = (dlon * self.east, dlat * self.north);
-        (x * x + y * y).sqrt()
+        self.square((dlon, dlat)).sqrt()
     }
 
-    /// The point of the edge from `a` to `b` (degrees from the origin) that is nearest to the origin.
-    fn nearest(self, a: (f64, f64), b: (f64, f64)) -> (f64, f64) {
+    /// The square of the metres between two points so many degrees apart.
+    pub(crate) fn square(self, (dlon, dlat): (f64, f64)) -> f64 {
+        let (x, y) = (dlon * self.east, dlat * self.north);
+        x * x + y * y
+    }
+
+    /// The point of the edge from `a` to `b` (degrees from the origin) that is nearest to the origin, and how far along
+    /// the edge it is, from 0 to 1.
+    pub(crate) fn nearest(self, a: (f64, f64), b: (f64, f64)) -> ((f64, f64), f64) {
         let (ax, ay) = (a.0 * self.east, a.1 * self.north);
         let (dx, dy) = ((b.0 - a.0) * self.east, (b.1 - a.1) * self.north);
         let length_2 = dx * dx + dy * dy;
         let t = if length_2 > 0.0 { (-(ax * dx + ay * dy) / length_2).clamp(0.0, 1.0) } else { 0.0 };
-        (a.0 + t * (b.0 - a.0), a.1 + t * (b.1 - a.1))
+        ((a.0 + t * (b.0 - a.0), a.1 + t * (b.1 - a.1)), t)
     }
 }
 
@@ -243,12 +249,12 @@ fn metres_to_near_edges(point: LonLat, edges: &[Edge], runs: &Runs) -> f64 {
         for edge in &edges[range] {
             let a = (wrap(edge.from.0 - point.lon()), edge.from.1 - point.lat());
             let b = (a.0 + (edge.until.0 - edge.from.0), edge.until.1 - point.lat());
-            let rough = here.nearest(a, b);
+            let (rough, _) = here.nearest(a, b);
             if here.length(rough.0, rough.1) > *best * FRAME_SLACK {
                 continue;
             }
             let between = Frame::at(point.lat() + 0.5 * rough.1);
-            let nearest = between.nearest(a, b);
+            let (nearest, _) = between.nearest(a, b);
             let between = Frame::at(point.lat() + 0.5 * nearest.1);
             *best = best.min(between.length(nearest.0, nearest.1));
         }
@@ -302,18 +308,26 @@ fn between_ends(point: &Spot, edge: &Edge, from_m: f64, until_m: f64) -> f64 {
     if !(is_low && length_m <= PARABOLA_EDGE_MAX_M && from_m.max(until_m) <= PARABOLA_MAX_M) {
         return search(at, length_m);
     }
-    // The square of the distance along so short an edge is all but a parabola: through its ends and middle, then through
-    // three points around the lowest of that one, close enough together for what is left of higher powers to vanish.
-    let vertex = |middle: f64, half: f64, [a, b, c]: [f64; 3]| {
-        let bend = a * a - 2.0 * b * b + c * c;
-        let t = if bend > 0.0 { middle - 0.5 * half * (c * c - a * a) / bend } else { middle };
-        t.clamp(0.0, 1.0)
-    };
     let first = vertex(0.5, 0.5, [from_m, at(0.5), until_m]);
-    let half = 0.05_f64;
-    let middle = first.clamp(half, 1.0 - half);
-    let second = vertex(middle, half, [at(middle - half), at(middle), at(middle + half)]);
-    at(second).min(at(first))
+    at(first).min(metres_along(point, edge.from, edge.until, first))
+}
+
+/// The least distance along an edge of up to `PARABOLA_EDGE_MAX_M` from a point up to `PARABOLA_MAX_M` away, if it is
+/// between the ends near `t`. The square of the distance is all but a parabola there: it is put through three points,
+/// close enough together for what is left of higher powers to vanish.
+pub(crate) fn metres_along(point: &Spot, from: (f64, f64), until: (f64, f64), t: f64) -> f64 {
+    let at =
+        |t: f64| metres(point, &Spot::at((from.0 + t * (until.0 - from.0), from.1 + t * (until.1 - from.1))));
+    let half = 0.05;
+    let middle = t.clamp(half, 1.0 - half);
+    at(vertex(middle, half, [at(middle - half), at(middle), at(middle + half)]))
+}
+
+/// Where between 0 and 1 the parabola is lowest that takes the squares of these values at `middle` and `half` to its sides.
+fn vertex(middle: f64, half: f64, [a, b, c]: [f64; 3]) -> f64 {
+    let bend = a * a - 2.0 * b * b + c * c;
+    let t = if bend > 0.0 { middle - 0.5 * half * (c * c - a * a) / bend } else { middle };
+    t.clamp(0.0, 1.0)
 }
 
 /// An upper bound of an edge's length in metres.

@@ -12,35 +12,44 @@
 //!                                      │ site
 //!                                      ▼
 //! rows    [ lon 8 | metres from the axis 8 | metres from the equator 8 | radius 8 ]      two to a line
-//!           a circle; or radius −1 − n: the n-th of `polygons`
+//!           a circle; or, with −1 − n for a radius, the n-th of `polygons`, or a ring whose corners begin at the n-th:
+//!         [ southernmost 8 | number of corners 8 | northernmost latitude 8 | −1 − n 8 ]
+//!                                      │
+//! corners [ lon 8 | lat 8 ] …          ▼   those of a ring side by side
 //! plain   one bit a site: in force at all times, without a tolerance of its own
 //! ```
 //!
 //! Why so: what a search by GPS costs is the lines of memory it waits for. A circle's row is all that its exact distance
 //! needs, and the bits (125 kB for a million sites, they stay in the cache) save a look at the site itself.
 
-use model::{LonLat, Reference, Site, SiteIndex};
+use model::{Fence, LonLat, Reference, Site, SiteIndex};
 
 use crate::cell_grid::{CellGrid, CellGridBuilder, Position, REACH_M, Reach};
-use crate::distance::{Spot, metres};
+use crate::distance::{LAT_DEGREE_MIN_M, Spot, metres};
 use crate::outline::{Outline, Polygons, micrometres};
 use crate::prefetch::prefetch;
+use crate::ring;
+
+/// Corners in 64 bytes.
+const CORNERS_A_LINE: usize = 4;
 
 /// The fences of one snapshot.
 #[derive(Debug)]
 pub(crate) struct FenceIndex {
     grid: CellGrid,
     rows: Vec<Row>,
+    /// Of all plain rings.
+    corners: Vec<(f64, f64)>,
     polygons: Vec<Polygons>,
     plain: Vec<u64>,
 }
 
-/// A circle, or where a polygon lies.
+/// A circle, or where the outline lies.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
 struct Row {
     centre: Spot,
-    /// Metres; below zero: −1 − place in `polygons`.
+    /// Metres; below zero: −1 − a place in `corners` or `polygons`.
     radius_m: f64,
 }
 
@@ -65,6 +74,7 @@ impl FenceIndex {
         let count = reference.sites.len();
         let mut grid = CellGridBuilder::default();
         let (mut rows, mut polygons) = (Vec::with_capacity(count), Vec::new());
+        let mut corners = Vec::new();
         let mut plain = vec![0; count.div_ceil(64)];
         for (at, site) in reference.sites.iter().enumerate() {
             plain[at / 64] |= u64::from(is_plain(site)) << (at % 64);
@@ -74,16 +84,22 @@ impl FenceIndex {
                 let radius_m = outline.radius_m(&around) - REACH_M;
                 grid.put(&Reach { site: SiteIndex(at as u32), around, radius_m });
             }
-            rows.push(match outline {
-                Outline::Circle(centre, radius_m) => Row { centre: Spot::new(centre), radius_m },
-                Outline::Polygons(outline) => {
+            rows.push(match (outline, ring_of(&site.fence)) {
+                (Outline::Circle(centre, radius_m), _) => Row { centre: Spot::new(centre), radius_m },
+                (Outline::Polygons(_), Some(ring)) => {
+                    let from = corners.len();
+                    corners.extend_from_slice(ring);
+                    Row::ring(from, ring)
+                }
+                (Outline::Polygons(outline), None) => {
                     polygons.push(outline);
-                    Row { centre: Spot::NOWHERE, radius_m: -(polygons.len() as f64) }
+                    Row::polygons(polygons.len() - 1)
                 }
             });
         }
+        corners.shrink_to_fit();
         polygons.shrink_to_fit();
-        Self { grid: grid.build(), rows, polygons, plain }
+        Self { grid: grid.build(), rows, corners, polygons, plain }
     }
 
     /// Whether the site is in force at all times and has no tolerance of its own.
@@ -97,19 +113,24 @@ impl FenceIndex {
     #[inline]
     pub(crate) fn signed_metres(&self, site: SiteIndex, here: &Here) -> f64 {
         let row = &self.rows[site.0 as usize];
-        let signed = match row.polygons() {
-            None => metres(&here.spot, &row.centre) - row.radius_m,
-            Some(place) => self.polygons[place].signed_metres(here.point),
-        };
-        micrometres(signed)
+        micrometres(match row.kind() {
+            Kind::Circle => metres(&here.spot, &row.centre) - row.radius_m,
+            Kind::Ring(from, count) => ring::signed_metres(here.point, &self.corners[from..from + count]),
+            Kind::Polygons(place) => self.polygons[place].signed_metres(here.point),
+        })
     }
 
     /// A bound that [`Self::signed_metres`] is not below, for less.
     pub(crate) fn metres_at_least(&self, site: SiteIndex, here: &Here) -> f64 {
         let row = &self.rows[site.0 as usize];
-        match row.polygons() {
-            None => (here.spot.plane_m - row.centre.plane_m).abs() - row.radius_m,
-            Some(place) => self.polygons[place].metres_at_least(here.point),
+        match row.kind() {
+            Kind::Circle => (here.spot.plane_m - row.centre.plane_m).abs() - row.radius_m,
+            Kind::Ring(..) => {
+                let (south, north) = (row.centre.lon, row.centre.plane_m);
+                let gap = (south - here.point.lat()).max(here.point.lat() - north);
+                if gap > 0.0 { gap * LAT_DEGREE_MIN_M } else { f64::NEG_INFINITY }
+            }
+            Kind::Polygons(place) => self.polygons[place].metres_at_least(here.point),
         }
     }
 
@@ -137,13 +158,62 @@ impl FenceIndex {
     pub(crate) fn fetch_row(&self, site: SiteIndex) {
         prefetch(&self.rows, site.0 as usize);
     }
+
+    /// Asks for what the row of a site leads to.
+    #[inline]
+    pub(crate) fn fetch_outline(&self, site: SiteIndex) {
+        match self.rows[site.0 as usize].kind() {
+            Kind::Circle => {}
+            Kind::Ring(from, count) => {
+                (0..count).step_by(CORNERS_A_LINE).for_each(|at| prefetch(&self.corners, from + at));
+                prefetch(&self.corners, from + count - 1);
+            }
+            Kind::Polygons(place) => prefetch(&self.polygons, place),
+        }
+    }
+}
+
+/// What a row tells.
+enum Kind {
+    Circle,
+    /// Where its corners begin, and how many there are.
+    Ring(usize, usize),
+    Polygons(usize),
 }
 
 impl Row {
-    #[inline]
-    fn polygons(&self) -> Option<usize> {
-        (self.radius_m < 0.0).then(|| (-self.radius_m) as usize - 1)
+    /// A ring in `corners`.
+    fn ring(from: usize, ring: &[(f64, f64)]) -> Self {
+        let lat = ring.iter().map(|corner| corner.1);
+        let (south, north) =
+            lat.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), lat| (low.min(lat), high.max(lat)));
+        let centre = Spot { lon: south, axis_m: ring.len() as f64, plane_m: north };
+        Self { centre, radius_m: -1.0 - from as f64 }
     }
+
+    fn polygons(place: usize) -> Self {
+        Self { centre: Spot::NOWHERE, radius_m: -1.0 - place as f64 }
+    }
+
+    #[inline]
+    fn kind(&self) -> Kind {
+        if self.radius_m >= 0.0 {
+            return Kind::Circle;
+        }
+        let place = -self.radius_m as usize - 1;
+        match self.centre.axis_m as usize {
+            0 => Kind::Polygons(place),
+            count => Kind::Ring(place, count),
+        }
+    }
+}
+
+/// The one plain ring of a fence that is no more than that.
+fn ring_of(fence: &Fence) -> Option<&[(f64, f64)]> {
+    let Fence::Polygons(parts) = fence else { return None };
+    let [part] = parts.as_slice() else { return None };
+    let [ring] = part.as_slice() else { return None };
+    ring::is_plain(&ring.0).then_some(&ring.0)
 }
 
 fn is_plain(site: &Site) -> bool {

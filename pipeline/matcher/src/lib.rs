@@ -25,6 +25,7 @@ mod nearest;
 mod outline;
 mod prefetch;
 mod radio_index;
+mod ring;
 mod runs;
 mod site_index;
 
