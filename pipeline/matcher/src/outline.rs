@@ -343,3 +343,7 @@ fn split(edge: Edge, pieces: &mut Vec<Edge>) {
 #[cfg(test)]
 #[path = "outline_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "hard_outlines_tests.rs"]
+mod hard_tests;

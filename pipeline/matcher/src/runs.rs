@@ -123,3 +123,11 @@ fn joined(boxes: &[LonLatBox]) -> LonLatBox {
     };
     boxes[1..].iter().fold(boxes[0], join)
 }
+
+#[cfg(test)]
+impl Runs {
+    /// No boxes at all: every edge is visited.
+    pub(crate) fn default_over(edges: usize) -> Self {
+        Self { levels: Vec::new(), edges }
+    }
+}
