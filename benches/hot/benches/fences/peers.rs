@@ -30,7 +30,7 @@ type Cells = HashMap<u64, Vec<u32>, RandomState>;
 
 enum Index {
     Rstar(RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>),
-    GeoIndex(Packed<f64>),
+    Packed(Packed<f64>),
     Static(StaticAABB2DIndex<f64>),
     S2(Cells),
     H3(Cells),
@@ -67,7 +67,7 @@ impl Peer {
     pub(crate) fn name(&self) -> &'static str {
         match self.index {
             Index::Rstar(_) => "rstar + geo",
-            Index::GeoIndex(_) => "geo-index + geo",
+            Index::Packed(_) => "geo-index + geo",
             Index::Static(_) => "static_aabb2d + geo",
             Index::S2(_) => "s2 cells + geo",
             Index::H3(_) => "h3 cells + geo",
@@ -96,7 +96,7 @@ impl Peer {
                 });
                 count
             }
-            Index::GeoIndex(tree) => {
+            Index::Packed(tree) => {
                 tree.search(lon, lat, lon, lat).into_iter().filter(|at| holds(*at as usize)).count()
             }
             Index::Static(tree) => {
@@ -161,7 +161,7 @@ fn geo_index(boxes: &Boxes, _: &[Shape]) -> Index {
     for [west, south, east, north] in boxes {
         builder.add(*west, *south, *east, *north);
     }
-    Index::GeoIndex(builder.finish::<HilbertSort>())
+    Index::Packed(builder.finish::<HilbertSort>())
 }
 
 fn static_index(boxes: &Boxes, _: &[Shape]) -> Index {
