@@ -8,8 +8,9 @@
 //! Invariants: the index answers as a loop over all sites would (`tests/oracle.rs`); a verdict depends on its own punch
 //! alone, not on its neighbours in the batch (`tests/metamorphic.rs`); a warm call allocates nothing
 //! (`tests/allocation.rs`).
-//! Why so: an R-tree over fence boxes and hash maps over radio addresses are the plainest index that never looks at all
-//! sites. `fence_index` and `radio_index` are all that a faster one has to replace; distances, rules and fusion stay.
+//! Why so: what a punch costs is the lines of memory it waits for, so a batch is taken in groups whose cells, entries and
+//! fence rows are asked for before any of them is needed (`nearby`). Fences are found by cells (`cell_grid`), measured by
+//! chords through the earth (`distance`); small rings lie flat (`ring`), large outlines under boxes (`runs`).
 //!
 //! Evidence becomes a verdict in three steps: `evidence` reads what one punch brings (which sites each kind names),
 //! `fence_rule` says what one fence makes of a fix, `fusion` decides place, site and candidates from all kinds.
