@@ -159,6 +159,12 @@ impl FenceIndex {
         prefetch(&self.rows, site.0 as usize);
     }
 
+    /// Whether any fence is other than a circle, so that rows lead to anything.
+    #[inline]
+    pub(crate) fn has_outlines(&self) -> bool {
+        !(self.corners.is_empty() && self.polygons.is_empty())
+    }
+
     /// Asks for what the row of a site leads to.
     #[inline]
     pub(crate) fn fetch_outline(&self, site: SiteIndex) {

@@ -87,8 +87,10 @@ impl Nearby {
             });
             measured.places = from as u32..self.found.len() as u32;
         }
-        self.found.iter().for_each(|site| fences.fetch_outline(*site));
-        rows.iter().filter_map(|row| row.scheduled).for_each(|site| fences.fetch_outline(site));
+        if fences.has_outlines() {
+            self.found.iter().for_each(|site| fences.fetch_outline(*site));
+            rows.iter().filter_map(|row| row.scheduled).for_each(|site| fences.fetch_outline(site));
+        }
         self.near.clear();
         for measured in self.rows.iter_mut().flatten() {
             let found = &mut self.found[measured.places.start as usize..measured.places.end as usize];

@@ -34,7 +34,7 @@ static ALLOCATOR: Counting = Counting;
 
 /// Batches of a round, and rounds.
 const BATCHES: usize = 100;
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 6;
 /// Longest time told apart, in nanoseconds.
 const NS_MAX: u64 = 10_000_000_000;
 
