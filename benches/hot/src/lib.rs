@@ -9,12 +9,14 @@
 //! measured here is the price of a decision. What a whole run costs is `benches/whole`.
 
 mod chain;
+mod cities;
 mod counting;
 mod fingerprint;
 mod judge;
 mod locator;
 
 pub use chain::{BATCH_RECORDS, Chain, Scale};
+pub use cities::Cities;
 pub use counting::Counting;
 pub use fingerprint::Fingerprint;
 pub use judge::Judge;

@@ -1,21 +1,34 @@
 //! Metres on the WGS-84 ellipsoid between two points, and from a point to an edge straight in lon/lat.
 //!
-//! Near (≤ 2 km, |lat| ≤ 85°) a local affine frame at the mid-latitude is used: longitude and latitude differences
-//! times the radii of the prime vertical and of the meridian there. Elsewhere the geodesic is computed.
+//! Between points (≤ 100 km): the straight chord through the earth between the two, bent to the length of an arc of the
+//! ellipsoid's radius along it. To edges (≤ 2 km, |lat| ≤ 85°): a local affine frame at the mid-latitude, longitude and
+//! latitude differences times the radii of the prime vertical and of the meridian there. Elsewhere the geodesic.
 //!
-//! Absent on purpose: the sphere. It is off by up to 0.56 %, 1.1 m at 200 m.
-//! Why so: against the geodesic the mid-latitude frame is off by 3.6 µm at 1 km at 60° and 0.15 mm at 85°, and its
-//! error grows with the cube of the distance (`research/matching.md`, section 4.1); a geodesic costs twenty times more.
+//! Absent on purpose: the sphere (it is off by up to 0.56 %, 1.1 m at 200 m), and the platform's sine and cosine, whose
+//! last bit may differ from one processor to the next.
+//! Why so: a chord needs neither a pole nor a date line to be told apart, and what it falls short of the arc is 1 mm at
+//! 10 km, so that the radius hardly matters; against the geodesic it is off by less than a micrometre at 10 km and 20 µm at
+//! 100 km (`metres_are_those_of_the_geodesic`), for a fortieth of its cost. The mid-latitude frame is off by 3.6 µm at
+//! 1 km at 60° and 0.15 mm at 85°, and its error grows with the cube of the distance.
 
 use std::sync::LazyLock;
 
 use geographiclib_rs::{Geodesic, InverseGeodesic};
 use model::LonLat;
 
+use crate::outline::LonLatBox;
+use crate::runs::Runs;
+
 /// Up to here, in metres, the local frame is trusted.
 pub(crate) const NEAR_M: f64 = 2_000.0;
 /// Beyond this latitude, in degrees, it is not.
 pub(crate) const POLAR_LAT: f64 = 85.0;
+/// Up to here, in metres, an arc over a chord is trusted.
+const CHORD_MAX_M: f64 = 100_000.0;
+/// Up to here, in metres, any radius of the earth bends a chord well enough: 1 % of the 1 mm it falls short at 10 km.
+const ANY_RADIUS_M: f64 = 10_000.0;
+/// 1/R² of a mean radius, 6,371,008.8 m.
+const MEAN_CURVATURE_2: f64 = 1.0 / (6_371_008.8 * 6_371_008.8);
 
 /// Semi-major axis in metres and squared eccentricity of WGS-84.
 const SEMI_MAJOR_M: f64 = 6_378_137.0;
@@ -25,7 +38,7 @@ const ECCENTRICITY_2: f64 = FLATTENING * (2.0 - FLATTENING);
 /// No degree of latitude is shorter (the equator's 110,574.27 m, rounded down), none longer (the pole's 111,693.98 m,
 /// rounded up), in metres.
 pub(crate) const LAT_DEGREE_MIN_M: f64 = 110_574.0;
-const LAT_DEGREE_MAX_M: f64 = 111_694.0;
+pub(crate) const LAT_DEGREE_MAX_M: f64 = 111_694.0;
 /// A degree of longitude at latitude φ is at least this times cos φ, and at most `LON_DEGREE_MAX_M`, in metres.
 const LON_DEGREE_MIN_M: f64 = 111_319.0;
 const LON_DEGREE_MAX_M: f64 = 111_320.0;
@@ -33,6 +46,13 @@ const LON_DEGREE_MAX_M: f64 = 111_320.0;
 /// An edge found in the frame at the point's own latitude may be this much nearer, relatively, than it looks there
 /// (7e-4 at 2 km and 85°).
 const FRAME_SLACK: f64 = 1.01;
+
+/// No part of the earth is more curved than a sphere of this radius in metres (the meridian at the equator).
+const LEAST_RADIUS_M: f64 = 6_335_439.0;
+/// Up to these lengths of an edge and distances of its ends, in metres, the square of the distance along it is taken for
+/// a parabola.
+const PARABOLA_EDGE_MAX_M: f64 = 20_000.0;
+const PARABOLA_MAX_M: f64 = CHORD_MAX_M;
 
 /// The nearest point on an edge is searched until its bracket is this short; the distance is then good to a micrometre.
 const BRACKET_M: f64 = 1e-4;
@@ -54,27 +74,119 @@ pub(crate) fn wrap(dlon: f64) -> f64 {
     if (-180.0..=180.0).contains(&dlon) { dlon } else { dlon - 360.0 * (dlon / 360.0).round() }
 }
 
-/// Metres between two points: within 0.2 mm of the geodesic.
-pub(crate) fn metres(a: LonLat, b: LonLat) -> f64 {
-    if a.lat().abs() <= POLAR_LAT && b.lat().abs() <= POLAR_LAT {
-        let frame = Frame::at(f64::midpoint(a.lat(), b.lat()));
-        let near = frame.length(wrap(b.lon() - a.lon()), b.lat() - a.lat());
-        if near <= NEAR_M {
-            return near;
-        }
-    }
-    geodesic(a, (b.lon(), b.lat()))
+/// A point made ready for distances: its longitude, and where it is in the half plane of its meridian.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Spot {
+    /// Degrees east.
+    pub(crate) lon: f64,
+    /// Metres from the earth's axis.
+    pub(crate) axis_m: f64,
+    /// Metres north of the equator's plane.
+    pub(crate) plane_m: f64,
 }
 
-/// Metres from `point` to the nearest point of any of `edges`; infinite without edges.
-pub(crate) fn metres_to_edges(point: LonLat, edges: &[Edge]) -> f64 {
+impl Spot {
+    /// In the middle of the earth, where nobody is.
+    pub(crate) const NOWHERE: Self = Self { lon: 0.0, axis_m: 0.0, plane_m: 0.0 };
+
+    #[inline]
+    pub(crate) fn new(point: LonLat) -> Self {
+        Self::at((point.lon(), point.lat()))
+    }
+
+    /// Of (lon, lat), the longitude on whatever turn.
+    #[inline]
+    pub(crate) fn at((lon, lat): (f64, f64)) -> Self {
+        let (sin, cos) = sin_cos(lat);
+        let prime_vertical_m = SEMI_MAJOR_M / (1.0 - ECCENTRICITY_2 * sin * sin).sqrt();
+        let plane_m = prime_vertical_m * (1.0 - ECCENTRICITY_2) * sin;
+        Self { lon, axis_m: prime_vertical_m * cos, plane_m }
+    }
+
+    /// Degrees north, to the last digits but one.
+    pub(crate) fn lat(&self) -> f64 {
+        self.plane_m.atan2(self.axis_m * (1.0 - ECCENTRICITY_2)).to_degrees()
+    }
+}
+
+/// Metres between two points: within 20 µm of the geodesic.
+#[inline]
+pub(crate) fn metres(a: &Spot, b: &Spot) -> f64 {
+    let half_sin = sin(0.5 * wrap(a.lon - b.lon));
+    let (out, up) = (a.axis_m - b.axis_m, a.plane_m - b.plane_m);
+    let north_2 = out * out + up * up;
+    let chord_2 = north_2 + 4.0 * (a.axis_m * b.axis_m) * (half_sin * half_sin);
+    let chord = chord_2.sqrt();
+    if chord <= ANY_RADIUS_M {
+        return chord * (1.0 + chord_2 * (MEAN_CURVATURE_2 / 24.0));
+    }
+    if chord <= CHORD_MAX_M {
+        let bend = chord_2 * curvature_2(a, b, north_2 / chord_2);
+        return chord * (1.0 + bend * (1.0 / 24.0 + bend * (3.0 / 640.0)));
+    }
+    WGS84.inverse(a.lat(), wrap(a.lon), b.lat(), wrap(b.lon))
+}
+
+/// 1/R² in the middle between two points along the line that joins them, whose square is northward by `north_share`
+/// (Euler: 1/R = cos²α/M + sin²α/N).
+fn curvature_2(a: &Spot, b: &Spot, north_share: f64) -> f64 {
+    let (out, up) = (a.axis_m + b.axis_m, (a.plane_m + b.plane_m) / (1.0 - ECCENTRICITY_2));
+    let w2 = 1.0 - ECCENTRICITY_2 * up * up / (out * out + up * up);
+    let prime_vertical_m = SEMI_MAJOR_M / w2.sqrt();
+    let meridian_m = prime_vertical_m * (1.0 - ECCENTRICITY_2) / w2;
+    let curvature = north_share / meridian_m + (1.0 - north_share) / prime_vertical_m;
+    curvature * curvature
+}
+
+/// The sine of an angle of −90 to 90 degrees.
+#[inline]
+fn sin(degrees: f64) -> f64 {
+    if degrees.abs() > 1.0 {
+        return sin_cos(degrees).0;
+    }
+    // The next term is below 10⁻¹⁶ of the whole.
+    let x = degrees.to_radians();
+    let x2 = x * x;
+    x - x * x2 * (1.0 / 6.0 - x2 * (1.0 / 120.0 - x2 * (1.0 / 5_040.0)))
+}
+
+/// Sine and cosine of an angle of −90 to 90 degrees, within two units of the last place of what the larger of them has:
+/// the polynomials of FreeBSD's `k_sin.c` and `k_cos.c`, in additions and products alone, which every processor rounds
+/// alike.
+#[inline]
+fn sin_cos(degrees: f64) -> (f64, f64) {
+    let size = degrees.abs();
+    debug_assert!(size <= 90.0);
+    let from_45 = size > 45.0;
+    let x = if from_45 { 90.0 - size } else { size }.to_radians();
+    let x2 = x * x;
+    let sin = 1.589_690_995_211_55e-10;
+    let sin = -2.505_076_025_340_686_3e-8 + x2 * sin;
+    let sin = 2.755_731_370_707_006_8e-6 + x2 * sin;
+    let sin = -1.984_126_982_985_795e-4 + x2 * sin;
+    let sin = 8.333_333_333_322_49e-3 + x2 * sin;
+    let sin = -1.666_666_666_666_663_2e-1 + x2 * sin;
+    let sin = x + x * x2 * sin;
+    let cos = -1.135_964_755_778_819_5e-11;
+    let cos = 2.087_572_321_298_175e-9 + x2 * cos;
+    let cos = -2.755_731_435_139_066_3e-7 + x2 * cos;
+    let cos = 2.480_158_728_947_673e-5 + x2 * cos;
+    let cos = -1.388_888_888_887_411e-3 + x2 * cos;
+    let cos = 4.166_666_666_666_66e-2 + x2 * cos;
+    let cos = 1.0 - 0.5 * x2 + x2 * x2 * cos;
+    let (sin, cos) = if from_45 { (cos, sin) } else { (sin, cos) };
+    (sin.copysign(degrees), cos)
+}
+
+/// Metres from `point` to the nearest point of any of `edges`, over which `runs` lie; infinite without edges.
+pub(crate) fn metres_to_edges(point: LonLat, edges: &[Edge], runs: &Runs) -> f64 {
     if point.lat().abs() <= POLAR_LAT {
-        let near = metres_to_near_edges(point, edges);
+        let near = metres_to_near_edges(point, edges, runs);
         if near <= NEAR_M {
             return near;
         }
     }
-    metres_to_far_edges(point, edges)
+    metres_to_far_edges(point, edges, runs)
 }
 
 /// Half the height and half the width in degrees of a box around a point at `lat` that holds all within `radius_m`.
@@ -90,14 +202,14 @@ pub(crate) fn reach_deg(lat: f64, radius_m: f64) -> (f64, f64) {
 
 /// Metres per degree east and north at one latitude.
 #[derive(Clone, Copy)]
-struct Frame {
+pub(crate) struct Frame {
     east: f64,
     north: f64,
 }
 
 impl Frame {
-    fn at(lat: f64) -> Self {
-        let (sin, cos) = lat.to_radians().sin_cos();
+    pub(crate) fn at(lat: f64) -> Self {
+        let (sin, cos) = sin_cos(lat);
         let w2 = 1.0 - ECCENTRICITY_2 * sin * sin;
         let prime_vertical_m = SEMI_MAJOR_M / w2.sqrt();
         let meridian_m = prime_vertical_m * (1.0 - ECCENTRICITY_2) / w2;
@@ -105,55 +217,117 @@ impl Frame {
     }
 
     fn length(self, dlon: f64, dlat: f64) -> f64 {
-        (dlon * self.east).hypot(dlat * self.north)
+        self.square((dlon, dlat)).sqrt()
     }
 
-    /// The point of the edge from `a` to `b` (degrees from the origin) that is nearest to the origin.
-    fn nearest(self, a: (f64, f64), b: (f64, f64)) -> (f64, f64) {
+    /// The square of the metres between two points so many degrees apart.
+    pub(crate) fn square(self, (dlon, dlat): (f64, f64)) -> f64 {
+        let (x, y) = (dlon * self.east, dlat * self.north);
+        x * x + y * y
+    }
+
+    /// The point of the edge from `a` to `b` (degrees from the origin) that is nearest to the origin, and how far along
+    /// the edge it is, from 0 to 1.
+    pub(crate) fn nearest(self, a: (f64, f64), b: (f64, f64)) -> ((f64, f64), f64) {
         let (ax, ay) = (a.0 * self.east, a.1 * self.north);
         let (dx, dy) = ((b.0 - a.0) * self.east, (b.1 - a.1) * self.north);
         let length_2 = dx * dx + dy * dy;
         let t = if length_2 > 0.0 { (-(ax * dx + ay * dy) / length_2).clamp(0.0, 1.0) } else { 0.0 };
-        (a.0 + t * (b.0 - a.0), a.1 + t * (b.1 - a.1))
+        ((a.0 + t * (b.0 - a.0), a.1 + t * (b.1 - a.1)), t)
     }
 }
 
 /// The distance where it is within `NEAR_M`; some number beyond that where it is not.
-fn metres_to_near_edges(point: LonLat, edges: &[Edge]) -> f64 {
+fn metres_to_near_edges(point: LonLat, edges: &[Edge], runs: &Runs) -> f64 {
     let here = Frame::at(point.lat());
-    let mut best = f64::INFINITY;
-    for edge in edges {
-        let a = (wrap(edge.from.0 - point.lon()), edge.from.1 - point.lat());
-        let b = (a.0 + (edge.until.0 - edge.from.0), edge.until.1 - point.lat());
-        let rough = here.nearest(a, b);
-        if here.length(rough.0, rough.1) > best.min(NEAR_M) * FRAME_SLACK {
-            continue;
+    let mut best = NEAR_M * FRAME_SLACK;
+    let bound = |over: &LonLatBox| {
+        let (dlon, dlat) = beside(point, over);
+        here.length(dlon, dlat) / FRAME_SLACK
+    };
+    runs.nearest(&mut best, &bound, &mut |range, best| {
+        for edge in &edges[range] {
+            let a = (wrap(edge.from.0 - point.lon()), edge.from.1 - point.lat());
+            let b = (a.0 + (edge.until.0 - edge.from.0), edge.until.1 - point.lat());
+            let (rough, _) = here.nearest(a, b);
+            if here.length(rough.0, rough.1) > *best * FRAME_SLACK {
+                continue;
+            }
+            let between = Frame::at(point.lat() + 0.5 * rough.1);
+            let (nearest, _) = between.nearest(a, b);
+            let between = Frame::at(point.lat() + 0.5 * nearest.1);
+            *best = best.min(between.length(nearest.0, nearest.1));
         }
-        let between = Frame::at(point.lat() + 0.5 * rough.1);
-        let nearest = between.nearest(a, b);
-        let between = Frame::at(point.lat() + 0.5 * nearest.1);
-        best = best.min(between.length(nearest.0, nearest.1));
-    }
+    });
     best
 }
 
-/// The distance by geodesics. The ends of all edges bound it from above; an edge is searched between its ends only if
-/// the triangle inequality leaves room for something nearer there.
-fn metres_to_far_edges(point: LonLat, edges: &[Edge]) -> f64 {
-    let ends = |edge: &Edge| (geodesic(point, edge.from), geodesic(point, edge.until));
-    let mut best = f64::INFINITY;
-    for edge in edges {
-        let (from_m, until_m) = ends(edge);
-        best = best.min(from_m).min(until_m);
-    }
-    for edge in edges {
-        let length_m = longest(edge);
-        let (from_m, until_m) = ends(edge);
-        if 0.5 * (from_m + until_m - length_m) < best {
-            best = best.min(search(point, edge, length_m));
+/// Degrees of longitude and latitude between a point and the nearest meridian and parallel of a box.
+fn beside(point: LonLat, over: &LonLatBox) -> (f64, f64) {
+    let (west, width) = (wrap(over.west - point.lon()), over.east - over.west);
+    let dlon = if west <= 0.0 {
+        (-(west + width)).min(west + 360.0).max(0.0)
+    } else {
+        west.min(360.0 - (west + width)).max(0.0)
+    };
+    (dlon, (over.south - point.lat()).max(point.lat() - over.north).max(0.0))
+}
+
+/// The distance where the local frame is not trusted. The ends of an edge bound it from above; it is searched between
+/// them only if the triangle inequality leaves room for something nearer there.
+fn metres_to_far_edges(point: LonLat, edges: &[Edge], runs: &Runs) -> f64 {
+    let from = Spot::new(point);
+    let to = |end: (f64, f64)| metres(&from, &Spot::at(end));
+    let (mut best, cos) = (f64::INFINITY, sin_cos(point.lat()).1);
+    let bound = |over: &LonLatBox| {
+        let (dlon, dlat) = beside(point, over);
+        // To the meridian on a sphere that no part of the earth is more curved than; beyond a right angle, to the pole.
+        let across = if dlon < 90.0 { (cos * dlon.to_radians().sin()).asin() } else { cos.asin() };
+        (0.99 * LEAST_RADIUS_M * across).max(dlat * LAT_DEGREE_MIN_M)
+    };
+    runs.nearest(&mut best, &bound, &mut |range, best| {
+        for edge in &edges[range] {
+            let (from_m, until_m, length_m) = (to(edge.from), to(edge.until), longest(edge));
+            *best = best.min(from_m).min(until_m);
+            if 0.5 * (from_m + until_m - length_m) < *best {
+                *best = best.min(between_ends(&from, edge, from_m, until_m));
+            }
         }
-    }
+    });
     best
+}
+
+/// The least distance between the ends of an edge, which are `from_m` and `until_m` away.
+fn between_ends(point: &Spot, edge: &Edge, from_m: f64, until_m: f64) -> f64 {
+    let length_m = longest(edge);
+    let at = |t: f64| {
+        let lon = edge.from.0 + t * (edge.until.0 - edge.from.0);
+        metres(point, &Spot::at((lon, edge.from.1 + t * (edge.until.1 - edge.from.1))))
+    };
+    let is_low = edge.from.1.abs().max(edge.until.1.abs()) <= POLAR_LAT;
+    if !(is_low && length_m <= PARABOLA_EDGE_MAX_M && from_m.max(until_m) <= PARABOLA_MAX_M) {
+        return search(at, length_m);
+    }
+    let first = vertex(0.5, 0.5, [from_m, at(0.5), until_m]);
+    at(first).min(metres_along(point, edge.from, edge.until, first))
+}
+
+/// The least distance along an edge of up to `PARABOLA_EDGE_MAX_M` from a point up to `PARABOLA_MAX_M` away, if it is
+/// between the ends near `t`. The square of the distance is all but a parabola there: it is put through three points,
+/// close enough together for what is left of higher powers to vanish.
+pub(crate) fn metres_along(point: &Spot, from: (f64, f64), until: (f64, f64), t: f64) -> f64 {
+    let at =
+        |t: f64| metres(point, &Spot::at((from.0 + t * (until.0 - from.0), from.1 + t * (until.1 - from.1))));
+    let half = 0.05;
+    let middle = t.clamp(half, 1.0 - half);
+    at(vertex(middle, half, [at(middle - half), at(middle), at(middle + half)]))
+}
+
+/// Where between 0 and 1 the parabola is lowest that takes the squares of these values at `middle` and `half` to its sides.
+fn vertex(middle: f64, half: f64, [a, b, c]: [f64; 3]) -> f64 {
+    let bend = a * a - 2.0 * b * b + c * c;
+    let t = if bend > 0.0 { middle - 0.5 * half * (c * c - a * a) / bend } else { middle };
+    t.clamp(0.0, 1.0)
 }
 
 /// An upper bound of an edge's length in metres.
@@ -163,12 +337,8 @@ fn longest(edge: &Edge) -> f64 {
 }
 
 /// The least distance between the ends by golden section: along so short an edge the distance has one minimum.
-fn search(point: LonLat, edge: &Edge, length_m: f64) -> f64 {
+fn search(at: impl Fn(f64) -> f64, length_m: f64) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
-    let at = |t: f64| {
-        let lon = edge.from.0 + t * (edge.until.0 - edge.from.0);
-        geodesic(point, (lon, edge.from.1 + t * (edge.until.1 - edge.from.1)))
-    };
     let (mut low, mut high) = (0.0, 1.0);
     let (mut left, mut right) = (high - GOLDEN, low + GOLDEN);
     let (mut left_m, mut right_m) = (at(left), at(right));
@@ -189,14 +359,16 @@ fn search(point: LonLat, edge: &Edge, length_m: f64) -> f64 {
     left_m.min(right_m)
 }
 
-/// Metres along the geodesic from `a` to `b` (lon, lat).
-fn geodesic(a: LonLat, b: (f64, f64)) -> f64 {
-    WGS84.inverse(a.lat(), a.lon(), b.1, wrap(b.0))
-}
-
 #[cfg(test)]
 mod tests {
+    use geographiclib_rs::DirectGeodesic;
+
     use super::*;
+
+    /// Metres along the geodesic from `a` to `b` (lon, lat).
+    fn geodesic(a: LonLat, b: (f64, f64)) -> f64 {
+        WGS84.inverse(a.lat(), a.lon(), b.1, wrap(b.0))
+    }
 
     /// Numbers from 0 until 1, the same in every run: the fractions of multiples of an irrational.
     fn unit(i: u32, stride: f64) -> f64 {
@@ -211,21 +383,26 @@ mod tests {
 
     /// The point `metres` away from `from` in direction `azimuth`, by the geodesic.
     fn moved(from: LonLat, azimuth: f64, metres: f64) -> (f64, f64) {
-        use geographiclib_rs::DirectGeodesic;
         let (lat, lon): (f64, f64) = WGS84.direct(from.lat(), from.lon(), azimuth, metres);
         (lon, lat)
     }
 
+    fn metres_between(a: LonLat, b: LonLat) -> f64 {
+        metres(&Spot::new(a), &Spot::new(b))
+    }
+
     #[test]
-    fn the_local_frame_is_within_a_millimetre_at_a_kilometre() {
-        for (metres_max, error_max) in [(1_000.0, 0.000_2), (NEAR_M, 0.001_5)] {
+    fn metres_are_those_of_the_geodesic() {
+        for (metres_max, error_max) in
+            [(1_000.0, 1e-7), (10_000.0, 1.5e-5), (CHORD_MAX_M - 1.0, 2e-5), (400_000.0, 2e-5)]
+        {
             let mut worst = (0.0_f64, 0.0, 0.0);
-            for i in 0..20_000 {
-                let from = place(i, POLAR_LAT);
+            for i in 0..40_000 {
+                let from = place(i, 90.0);
                 let truth = unit(i, 0.819_172_513_396_164) * metres_max;
                 let (lon, lat) = moved(from, unit(i, 0.671_043_606_703_789) * 360.0, truth);
                 let Some(until) = LonLat::new(wrap(lon), lat) else { continue };
-                let error = (metres(from, until) - truth).abs();
+                let error = (metres_between(from, until) - truth).abs();
                 if error > worst.0 {
                     worst = (error, from.lat(), truth);
                 }
@@ -239,17 +416,28 @@ mod tests {
     }
 
     #[test]
+    fn sine_and_cosine_are_those_of_the_platform_but_for_the_last_digits() {
+        for i in 0..=90_000 {
+            let degrees = f64::from(i) * 0.002 - 90.0;
+            let (sin, cos) = sin_cos(degrees);
+            let radians = degrees.to_radians();
+            assert!((sin - radians.sin()).abs() <= 2.5e-16, "sine of {degrees}");
+            assert!((cos - radians.cos()).abs() <= 2.5e-16, "cosine of {degrees}");
+        }
+    }
+
+    #[test]
     fn metres_are_symmetric_and_know_neither_the_antimeridian_nor_the_pole() {
         let point = |lon, lat| LonLat::new(lon, lat).unwrap();
-        assert_eq!(metres(point(180.0, 10.0), point(-180.0, 10.0)), 0.0);
-        assert!(metres(point(0.0, 90.0), point(123.0, 90.0)) < 1e-6);
+        assert_eq!(metres_between(point(180.0, 10.0), point(-180.0, 10.0)), 0.0);
+        assert!(metres_between(point(0.0, 90.0), point(123.0, 90.0)) < 1e-6);
         // Half the meridian from pole to pole, and a known line of Karney's.
-        assert!((metres(point(0.0, -90.0), point(0.0, 90.0)) - 20_003_931.458_6).abs() < 0.001);
-        let known = metres(point(-118.288_423_7, 34.095_925), point(24.734_176_4, 59.432_343_9));
+        assert!((metres_between(point(0.0, -90.0), point(0.0, 90.0)) - 20_003_931.458_6).abs() < 0.001);
+        let known = metres_between(point(-118.288_423_7, 34.095_925), point(24.734_176_4, 59.432_343_9));
         assert!((known - 9_094_718.727_5).abs() < 1.0, "{known}");
         for i in 0..2_000 {
             let (a, b) = (place(i, 90.0), place(i + 7_919, 90.0));
-            assert!((metres(a, b) - metres(b, a)).abs() < 1e-6);
+            assert!((metres_between(a, b) - metres_between(b, a)).abs() < 1e-6);
         }
     }
 
@@ -270,7 +458,8 @@ mod tests {
             if (edge.until.0 - edge.from.0).abs() > 10.0 {
                 continue;
             }
-            let told = metres_to_edges(point, &[edge]);
+            let told =
+                metres_to_edges(point, &[edge], &Runs::over(&[LonLatBox::over(edge.from, edge.until)]));
             let steps = 400;
             let sampled = (0..=steps)
                 .map(|step| {
@@ -282,7 +471,11 @@ mod tests {
             let coarse = longest(&edge) / f64::from(steps);
             assert!(told <= sampled + 0.001, "case {i}: told {told}, sampled {sampled}: {point:?} {edge:?}");
             assert!(told >= sampled - coarse, "case {i}: told {told}, sampled {sampled}: {point:?} {edge:?}");
-            let searched = search(point, &edge, longest(&edge)).min(geodesic(point, edge.from));
+            let at = |t: f64| {
+                let lon = edge.from.0 + t * (edge.until.0 - edge.from.0);
+                geodesic(point, (lon, edge.from.1 + t * (edge.until.1 - edge.from.1)))
+            };
+            let searched = search(at, longest(&edge)).min(geodesic(point, edge.from));
             let searched = searched.min(geodesic(point, edge.until));
             assert!(
                 (told - searched).abs() < 0.001,
@@ -305,6 +498,6 @@ mod tests {
 
     #[test]
     fn no_edges_are_infinitely_far() {
-        assert_eq!(metres_to_edges(LonLat::new(0.0, 0.0).unwrap(), &[]), f64::INFINITY);
+        assert_eq!(metres_to_edges(LonLat::new(0.0, 0.0).unwrap(), &[], &Runs::default()), f64::INFINITY);
     }
 }

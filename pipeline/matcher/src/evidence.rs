@@ -19,21 +19,18 @@
 
 use std::ops::Range;
 
-use model::datum::to_wgs84;
 use model::{
-    AccessPoint, Batch, Bssid, Due, EventTime, EvidenceSet, Fix, LonLat, Place, Policy, Punch, Reason,
-    Reasons, Reference, SiteIndex,
+    AccessPoint, Batch, Bssid, Due, EventTime, EvidenceSet, Place, Policy, Punch, Reason, Reasons, Reference,
+    SiteIndex,
 };
 
-use crate::distance::metres;
-use crate::fence_index::FenceIndex;
-use crate::fence_rule::{Accuracy, judge, reach_m};
+use crate::distance::{Spot, metres};
+use crate::fence_index::{FenceIndex, Here};
+use crate::fence_rule::judge;
+use crate::nearby::{Measured, usable};
 use crate::outline::micrometres;
 use crate::plain_sites::PlainSites;
 use crate::radio_index::{Listed, RadioIndex, Sites};
-
-/// What a fix without a stated accuracy is taken for, in metres (contract, section 3).
-const ACCURACY_UNKNOWN_M: f64 = 100.0;
 
 /// A site near a usable fix.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +46,7 @@ pub(crate) struct Near {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UsableFix {
     /// Where, in WGS-84.
-    pub(crate) point: LonLat,
+    pub(crate) here: Here,
     /// All sites with signed distances up to this many metres are in [`Evidence::near`].
     pub(crate) searched_m: f64,
     /// What the place of a field permission says.
@@ -87,7 +84,6 @@ pub(crate) struct Evidence {
     /// What is odd about any of it.
     pub(crate) reasons: Reasons,
     votes: Votes,
-    found: Vec<SiteIndex>,
 }
 
 /// For each site, how many radios of one kind list it.
@@ -142,7 +138,14 @@ impl<'a> World<'a> {
 
 impl Evidence {
     /// Refills it with what `punch` brings.
-    pub(crate) fn read(&mut self, world: World<'_>, batch: &Batch, heard: &Heard, punch: &Punch, due: &Due) {
+    pub(crate) fn read(
+        &mut self,
+        world: World<'_>,
+        (batch, heard): (&Batch, &Heard),
+        punch: &Punch,
+        due: &Due,
+        nearby: Option<(&Measured, &[(SiteIndex, f64)])>,
+    ) {
         self.present = EvidenceSet::EMPTY;
         self.near.clear();
         self.fix = None;
@@ -164,8 +167,11 @@ impl Evidence {
         }
         match &punch.fix {
             Some(_) if due.location_declined => self.reasons.insert(Reason::LocationDeclined),
-            Some(fix) => self.read_fix(world, fix, due, policy, punch.occurred_at),
+            Some(fix) => self.reasons = self.reasons.union(usable(fix, policy).0),
             None => {}
+        }
+        if let Some((fix, near)) = nearby {
+            self.read_fix(world, fix, near, due, policy, punch.occurred_at);
         }
     }
 
@@ -286,38 +292,27 @@ impl Evidence {
         }
     }
 
-    fn read_fix(&mut self, world: World<'_>, fix: &Fix, due: &Due, policy: &Policy, at: EventTime) {
-        if fix.mocked {
-            self.reasons.insert(Reason::Mocked);
-        }
-        let radius_m = match fix.accuracy_m {
-            None | Some(0.0) => {
-                self.reasons.insert(Reason::AccuracyMissing);
-                ACCURACY_UNKNOWN_M
-            }
-            Some(radius_m) => radius_m,
-        };
-        if !(radius_m > 0.0 && radius_m <= policy.accuracy_max_m) {
-            self.reasons.insert(Reason::AccuracyPoor);
-            return;
-        }
-        let point = to_wgs84(fix.point, fix.datum);
-        let accuracy = Accuracy { radius_m, platform: fix.platform };
-        let place = |distance_m, tolerance_m| judge(policy.fence_rule, distance_m, tolerance_m, accuracy);
+    fn read_fix(
+        &mut self,
+        world: World<'_>,
+        fix: &Measured,
+        near: &[(SiteIndex, f64)],
+        due: &Due,
+        policy: &Policy,
+        at: EventTime,
+    ) {
+        let place = |distance_m, tolerance_m| judge(policy.fence_rule, distance_m, tolerance_m, fix.accuracy);
         let field = due.field.map(|(centre, radius_m)| {
-            place(micrometres(metres(point, centre) - radius_m), policy.tolerance_m)
+            let distance_m = metres(&fix.here.spot, &Spot::new(centre)) - radius_m;
+            place(micrometres(distance_m), policy.tolerance_m)
         });
-        let searched_m = reach_m(policy.fence_rule, policy.tolerance_m, accuracy);
-        self.fix = Some(UsableFix { point, searched_m, field });
+        self.fix = Some(UsableFix { here: fix.here, searched_m: fix.searched_m, field });
         self.present = self.present.with(EvidenceSet::GPS);
-        self.found.clear();
-        world.fences.within(point, searched_m, |site| self.found.push(site));
-        self.found.sort_unstable();
-        self.found.dedup();
-        for site in self.found.iter().copied().filter(|site| world.in_force(*site, at)) {
-            let distance_m = world.fences.outline(site).signed_metres(point);
-            let tolerance_m = world.tolerance_m(site).unwrap_or(policy.tolerance_m);
-            self.near.push(Near { site, distance_m, place: place(distance_m, tolerance_m) });
+        for (site, distance_m) in near.iter().copied() {
+            if world.in_force(site, at) {
+                let tolerance_m = world.tolerance_m(site).unwrap_or(policy.tolerance_m);
+                self.near.push(Near { site, distance_m, place: place(distance_m, tolerance_m) });
+            }
         }
     }
 }

@@ -8,24 +8,30 @@
 //! Invariants: the index answers as a loop over all sites would (`tests/oracle.rs`); a verdict depends on its own punch
 //! alone, not on its neighbours in the batch (`tests/metamorphic.rs`); a warm call allocates nothing
 //! (`tests/allocation.rs`).
-//! Why so: an R-tree over fence boxes is the plainest index that never looks at all fences; `fence_index` is all that a
-//! faster one has to replace. Radio addresses are looked up a batch at a time in lines of one cache line each
-//! (`radio_table` has the drawing): what a punch with four access points costs is four waits for memory, and those overlap.
+//! Why so: what a punch costs is the lines of memory it waits for, so a batch is taken in groups whose cells, entries and
+//! fence rows are asked for before any of them is needed (`nearby`). Fences are found by cells (`cell_grid`), measured by
+//! chords through the earth (`distance`); small rings lie flat (`ring`), large outlines under boxes (`runs`). Radio
+//! addresses are looked up a batch at a time in lines of one cache line each (`radio_table` has the drawing): what a punch
+//! with four access points costs is four waits for memory, and those overlap.
 //!
 //! Evidence becomes a verdict in three steps: `evidence` reads what one punch brings (which sites each kind names),
 //! `fence_rule` says what one fence makes of a fix, `fusion` decides place, site and candidates from all kinds.
 
+mod cell_grid;
 mod distance;
 mod evidence;
 mod fence_index;
 mod fence_rule;
 mod fusion;
+mod nearby;
 mod nearest;
 mod outline;
 mod plain_sites;
 mod prefetch;
 mod radio_index;
 mod radio_table;
+mod ring;
+mod runs;
 mod site_index;
 
 pub use radio_index::{Listed, RadioIndex, Sites};

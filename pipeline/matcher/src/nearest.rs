@@ -4,9 +4,11 @@
 //! section 3). Nearest = least signed distance: of two fences that hold the fix, the one it is deeper in. Sites not in
 //! force do not count; a person all of whose permitted sites are out of force is treated as one without any.
 
-use model::{Due, DueBatch, EventTime, LonLat, Permitted, SiteIndex};
+use model::{Due, DueBatch, EventTime, Permitted, SiteIndex};
 
 use crate::evidence::{Evidence, UsableFix, World};
+use crate::fence_index::Here;
+use crate::outline::rounded;
 
 /// A site further away is not worth telling of, in metres.
 const NEAREST_MAX_M: f64 = 10_000.0;
@@ -24,17 +26,17 @@ pub(crate) fn distance_m(
     let fix = evidence.fix?;
     let scheduled = due.scheduled.filter(|site| world.in_force(*site, at));
     let metres = match scheduled {
-        Some(site) => Some(to_site(world, evidence, fix.point, site)),
+        Some(site) => Some(to_site(world, evidence, &fix.here, site)),
         None => permitted(world, evidence, fix, batch, due, at),
     };
     let metres = metres.or_else(|| any(world, evidence, fix, at))?;
-    Some((metres * 100.0).round() / 100.0 + 0.0)
+    Some(rounded(metres, 100.0))
 }
 
-fn to_site(world: World<'_>, evidence: &Evidence, point: LonLat, site: SiteIndex) -> f64 {
+fn to_site(world: World<'_>, evidence: &Evidence, here: &Here, site: SiteIndex) -> f64 {
     match evidence.near.binary_search_by_key(&site, |near| near.site) {
         Ok(at) => evidence.near[at].distance_m,
-        Err(_) => world.fences.outline(site).signed_metres(point),
+        Err(_) => world.fences.signed_metres(site, here),
     }
 }
 
@@ -51,8 +53,8 @@ fn permitted(
     let sites = &batch.sites[range.start as usize..range.end as usize];
     let mut best: Option<f64> = None;
     for site in sites.iter().filter(|site| world.in_force(**site, at)) {
-        if best.is_none_or(|best| world.fences.outline(*site).metres_at_least(fix.point) < best) {
-            let metres = to_site(world, evidence, fix.point, *site);
+        if best.is_none_or(|best| world.fences.metres_at_least(*site, &fix.here) < best) {
+            let metres = to_site(world, evidence, &fix.here, *site);
             best = Some(best.map_or(metres, |best| best.min(metres)));
         }
     }
@@ -69,11 +71,10 @@ fn any(world: World<'_>, evidence: &Evidence, fix: UsableFix, at: EventTime) -> 
     }
     STEPS_M.into_iter().find_map(|radius_m| {
         let mut best: Option<f64> = None;
-        world.fences.within(fix.point, radius_m, |site| {
-            let outline = world.fences.outline(site);
+        world.fences.within(&fix.here, radius_m, |site| {
             let bound = best.unwrap_or(radius_m);
-            if world.in_force(site, at) && outline.metres_at_least(fix.point) <= bound {
-                best = least(best, outline.signed_metres(fix.point));
+            if world.in_force(site, at) && world.fences.metres_at_least(site, &fix.here) <= bound {
+                best = least(best, world.fences.signed_metres(site, &fix.here));
             }
         });
         best.filter(|metres| *metres <= radius_m)

@@ -11,14 +11,20 @@
 //! that stand on the antimeridian with the fence on both sides are where a writer cut it: they bound nothing and count
 //! for no distance; nor do the points that edges along a pole shrink to.
 
+use std::cell::Cell;
+use std::ops::Range;
+
 use model::{Fence, LonLat, Ring};
 
-use crate::distance::{Edge, LAT_DEGREE_MIN_M, metres, metres_to_edges, reach_deg, wrap};
+use crate::distance::{Edge, LAT_DEGREE_MAX_M, LAT_DEGREE_MIN_M, metres_to_edges, reach_deg, wrap};
+use crate::runs::Runs;
 
 /// Longer edges are cut, in degrees: along a shorter one the distance from any point has one minimum.
 const EDGE_MAX_DEG: f64 = 10.0;
 /// How far beside a cut its two sides are probed, in degrees (about a tenth of a millimetre).
 const PROBE_DEG: f64 = 1e-9;
+/// A run this far beside a point, in degrees, is beside it whatever rounding makes of the edges.
+const BESIDE_DEG: f64 = 1e-9;
 
 /// A fence made ready.
 #[derive(Debug)]
@@ -34,11 +40,13 @@ pub(crate) enum Outline {
 pub(crate) struct Polygons {
     parts: Vec<Vec<Unrolled>>,
     edges: Vec<Edge>,
+    runs: Runs,
     /// Southernmost and northernmost latitude.
     lat: (f64, f64),
 }
 
-/// A box in degrees: west ≤ east, west in [−180, 180), east up to a turn further.
+/// A box in degrees, west ≤ east. Those around fences begin in [−180, 180) and end up to a turn further; those over edges
+/// lie where their ring's corners run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct LonLatBox {
     pub(crate) west: f64,
@@ -57,6 +65,8 @@ struct Unrolled {
     /// The longitudes and latitudes it spans.
     lon: (f64, f64),
     lat: (f64, f64),
+    /// Over the edges that follow each corner.
+    runs: Runs,
 }
 
 impl Outline {
@@ -67,25 +77,17 @@ impl Outline {
         }
     }
 
-    /// Signed metres from `point` to the edge: ≤ 0 inside, 0 on the edge. Told in whole micrometres, so that a point
-    /// on the edge is on it whatever the last bit of a product says.
-    pub(crate) fn signed_metres(&self, point: LonLat) -> f64 {
-        let signed = match self {
-            Self::Circle(centre, radius_m) => metres(point, *centre) - radius_m,
-            Self::Polygons(polygons) => polygons.signed_metres(point),
-        };
-        micrometres(signed)
-    }
-
-    /// A bound that [`Self::signed_metres`] is not below, from the latitudes alone.
-    pub(crate) fn metres_at_least(&self, point: LonLat) -> f64 {
+    /// The radius in metres of a circle around the middle of `around`, one of [`Self::boxes`], that holds all points
+    /// within the metres around the fence that the box was made with.
+    pub(crate) fn radius_m(&self, around: &LonLatBox) -> f64 {
+        let height_m = 0.5 * (around.north - around.south) * LAT_DEGREE_MAX_M;
         match self {
-            Self::Circle(centre, radius_m) => {
-                (point.lat() - centre.lat()).abs() * LAT_DEGREE_MIN_M - radius_m
-            }
-            Self::Polygons(polygons) => {
-                let gap = (polygons.lat.0 - point.lat()).max(point.lat() - polygons.lat.1);
-                if gap > 0.0 { gap * LAT_DEGREE_MIN_M } else { f64::NEG_INFINITY }
+            Self::Circle(..) => height_m,
+            Self::Polygons(_) => {
+                let spans_equator = around.south * around.north <= 0.0;
+                let lat = if spans_equator { 0.0 } else { around.south.abs().min(around.north.abs()) };
+                let width_m = 0.5 * (around.east - around.west) * LAT_DEGREE_MAX_M * lat.to_radians().cos();
+                width_m.hypot(height_m)
             }
         }
     }
@@ -114,11 +116,26 @@ impl Outline {
 }
 
 /// Rounded to whole micrometres; never −0.
+#[inline]
 pub(crate) fn micrometres(metres: f64) -> f64 {
-    (metres * 1e6).round() / 1e6 + 0.0
+    rounded(metres, 1e6)
+}
+
+/// Rounded to a whole number of parts of one, halves away from zero; never −0. Where the parts are too many to be told
+/// from each other, as it is.
+#[inline]
+pub(crate) fn rounded(value: f64, parts: f64) -> f64 {
+    let scaled = (value * parts).abs();
+    // Not `f64::round`: without SSE 4.1 that is a call.
+    if scaled < 4e15 { (((scaled + 0.5) as i64) as f64 / parts).copysign(value) + 0.0 } else { value }
 }
 
 impl LonLatBox {
+    /// Over two points.
+    pub(crate) fn over(a: (f64, f64), b: (f64, f64)) -> Self {
+        Self { west: a.0.min(b.0), south: a.1.min(b.1), east: a.0.max(b.0), north: a.1.max(b.1) }
+    }
+
     fn around(lon: (f64, f64), lat: (f64, f64), around_m: f64) -> Self {
         let (half_lat, half_lon) = reach_deg(lat.0.abs().max(lat.1.abs()), around_m);
         let (south, north) = (lat.0 - half_lat, lat.1 + half_lat);
@@ -152,7 +169,7 @@ impl Polygons {
             rings().flat_map(|ring| &ring.corners).filter(|c| on_antimeridian(c.0)).map(|c| c.1).collect();
         borders.sort_unstable_by(f64::total_cmp);
         borders.dedup();
-        let mut polygons = Self { edges: Vec::new(), lat, parts };
+        let mut polygons = Self { edges: Vec::new(), runs: Runs::default(), lat, parts };
         let mut edges = Vec::new();
         for ring in polygons.parts.iter().flatten() {
             for edge in ring.edges() {
@@ -166,6 +183,9 @@ impl Polygons {
                 }
             }
         }
+        edges.shrink_to_fit();
+        let boxes: Vec<_> = edges.iter().map(|edge| LonLatBox::over(edge.from, edge.until)).collect();
+        polygons.runs = Runs::over(&boxes);
         polygons.edges = edges;
         polygons
     }
@@ -183,8 +203,15 @@ impl Polygons {
         }
     }
 
-    fn signed_metres(&self, point: LonLat) -> f64 {
-        let metres = metres_to_edges(point, &self.edges);
+    /// A bound that [`Self::signed_metres`] is not below, from the latitudes alone.
+    pub(crate) fn metres_at_least(&self, point: LonLat) -> f64 {
+        let gap = (self.lat.0 - point.lat()).max(point.lat() - self.lat.1);
+        if gap > 0.0 { gap * LAT_DEGREE_MIN_M } else { f64::NEG_INFINITY }
+    }
+
+    /// Signed metres from `point` to the edge: ≤ 0 inside.
+    pub(crate) fn signed_metres(&self, point: LonLat) -> f64 {
+        let metres = metres_to_edges(point, &self.edges, &self.runs);
         if self.hold(point.lon(), point.lat()) { -metres } else { metres }
     }
 
@@ -226,7 +253,11 @@ impl Unrolled {
                 .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
         };
         let (lon, lat) = (range(|corner| corner.0), range(|corner| corner.1));
-        Some(Self { corners, given, lon, lat })
+        let next = corners.iter().skip(1).chain(corners.first());
+        let boxes: Vec<_> = corners.iter().zip(next).map(|(a, b)| LonLatBox::over(*a, *b)).collect();
+        let runs = Runs::over(&boxes);
+        corners.shrink_to_fit();
+        Some(Self { corners, given, lon, lat, runs })
     }
 
     /// The edges between given corners.
@@ -255,15 +286,30 @@ impl Unrolled {
 
     /// Counts the edges that a ray to the east crosses.
     fn holds_on_turn(&self, lon: f64, lat: f64) -> bool {
-        let mut inside = false;
-        let mut a = self.corners[self.corners.len() - 1];
-        for b in &self.corners {
-            if (a.1 > lat) != (b.1 > lat) && a.0 - lon + (lat - a.1) * (b.0 - a.0) / (b.1 - a.1) > 0.0 {
-                inside = !inside;
+        let corner = |at: usize| self.corners[if at < self.corners.len() { at } else { 0 }];
+        let mut inside = Cell::new(false);
+        let mut enter = |over: &LonLatBox, edges: Range<usize>| {
+            if over.south > lat || over.north <= lat || over.east < lon - BESIDE_DEG {
+                return false;
             }
-            a = *b;
-        }
-        inside
+            let is_east = over.west > lon + BESIDE_DEG;
+            if is_east && (corner(edges.start).1 > lat) != (corner(edges.end).1 > lat) {
+                inside.set(!inside.get());
+            }
+            !is_east
+        };
+        let mut visit = |edges: Range<usize>| {
+            let mut a = corner(edges.start);
+            for at in edges {
+                let b = corner(at + 1);
+                if (a.1 > lat) != (b.1 > lat) && a.0 - lon + (lat - a.1) * (b.0 - a.0) / (b.1 - a.1) > 0.0 {
+                    inside.set(!inside.get());
+                }
+                a = b;
+            }
+        };
+        self.runs.enter(&mut enter, &mut visit);
+        *inside.get_mut()
     }
 }
 
@@ -297,3 +343,7 @@ fn split(edge: Edge, pieces: &mut Vec<Edge>) {
 #[cfg(test)]
 #[path = "outline_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "hard_outlines_tests.rs"]
+mod hard_tests;

@@ -11,6 +11,7 @@ use model::{Batch, Due, DueBatch, Place, Reason, Reference, SiteIndex as SiteAt,
 use crate::evidence::{Evidence, Heard, World};
 use crate::fence_index::FenceIndex;
 use crate::fusion::fuse;
+use crate::nearby::{GROUP, Nearby};
 use crate::nearest::distance_m;
 use crate::plain_sites::PlainSites;
 use crate::radio_index::RadioIndex;
@@ -30,6 +31,7 @@ pub struct SiteIndex {
 #[derive(Debug, Default)]
 pub struct Scratch {
     heard: Heard,
+    nearby: Nearby,
     evidence: Evidence,
     sites: Vec<SiteAt>,
 }
@@ -76,10 +78,14 @@ impl SiteIndex {
         out.clear();
         let world = World { fences: &self.fences, radios: &self.radios, plain: &self.plain, reference };
         scratch.heard.read(&self.radios, batch);
-        for (punch, row) in batch.punches.iter().zip(&due.rows) {
-            scratch.evidence.read(world, batch, &scratch.heard, punch, row);
-            let verdict = self.verdict(world, due, row, punch.occurred_at, scratch, out);
-            out.rows.push(verdict);
+        for (punches, rows) in batch.punches.chunks(GROUP).zip(due.rows.chunks(GROUP)) {
+            scratch.nearby.read(world, punches, due, rows);
+            for (place, (punch, row)) in punches.iter().zip(rows).enumerate() {
+                let nearby = scratch.nearby.of(place);
+                scratch.evidence.read(world, (batch, &scratch.heard), punch, row, nearby);
+                let verdict = self.verdict(world, due, row, punch.occurred_at, scratch, out);
+                out.rows.push(verdict);
+            }
         }
     }
 
