@@ -31,6 +31,29 @@ fn decode(criterion: &mut Criterion) {
         bencher.iter(|| batches.iter().for_each(|records| locator.decode(records)));
     });
     group.finish();
+    let lines: Vec<Vec<u8>> = hot::phone_records(1_000)
+        .iter()
+        .map(|line| serde_json::to_vec(line).expect("a line is JSON"))
+        .collect();
+    let bytes: usize = lines.iter().map(Vec::len).sum();
+    println!("phones: {} bytes a record", bytes / lines.len());
+    let records: Vec<schemas::RawRecord<'_>> = lines
+        .iter()
+        .enumerate()
+        .map(|(at, line)| schemas::RawRecord {
+            offset: model::Offset::new(at as i64).expect("not negative"),
+            append_time: Some(model::EventTime::from_us(0)),
+            value: Some(line),
+        })
+        .collect();
+    locator.decode(&records);
+    assert_eq!(locator.batch.punches.len(), records.len());
+    let mut group = criterion.benchmark_group("phones");
+    group.throughput(Throughput::Elements(records.len() as u64));
+    group.bench_function("json", |bencher| {
+        bencher.iter(|| locator.decode(&records));
+    });
+    group.finish();
 }
 
 criterion_group!(benches, decode);

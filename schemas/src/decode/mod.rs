@@ -6,19 +6,24 @@
 //! escapes that is kept makes the JSON reader allocate), `serde_json::Value`, and any judgement: an unknown person, a
 //! fix on the moon's side of the earth or a time of next year is still a punch.
 //! Invariants: a reject leaves nothing behind in the batch but itself, kept by `Batch::roll_back`; no bytes panic and
-//! none overflow the stack, kept by `tests/decode_properties.rs`; nothing is allocated, by `tests/decode_allocation.rs`.
+//! none overflow the stack, kept by `tests/decode_properties.rs`; nothing is allocated, by `tests/decode_allocation.rs`; the
+//! scanner agrees with the general reader, by `tests/scan_agrees.rs`.
 //! Why so: fields that decide nothing (`note`, `notice_version`) are not looked at; fields that decide something are
 //! strict, because a punch that was half understood is worse for a payroll clerk than a dead letter that says why. JSON
-//! numbers are read by `serde_json`'s fast path: beyond 15 digits the last bit may differ, a nanometre of a longitude.
+//! is read by a scanner where it looks as expected, by a general reader where it does not; both give the same answer.
 
 mod attlog;
 mod cn_terminal;
 mod csv;
+mod cursor;
 mod draft;
+mod hex;
 mod import;
 mod json;
 mod json_nested;
 mod json_shape;
+mod scan;
+mod scan_radios;
 mod time_text;
 
 pub use csv::{ColumnNames, CsvColumns, CsvHeaderError};
@@ -102,12 +107,26 @@ pub struct Decoder {
     format: Format,
     options: ImportOptions,
     cells: csv::Cells,
+    json: JsonReader,
+}
+
+/// Who reads JSON.
+#[derive(Clone, Copy, Debug)]
+enum JsonReader {
+    /// The scanner, then whoever it leaves the record to.
+    ScannerFirst,
+    General,
 }
 
 impl Decoder {
     /// A decoder for records of `format`.
     pub fn new(format: Format, options: ImportOptions) -> Self {
-        Self { format, options, cells: csv::Cells::default() }
+        Self { format, options, cells: csv::Cells::default(), json: JsonReader::ScannerFirst }
+    }
+
+    /// A decoder of JSON without the fast way in: slow, and what the fast one is held against.
+    pub fn general_json(options: ImportOptions) -> Self {
+        Self { json: JsonReader::General, ..Self::new(Format::Json, options) }
     }
 
     /// Pushes the record's punch, or its reject, and moves the batch's end behind it if it is not there already.
@@ -149,19 +168,38 @@ impl Decoder {
             let message = format!("the record has {} bytes or more, a punch has at most {max}", value.len());
             return Err(Fault::new(RejectCode::TooLarge, message));
         }
-        let text = std::str::from_utf8(value).map_err(|error| {
-            let message = format!("byte {} is not UTF-8", error.valid_up_to());
-            Fault::new(RejectCode::NotUtf8, message)
-        })?;
+        let text = simdutf8::basic::from_utf8(value).map_err(|_| not_utf8(value))?;
         // Files begin with a byte order mark where some editors made them.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match &self.format {
-            Format::Json => json::read(text, batch, draft),
+            Format::Json => match self.json {
+                JsonReader::ScannerFirst => read_json(text, batch, draft),
+                JsonReader::General => json::read(text, batch, draft),
+            },
             Format::Csv(columns) => csv::read(text, columns, &self.options, &mut self.cells, batch, draft),
             Format::AttLog => attlog::read(text, &self.options, batch, draft),
             Format::CnTerminal => cn_terminal::read(text, &self.options, &mut self.cells, batch, draft),
         }
     }
+}
+
+fn not_utf8(value: &[u8]) -> Fault {
+    let valid = std::str::from_utf8(value).map_or_else(|error| error.valid_up_to(), str::len);
+    Fault::new(RejectCode::NotUtf8, format!("byte {valid} is not UTF-8"))
+}
+
+/// Reads by the scanner; what it does not recognise at once, from the beginning by the general reader.
+fn read_json(text: &str, batch: &mut Batch, draft: &mut draft::Draft) -> Result<(), Fault> {
+    let (mark, unknown_fields) = (batch.mark(), batch.unknown_fields);
+    for scan in [scan::read::<false>, scan::read::<true>] {
+        if scan(text, batch, draft).is_some() {
+            return Ok(());
+        }
+        batch.roll_back(mark);
+        batch.unknown_fields = unknown_fields;
+        *draft = draft::Draft::new(batch);
+    }
+    json::read(text, batch, draft)
 }
 
 #[cfg(test)]
