@@ -20,6 +20,7 @@ use schemas::{Decoded, Decoder, Format, ImportOptions, RawRecord};
 use seen::{decode_all, seen};
 
 const PUNCH: &str = include_str!("../avro/punch.avsc");
+const PROTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
 
 /// Another writer's schema: fields in another order, enums and addresses as texts, promotable types, and fields that no
 /// version of the contract has, one of them recursive.
@@ -57,6 +58,46 @@ fn decoded(decoder: &mut Decoder, value: &[u8]) -> Batch {
     batch
 }
 
+/// `golden/v1/punches.framed.txt`: a line per record, its format and its bytes in hex, of the same punches. They were written
+/// by the reference implementations; `UPDATE_GOLDEN=1` writes them anew.
+#[test]
+fn every_version_reads_the_golden_records() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/v1/punches.framed.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, golden()).unwrap();
+    }
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text == golden(), "what the reference implementations write has changed: look at the difference");
+    let mut decoder = decoder();
+    for (line, made) in text.lines().zip(golden_lines().iter().flat_map(|line| [line, line])) {
+        let digits = line.rsplit_once(' ').unwrap().1;
+        let value: Vec<u8> = (0..digits.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+            .collect();
+        let json =
+            decoded(&mut Decoder::general_json(ImportOptions::default()), &serde_json::to_vec(made).unwrap());
+        assert_eq!(seen(&decoded(&mut decoder, &value)), seen(&json), "{line}");
+    }
+}
+
+fn golden_lines() -> Vec<schemas::PunchLine> {
+    let mut dice = Dice::seeded(1);
+    (0..6).map(|_| lines::line(&mut dice)).collect()
+}
+
+fn golden() -> String {
+    let pool = lines::proto_pool(PROTO);
+    let punch = Schema::parse_str(PUNCH).unwrap();
+    let shown = |value: &[u8]| value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let lines = golden_lines().into_iter().map(|line| {
+        let avro = lines::framed(1, &lines::avro(&punch, &line, AvroStyle::Octets, Vec::new()));
+        let proto = lines::framed(3, &[&[0], &lines::protobuf(&pool, &line)[..]].concat());
+        format!("avro {}\nprotobuf {}\n", shown(&avro), shown(&proto))
+    });
+    lines.collect()
+}
+
 /// An Avro value that skips deeper than the reader's own fields go.
 fn tree(dice: &mut Dice, depth: usize) -> Avro {
     let kids = (0..if depth == 0 { 0 } else { dice.below(3) }).map(|_| tree(dice, depth - 1)).collect();
@@ -66,7 +107,7 @@ fn tree(dice: &mut Dice, depth: usize) -> Avro {
 #[test]
 fn a_punch_is_the_same_in_every_format() {
     let mut dice = Dice::from_env("FRAMED_SEED");
-    let pool = lines::proto_pool();
+    let pool = lines::proto_pool(PROTO);
     let [punch, other] = [PUNCH, OTHER].map(|text| Schema::parse_str(text).unwrap());
     let mut decoder = decoder();
     for _ in 0..dice.cases("FRAMED_CASES", 1_000) {
@@ -101,7 +142,7 @@ fn a_punch_is_the_same_in_every_format() {
 #[test]
 fn damaged_bytes_are_one_punch_or_one_reject() {
     let mut dice = Dice::from_env("FRAMED_SEED");
-    let pool = lines::proto_pool();
+    let pool = lines::proto_pool(PROTO);
     let punch = Schema::parse_str(PUNCH).unwrap();
     let mut decoder = decoder();
     for _ in 0..dice.cases("FRAMED_CASES", 2_000) {

@@ -15,6 +15,12 @@ impl Dice {
         Self(seed)
     }
 
+    /// Always the same ones.
+    #[allow(dead_code, reason = "not every test that shares this module has fixed cases")]
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// How many cases to try: the environment's `variable`, or `usual`.
     pub(crate) fn cases(&self, variable: &str, usual: u64) -> u64 {
         std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)

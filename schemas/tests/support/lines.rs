@@ -80,9 +80,8 @@ fn epoch_ms(line: &PunchLine) -> i64 {
     ms
 }
 
-/// The descriptors of `proto/punch.proto`, read by a compiler of Protobuf.
-pub(crate) fn proto_pool() -> DescriptorPool {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
+/// The descriptors of the folder's `punch.proto`, read by a compiler of Protobuf.
+pub(crate) fn proto_pool(folder: &str) -> DescriptorPool {
     DescriptorPool::from_file_descriptor_set(protox::compile(["punch.proto"], [folder]).unwrap()).unwrap()
 }
 
