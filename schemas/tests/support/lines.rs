@@ -29,7 +29,7 @@ pub(crate) fn line(dice: &mut Dice) -> PunchLine {
         .map(|_| {
             let bits = if dice.once_in(10) { 0 } else { dice.below(1 << 48) };
             let octets: Vec<String> =
-                (0..6).rev().map(|at| format!("{:02x}", bits >> (8 * at) & 0xff)).collect();
+                (0..6).rev().map(|at| format!("{:02x}", (bits >> (8 * at)) & 0xff)).collect();
             AccessPointLine {
                 bssid: octets.join(":"),
                 rssi: rssi(dice),
@@ -40,7 +40,10 @@ pub(crate) fn line(dice: &mut Dice) -> PunchLine {
         .collect();
     let beacons: Vec<BeaconLine> = (0..dice.below(3))
         .map(|_| BeaconLine {
-            uuid: format!("{:032x}", (dice.below(usize::MAX) as u128) << 64 | dice.below(usize::MAX) as u128),
+            uuid: format!(
+                "{:032x}",
+                ((dice.below(usize::MAX) as u128) << 64) | dice.below(usize::MAX) as u128
+            ),
             major: dice.below(65_536) as u16,
             minor: dice.below(65_536) as u16,
             rssi: rssi(dice),
@@ -72,7 +75,7 @@ pub(crate) fn framed(id: u32, body: &[u8]) -> Vec<u8> {
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
-    digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
+    digits.chunks(2).map(|pair| ((pair[0] << 4) | pair[1]) as u8).collect()
 }
 
 fn epoch_ms(line: &PunchLine) -> i64 {

@@ -24,24 +24,26 @@ pub(super) fn read(
     batch: &mut Batch,
     draft: &mut Draft,
 ) -> Result<(), Fault> {
-    let mut reader = Reader { rest: body, nodes: &program.nodes, filler: Filler::new(batch, draft) };
-    if reader.punch(program.top).is_none() {
-        return Err(format_fault("broken Avro, or of another schema than its id says"));
+    let mut reader = Reader { nodes: &program.nodes, filler: Filler::new(batch, draft) };
+    match reader.punch(program.top, body) {
+        None => Err(format_fault("broken Avro, or of another schema than its id says")),
+        Some([]) => reader.filler.finish(),
+        Some(_) => Err(format_fault("bytes behind the Avro datum")),
     }
-    if !reader.rest.is_empty() {
-        return Err(format_fault("bytes behind the Avro datum"));
-    }
-    reader.filler.finish()
 }
 
 /// How deep values may lie in each other that nobody asked for.
 const SKIPPED_DEPTH_MAX: u32 = 64;
 
-struct Reader<'a, 'p, 'b> {
-    rest: &'a [u8],
+struct Reader<'p, 'b> {
     nodes: &'p [Node],
     filler: Filler<'b>,
 }
+
+/// What has not been read. A local of the function that walks along the record, into which everything that moves it is inlined: as a field
+/// of the reader it would travel through memory between any two reads, which is most of what a record would cost.
+#[derive(Clone, Copy)]
+struct Wire<'a>(&'a [u8]);
 
 /// A value where one of a certain type was expected.
 #[derive(Clone, Copy)]
@@ -80,51 +82,66 @@ impl Value<'_, '_> {
     }
 }
 
-/// The wire.
-impl<'a, 'p> Reader<'a, 'p, '_> {
+impl<'a> Wire<'a> {
     #[inline(always)]
     fn long(&mut self) -> Option<i64> {
-        let (first, rest) = self.rest.split_first()?;
-        let value = if *first < 0x80 {
-            self.rest = rest;
-            u64::from(*first)
-        } else {
-            self.long_varint()?
+        let value = match self.0 {
+            [first @ ..0x80, rest @ ..] => {
+                self.0 = rest;
+                u64::from(*first)
+            }
+            [first, second @ ..0x80, rest @ ..] => {
+                self.0 = rest;
+                u64::from(first & 0x7f) | u64::from(*second) << 7
+            }
+            _ => {
+                let (value, rest) = long_varint(self.0)?;
+                self.0 = rest;
+                value
+            }
         };
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    fn long_varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for at in 0..10 {
-            let (byte, rest) = self.rest.split_first()?;
-            self.rest = rest;
-            // Of the tenth byte one bit is left, and it is the last.
-            if at == 9 && *byte > 1 {
-                return None;
-            }
-            value |= u64::from(byte & 0x7f) << (7 * at);
-            if *byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
     #[inline(always)]
     fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
+        let (bytes, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
         Some(bytes)
     }
 
+    #[inline(always)]
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (bytes, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*bytes)
+    }
+}
+
+fn long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (at, byte) in bytes.iter().enumerate().take(10) {
+        // Of the tenth byte one bit is left, and it is the last.
+        if at == 9 && *byte > 1 {
+            return None;
+        }
+        value |= u64::from(byte & 0x7f) << (7 * at);
+        if *byte < 0x80 {
+            return Some((value, &bytes[at + 1..]));
+        }
+    }
+    None
+}
+
+/// Values of any type.
+impl<'p> Reader<'p, '_> {
     /// The node itself, or the branch of a union that the datum has taken.
     #[inline(always)]
-    fn branch(&mut self, node: usize) -> Option<&'p Node> {
+    fn branch(&self, wire: &mut Wire<'_>, node: usize) -> Option<&'p Node> {
         let nodes = self.nodes;
         let mut node = &nodes[node];
         while let Node::Union(branches) = node {
-            let at = usize::try_from(self.long()?).ok()?;
+            let at = usize::try_from(wire.long()?).ok()?;
             node = &nodes[*branches.get(at)?];
         }
         Some(node)
@@ -132,132 +149,143 @@ impl<'a, 'p> Reader<'a, 'p, '_> {
 
     /// A scalar, or that it was none and has been passed.
     #[inline(always)]
-    fn value(&mut self, node: usize) -> Option<Value<'a, 'p>> {
-        let node = self.branch(node)?;
-        self.value_of(node)
+    fn value<'a>(&self, wire: &mut Wire<'a>, node: usize) -> Option<Value<'a, 'p>> {
+        let node = self.branch(wire, node)?;
+        self.value_of(wire, node)
     }
 
     #[inline(always)]
-    fn value_of(&mut self, node: &'p Node) -> Option<Value<'a, 'p>> {
+    fn value_of<'a>(&self, wire: &mut Wire<'a>, node: &'p Node) -> Option<Value<'a, 'p>> {
         Some(match node {
             Node::Null => Value::Null,
-            Node::Boolean => Value::Boolean(self.bytes(1)? != [0]),
+            Node::Boolean => Value::Boolean(wire.array::<1>()? != [0]),
             Node::Integer(unit) => {
-                let value = self.long()?;
+                let value = wire.long()?;
                 match unit {
                     Unit::Plain => Value::Integer(value),
                     Unit::Micros => Value::Instant(EventTime::from_us(value)),
                     Unit::Nanos => Value::Instant(EventTime::from_us(value.div_euclid(1_000))),
                 }
             }
-            Node::Float => Value::Real(f64::from(f32::from_le_bytes(self.bytes(4)?.try_into().ok()?))),
-            Node::Double => Value::Real(f64::from_le_bytes(self.bytes(8)?.try_into().ok()?)),
+            Node::Float => Value::Real(f64::from(f32::from_le_bytes(wire.array()?))),
+            Node::Double => Value::Real(f64::from_le_bytes(wire.array()?)),
             Node::Bytes => {
-                let len = usize::try_from(self.long()?).ok()?;
-                Value::Bytes(self.bytes(len)?)
+                let len = usize::try_from(wire.long()?).ok()?;
+                Value::Bytes(wire.bytes(len)?)
             }
-            Node::Fixed(len) => Value::Bytes(self.bytes(*len)?),
+            Node::Fixed(len) => Value::Bytes(wire.bytes(*len)?),
             Node::Enum(symbols) => {
-                let at = usize::try_from(self.long()?).ok()?;
+                let at = usize::try_from(wire.long()?).ok()?;
                 Value::Symbol(symbols.get(at)?)
             }
             Node::Array(_) | Node::Map(_) | Node::Union(_) | Node::Record(_) => {
-                self.skip(node, SKIPPED_DEPTH_MAX)?;
+                *wire = self.past(*wire, node)?;
                 Value::Other
             }
         })
     }
 
     /// Passes a value of any type.
-    fn skip(&mut self, node: &'p Node, depth: u32) -> Option<()> {
+    fn past<'a>(&self, mut wire: Wire<'a>, node: &'p Node) -> Option<Wire<'a>> {
+        self.skip(&mut wire, node, SKIPPED_DEPTH_MAX)?;
+        Some(wire)
+    }
+
+    fn skip(&self, wire: &mut Wire<'_>, node: &'p Node, depth: u32) -> Option<()> {
         let depth = depth.checked_sub(1)?;
         let nodes = self.nodes;
         match node {
             Node::Union(branches) => {
-                let at = usize::try_from(self.long()?).ok()?;
-                self.skip(&nodes[*branches.get(at)?], depth)
+                let at = usize::try_from(wire.long()?).ok()?;
+                self.skip(wire, &nodes[*branches.get(at)?], depth)
             }
-            Node::Array(items) => self.blocks(|reader| reader.skip(&nodes[*items], depth)),
-            Node::Map(values) => self.blocks(|reader| {
-                let len = usize::try_from(reader.long()?).ok()?;
-                reader.bytes(len)?;
-                reader.skip(&nodes[*values], depth)
+            Node::Array(items) => blocks(wire, |wire| self.skip(wire, &nodes[*items], depth)),
+            Node::Map(values) => blocks(wire, |wire| {
+                let len = usize::try_from(wire.long()?).ok()?;
+                wire.bytes(len)?;
+                self.skip(wire, &nodes[*values], depth)
             }),
-            Node::Record(fields) => fields.iter().try_for_each(|field| self.skip(&nodes[field.node], depth)),
-            scalar => self.value_of(scalar).map(|_| ()),
+            Node::Record(fields) => {
+                fields.iter().try_for_each(|field| self.skip(wire, &nodes[field.node], depth))
+            }
+            scalar => self.value_of(wire, scalar).map(|_| ()),
         }
     }
+}
 
-    /// The items of an array or map.
-    #[inline(always)]
-    fn blocks(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        loop {
-            let mut count = self.long()?;
-            if count == 0 {
-                return Some(());
-            }
-            if count < 0 {
-                count = count.checked_neg()?;
-                self.long()?;
-            }
-            for _ in 0..count {
-                let before = self.rest.len();
-                item(self)?;
-                // An item without bytes is followed by such items only, and a count may claim any number of them.
-                if self.rest.len() == before {
-                    break;
-                }
+/// The items of an array or map.
+#[inline(always)]
+fn blocks<'a>(wire: &mut Wire<'a>, mut item: impl FnMut(&mut Wire<'a>) -> Option<()>) -> Option<()> {
+    loop {
+        let mut count = wire.long()?;
+        if count == 0 {
+            return Some(());
+        }
+        if count < 0 {
+            count = count.checked_neg()?;
+            wire.long()?;
+        }
+        for _ in 0..count {
+            let before = wire.0.len();
+            item(wire)?;
+            // An item without bytes is followed by such items only, and a count may claim any number of them.
+            if wire.0.len() == before {
+                break;
             }
         }
     }
 }
 
 /// The contract's fields, by their places in `avro_schema::NAMES`.
-impl<'p> Reader<'_, 'p, '_> {
-    fn punch(&mut self, top: usize) -> Option<()> {
+impl<'p> Reader<'p, '_> {
+    /// Reads the record at the front of `body`; what stands behind it is given back.
+    fn punch<'a>(&mut self, top: usize, body: &'a [u8]) -> Option<&'a [u8]> {
+        let wire = &mut Wire(body);
         let Node::Record(fields) = &self.nodes[top] else { return None };
         for field in fields {
             let node = field.node;
             match field.places[Within::Punch as usize] {
-                0 => self.filler.draft.event_id = self.text("event_id", node)?,
-                1 => self.filler.draft.employee_id = self.text("employee_id", node)?,
+                0 => self.filler.draft.event_id = self.text(wire, "event_id", node)?,
+                1 => self.filler.draft.employee_id = self.text(wire, "employee_id", node)?,
                 2 => {
-                    let named = self.named("kind", node, |symbol| symbol.kind, Kind::from_name)?;
+                    let named = self.named(wire, "kind", node, |symbol| symbol.kind, Kind::from_name)?;
                     self.filler.draft.kind = named;
                 }
-                3 => self.time(node)?,
+                3 => self.time(wire, node)?,
                 4 => {
-                    let named = self.named("origin", node, |symbol| symbol.origin, Origin::from_name)?;
+                    let named =
+                        self.named(wire, "origin", node, |symbol| symbol.origin, Origin::from_name)?;
                     self.filler.draft.origin = named;
                 }
                 5 => {
-                    let named = self.named("trigger", node, |symbol| symbol.trigger, Trigger::from_name)?;
+                    let named =
+                        self.named(wire, "trigger", node, |symbol| symbol.trigger, Trigger::from_name)?;
                     self.filler.draft.trigger = named;
                 }
-                6 => self.filler.draft.device_id = self.text("device_id", node)?,
-                7 => self.filler.draft.site_claim = self.text("site_id", node)?,
-                8 => self.location(node)?,
-                9 => self.list("wifi", node, Self::access_point)?,
-                10 => self.list("beacons", node, Self::beacon)?,
-                11 => self.photo(node)?,
+                6 => self.filler.draft.device_id = self.text(wire, "device_id", node)?,
+                7 => self.filler.draft.site_claim = self.text(wire, "site_id", node)?,
+                8 => self.location(wire, node)?,
+                9 => self.list(wire, "wifi", node, Self::access_point)?,
+                10 => self.list(wire, "beacons", node, Self::beacon)?,
+                11 => self.photo(wire, node)?,
                 // What decides nothing is not looked at.
-                12 | 13 => self.skip(&self.nodes[node], SKIPPED_DEPTH_MAX)?,
-                14 => self.filler.draft.time_zone = self.text("tz", node)?,
-                _ => self.unknown(node)?,
+                12 | 13 => *wire = self.past(*wire, &self.nodes[node])?,
+                14 => self.filler.draft.time_zone = self.text(wire, "tz", node)?,
+                _ => *wire = self.unknown(*wire, node)?,
             }
         }
-        Some(())
+        Some(wire.0)
     }
 
     #[cold]
-    fn unknown(&mut self, node: usize) -> Option<()> {
+    fn unknown<'a>(&mut self, wire: Wire<'a>, node: usize) -> Option<Wire<'a>> {
         self.filler.batch.unknown_fields += 1;
-        self.skip(&self.nodes[node], SKIPPED_DEPTH_MAX)
+        self.past(wire, &self.nodes[node])
     }
 
     #[inline(always)]
-    fn text(&mut self, field: &str, node: usize) -> Option<Text> {
-        Some(match self.value(node)? {
+    fn text(&mut self, wire: &mut Wire<'_>, field: &str, node: usize) -> Option<Text> {
+        Some(match self.value(wire, node)? {
             Value::Bytes(bytes) => self.filler.text(field, bytes),
             Value::Null => Text::default(),
             other => {
@@ -271,12 +299,13 @@ impl<'p> Reader<'_, 'p, '_> {
     #[inline(always)]
     fn named<T>(
         &mut self,
+        wire: &mut Wire<'_>,
         field: &str,
         node: usize,
         of_symbol: fn(&Symbol) -> Option<T>,
         from_name: fn(&str) -> Option<T>,
     ) -> Option<Option<T>> {
-        let value = self.value(node)?;
+        let value = self.value(wire, node)?;
         let named = match value {
             Value::Null | Value::Bytes([]) => return Some(None),
             Value::Symbol(symbol) => of_symbol(symbol),
@@ -294,8 +323,8 @@ impl<'p> Reader<'_, 'p, '_> {
     }
 
     #[inline(always)]
-    fn time(&mut self, node: usize) -> Option<()> {
-        match self.value(node)? {
+    fn time(&mut self, wire: &mut Wire<'_>, node: usize) -> Option<()> {
+        match self.value(wire, node)? {
             Value::Integer(ms) => self.filler.occurred_at(EventTime::from_ms(ms)),
             Value::Instant(time) => self.filler.occurred_at(time),
             Value::Null | Value::Bytes([]) => {}
@@ -311,10 +340,11 @@ impl<'p> Reader<'_, 'p, '_> {
         Some(())
     }
 
-    fn location(&mut self, node: usize) -> Option<()> {
-        let record = self.branch(node)?;
+    #[inline(always)]
+    fn location(&mut self, wire: &mut Wire<'_>, node: usize) -> Option<()> {
+        let record = self.branch(wire, node)?;
         let Node::Record(fields) = record else {
-            let value = self.value_of(record)?;
+            let value = self.value_of(wire, record)?;
             if !matches!(value, Value::Null) {
                 self.filler.wrong("location", value.shape(), "a record");
             }
@@ -324,21 +354,21 @@ impl<'p> Reader<'_, 'p, '_> {
         for field in fields {
             let node = field.node;
             match field.places[Within::Location as usize] {
-                0 => place.lon = self.coordinate("lon", node)?,
-                1 => place.lat = self.coordinate("lat", node)?,
-                2 => place.accuracy_m = self.accuracy(node)?,
+                0 => place.lon = self.coordinate(wire, "lon", node)?,
+                1 => place.lat = self.coordinate(wire, "lat", node)?,
+                2 => place.accuracy_m = self.accuracy(wire, node)?,
                 3 => {
                     let named =
-                        self.named("location.datum", node, |symbol| symbol.datum, Datum::from_name)?;
+                        self.named(wire, "location.datum", node, |symbol| symbol.datum, Datum::from_name)?;
                     place.datum = named.unwrap_or_default();
                 }
-                4 => place.mocked = self.mocked(node)?,
+                4 => place.mocked = self.mocked(wire, node)?,
                 5 => {
                     let named =
-                        self.named("location.platform", node, |symbol| symbol.platform, platform_of)?;
+                        self.named(wire, "location.platform", node, |symbol| symbol.platform, platform_of)?;
                     place.platform = named.unwrap_or_default();
                 }
-                _ => self.unknown(node)?,
+                _ => *wire = self.unknown(*wire, node)?,
             }
         }
         self.filler.location(&place);
@@ -346,8 +376,8 @@ impl<'p> Reader<'_, 'p, '_> {
     }
 
     #[inline(always)]
-    fn coordinate(&mut self, name: &str, node: usize) -> Option<Option<f64>> {
-        let value = self.value(node)?;
+    fn coordinate(&mut self, wire: &mut Wire<'_>, name: &str, node: usize) -> Option<Option<f64>> {
+        let value = self.value(wire, node)?;
         let number = value.number();
         if number.is_none() {
             let message = format!("`location.{name}` is {}, expected a number", value.shape());
@@ -357,8 +387,8 @@ impl<'p> Reader<'_, 'p, '_> {
     }
 
     #[inline(always)]
-    fn accuracy(&mut self, node: usize) -> Option<Option<f64>> {
-        let value = self.value(node)?;
+    fn accuracy(&mut self, wire: &mut Wire<'_>, node: usize) -> Option<Option<f64>> {
+        let value = self.value(wire, node)?;
         if !matches!(value, Value::Null) && value.number().is_none() {
             self.filler.wrong("location.accuracy_m", value.shape(), "a number");
         }
@@ -366,8 +396,8 @@ impl<'p> Reader<'_, 'p, '_> {
     }
 
     #[inline(always)]
-    fn mocked(&mut self, node: usize) -> Option<bool> {
-        let value = self.value(node)?;
+    fn mocked(&mut self, wire: &mut Wire<'_>, node: usize) -> Option<bool> {
+        let value = self.value(wire, node)?;
         match truth(value) {
             Some(mocked) => Some(mocked),
             None => {
@@ -379,12 +409,18 @@ impl<'p> Reader<'_, 'p, '_> {
 
     /// A list whose items `item` reads.
     #[inline(always)]
-    fn list(&mut self, name: &str, node: usize, item: fn(&mut Self, &'p Node) -> Option<()>) -> Option<()> {
+    fn list<'a>(
+        &mut self,
+        wire: &mut Wire<'a>,
+        name: &str,
+        node: usize,
+        item: impl Fn(&mut Self, &mut Wire<'a>, &'p Node) -> Option<()>,
+    ) -> Option<()> {
         let nodes = self.nodes;
-        match self.branch(node)? {
-            Node::Array(items) => self.blocks(|reader| item(reader, &nodes[*items])),
+        match self.branch(wire, node)? {
+            Node::Array(items) => blocks(wire, |wire| item(self, wire, &nodes[*items])),
             other => {
-                let value = self.value_of(other)?;
+                let value = self.value_of(wire, other)?;
                 if !matches!(value, Value::Null) {
                     self.filler.wrong(name, value.shape(), "an array");
                 }
@@ -393,8 +429,9 @@ impl<'p> Reader<'_, 'p, '_> {
         }
     }
 
-    fn access_point(&mut self, node: &'p Node) -> Option<()> {
-        let Node::Record(fields) = self.item(node)? else {
+    #[inline(always)]
+    fn access_point(&mut self, wire: &mut Wire<'_>, node: &'p Node) -> Option<()> {
+        let Node::Record(fields) = self.item(wire, node)? else {
             self.filler.ignore_access_point();
             return Some(());
         };
@@ -402,10 +439,10 @@ impl<'p> Reader<'_, 'p, '_> {
         for field in fields {
             let place = field.places[Within::AccessPoint as usize];
             if place == UNKNOWN {
-                self.unknown(field.node)?;
+                *wire = self.unknown(*wire, field.node)?;
                 continue;
             }
-            let value = self.value(field.node)?;
+            let value = self.value(wire, field.node)?;
             match place {
                 0 => seen.bssid = if let Value::Bytes(bytes) = value { values::bssid(bytes) } else { None },
                 1 => seen.rssi_dbm = rssi(value, &mut is_usable),
@@ -421,16 +458,17 @@ impl<'p> Reader<'_, 'p, '_> {
         Some(())
     }
 
-    fn beacon(&mut self, node: &'p Node) -> Option<()> {
-        let Node::Record(fields) = self.item(node)? else { return Some(()) };
+    #[inline(always)]
+    fn beacon(&mut self, wire: &mut Wire<'_>, node: &'p Node) -> Option<()> {
+        let Node::Record(fields) = self.item(wire, node)? else { return Some(()) };
         let (mut seen, mut is_usable) = (SeenBeacon::default(), true);
         for field in fields {
             let place = field.places[Within::Beacon as usize];
             if place == UNKNOWN {
-                self.unknown(field.node)?;
+                *wire = self.unknown(*wire, field.node)?;
                 continue;
             }
-            let value = self.value(field.node)?;
+            let value = self.value(wire, field.node)?;
             match place {
                 0 => seen.uuid = if let Value::Bytes(bytes) = value { values::uuid(bytes) } else { None },
                 1 => seen.major = beacon_number(value),
@@ -446,23 +484,24 @@ impl<'p> Reader<'_, 'p, '_> {
 
     /// The record of a list's item; anything else is passed, and given back as null.
     #[inline(always)]
-    fn item(&mut self, node: &'p Node) -> Option<&'p Node> {
+    fn item(&self, wire: &mut Wire<'_>, node: &'p Node) -> Option<&'p Node> {
         let mut node = node;
         while let Node::Union(branches) = node {
-            let at = usize::try_from(self.long()?).ok()?;
+            let at = usize::try_from(wire.long()?).ok()?;
             node = &self.nodes[*branches.get(at)?];
         }
         if !matches!(node, Node::Record(_)) {
-            self.value_of(node)?;
+            self.value_of(wire, node)?;
             return Some(&Node::Null);
         }
         Some(node)
     }
 
-    fn photo(&mut self, node: usize) -> Option<()> {
-        let record = self.branch(node)?;
+    #[inline(always)]
+    fn photo(&mut self, wire: &mut Wire<'_>, node: usize) -> Option<()> {
+        let record = self.branch(wire, node)?;
         let Node::Record(fields) = record else {
-            let value = self.value_of(record)?;
+            let value = self.value_of(wire, record)?;
             if !matches!(value, Value::Null) {
                 self.filler.wrong("photo", value.shape(), "a record");
             }
@@ -470,8 +509,8 @@ impl<'p> Reader<'_, 'p, '_> {
         };
         for field in fields {
             match field.places[Within::Photo as usize] {
-                UNKNOWN => self.unknown(field.node)?,
-                place => match self.value(field.node)? {
+                UNKNOWN => *wire = self.unknown(*wire, field.node)?,
+                place => match self.value(wire, field.node)? {
                     Value::Bytes(text) => self.filler.draft.has_photo |= place == 0 && !text.is_empty(),
                     Value::Null => {}
                     other => self.filler.wrong("photo", other.shape(), "texts"),

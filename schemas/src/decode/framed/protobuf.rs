@@ -34,16 +34,6 @@ pub(super) fn read(body: &[u8], punch: &[u32], batch: &mut Batch, draft: &mut Dr
 #[derive(Clone, Copy)]
 struct Wire<'a>(&'a [u8]);
 
-/// One field's value.
-#[derive(Clone, Copy, Debug)]
-enum Value<'a> {
-    Varint(u64),
-    Fixed64(u64),
-    Bytes(&'a [u8]),
-    Fixed32,
-    Group,
-}
-
 /// How deep groups may lie in each other, as in other readers.
 const GROUP_DEPTH_MAX: u32 = 100;
 
@@ -83,30 +73,31 @@ impl<'a> Wire<'a> {
         Some(bytes)
     }
 
-    /// The next field's number and value.
-    #[inline(always)]
-    fn field(&mut self) -> Option<(u32, Value<'a>)> {
+    /// Passes a field of any type: its number, and what its value is.
+    fn past(&mut self) -> Option<(u32, &'static str)> {
         let tag = u32::try_from(self.varint()?).ok()?;
         let number = tag >> 3;
-        let value = match tag & 7 {
-            0 => Value::Varint(self.varint()?),
-            1 => {
-                let (bytes, rest) = self.0.split_first_chunk::<8>()?;
-                self.0 = rest;
-                Value::Fixed64(u64::from_le_bytes(*bytes))
-            }
-            2 => Value::Bytes(self.bytes()?),
-            3 => {
-                self.group(number, GROUP_DEPTH_MAX)?;
-                Value::Group
-            }
-            5 => {
-                self.0 = self.0.split_first_chunk::<4>()?.1;
-                Value::Fixed32
-            }
+        let found = match tag & 7 {
+            0 => self.varint().map(|_| "a varint")?,
+            1 => self.chunk::<8>().map(|_| "eight bytes")?,
+            2 => self.bytes().map(|_| "a length and bytes")?,
+            3 => self.group(number, GROUP_DEPTH_MAX).map(|()| "a group")?,
+            5 => self.chunk::<4>().map(|_| "four bytes")?,
             _ => return None,
         };
-        (number > 0).then_some((number, value))
+        (number > 0).then_some((number, found))
+    }
+
+    #[inline(always)]
+    fn chunk<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (bytes, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*bytes)
+    }
+
+    #[inline(always)]
+    fn double(&mut self) -> Option<f64> {
+        self.chunk().map(f64::from_le_bytes)
     }
 
     /// Passes a group up to its end.
@@ -116,11 +107,11 @@ impl<'a> Wire<'a> {
             let tag = u32::try_from(self.varint()?).ok()?;
             match tag & 7 {
                 0 => _ = self.varint()?,
-                1 => self.0 = self.0.split_first_chunk::<8>()?.1,
+                1 => _ = self.chunk::<8>()?,
                 2 => _ = self.bytes()?,
                 3 => self.group(tag >> 3, depth.checked_sub(1)?)?,
                 4 => return (tag >> 3 == number).then_some(()),
-                5 => self.0 = self.0.split_first_chunk::<4>()?.1,
+                5 => _ = self.chunk::<4>()?,
                 _ => return None,
             }
         }
@@ -157,27 +148,27 @@ const DATUMS: &[Datum] = &[Datum::Gcj02, Datum::Bd09];
 
 impl Reader<'_> {
     fn punch(&mut self, mut wire: Wire<'_>) -> Option<()> {
-        while !wire.0.is_empty() {
-            match wire.field()? {
-                (1, Value::Bytes(text)) => self.filler.draft.event_id = self.filler.text("event_id", text),
-                (2, Value::Bytes(text)) => {
-                    self.filler.draft.employee_id = self.filler.text("employee_id", text)
-                }
-                (3, Value::Varint(value)) => self.filler.draft.kind = self.named("kind", value, KINDS),
-                (4, Value::Varint(value)) => self.filler.occurred_at(EventTime::from_ms(value as i64)),
-                (5, Value::Varint(value)) => self.filler.draft.origin = self.named("origin", value, ORIGINS),
-                (6, Value::Varint(value)) => {
-                    self.filler.draft.trigger = self.named("trigger", value, TRIGGERS)
-                }
-                (7, Value::Bytes(text)) => self.filler.draft.device_id = self.filler.text("device_id", text),
-                (8, Value::Bytes(text)) => self.filler.draft.site_claim = self.filler.text("site_id", text),
-                (9, Value::Bytes(bytes)) => self.location(Wire(bytes))?,
-                (10, Value::Bytes(bytes)) => self.access_point(Wire(bytes))?,
-                (11, Value::Bytes(bytes)) => self.beacon(Wire(bytes))?,
-                (12, Value::Bytes(bytes)) => self.photo(Wire(bytes))?,
-                (13 | 14, Value::Bytes(_)) => {}
-                (15, Value::Bytes(text)) => self.filler.draft.time_zone = self.filler.text("tz", text),
-                (number, value) => self.other("Punch", number, 15, value),
+        while let [tag, rest @ ..] = wire.0 {
+            // The tag of a known field with its own wire type is one byte: one jump for both.
+            let before = wire;
+            wire.0 = rest;
+            match tag {
+                0x0a => self.filler.draft.event_id = self.filler.text("event_id", wire.bytes()?),
+                0x12 => self.filler.draft.employee_id = self.filler.text("employee_id", wire.bytes()?),
+                0x18 => self.filler.draft.kind = self.named("kind", wire.varint()?, KINDS),
+                0x20 => self.filler.occurred_at(EventTime::from_ms(wire.varint()? as i64)),
+                0x28 => self.filler.draft.origin = self.named("origin", wire.varint()?, ORIGINS),
+                0x30 => self.filler.draft.trigger = self.named("trigger", wire.varint()?, TRIGGERS),
+                0x3a => self.filler.draft.device_id = self.filler.text("device_id", wire.bytes()?),
+                0x42 => self.filler.draft.site_claim = self.filler.text("site_id", wire.bytes()?),
+                0x4a => self.location(Wire(wire.bytes()?))?,
+                0x52 => self.access_point(Wire(wire.bytes()?))?,
+                0x5a => self.beacon(Wire(wire.bytes()?))?,
+                0x62 => self.photo(Wire(wire.bytes()?))?,
+                // What decides nothing is not looked at.
+                0x6a | 0x72 => _ = wire.bytes()?,
+                0x7a => self.filler.draft.time_zone = self.filler.text("tz", wire.bytes()?),
+                _ => wire = self.other("Punch", 15, before)?,
             }
         }
         Some(())
@@ -185,19 +176,14 @@ impl Reader<'_> {
 
     /// A field that no version has, or one with another wire type than the contract's.
     #[cold]
-    fn other(&mut self, message: &str, number: u32, known: u32, value: Value<'_>) {
+    fn other<'a>(&mut self, message: &str, known: u32, mut wire: Wire<'a>) -> Option<Wire<'a>> {
+        let (number, found) = wire.past()?;
         if number > known {
             self.filler.batch.unknown_fields += 1;
-            return;
+        } else {
+            self.filler.wrong(&format!("{message}.{number}"), found, "the type of punch.proto");
         }
-        let found = match value {
-            Value::Varint(_) => "a varint",
-            Value::Fixed64(_) => "eight bytes",
-            Value::Bytes(_) => "a length and bytes",
-            Value::Fixed32 => "four bytes",
-            Value::Group => "a group",
-        };
-        self.filler.wrong(&format!("{message}.{number}"), found, "the type of punch.proto");
+        Some(wire)
     }
 
     /// The value that a number above 0 names; `None` for 0, which says nothing.
@@ -216,21 +202,25 @@ impl Reader<'_> {
         }
     }
 
+    #[inline(always)]
     fn location(&mut self, mut wire: Wire<'_>) -> Option<()> {
         let mut place = self.place.unwrap_or_default();
-        while !wire.0.is_empty() {
-            match wire.field()? {
-                (1, Value::Fixed64(bits)) => place.lon = Some(f64::from_bits(bits)),
-                (2, Value::Fixed64(bits)) => place.lat = Some(f64::from_bits(bits)),
-                (3, Value::Fixed64(bits)) => place.accuracy_m = Some(f64::from_bits(bits)),
-                (4, Value::Varint(value)) => {
-                    place.datum = self.named("location.datum", value, DATUMS).unwrap_or_default();
+        while let [tag, rest @ ..] = wire.0 {
+            let before = wire;
+            wire.0 = rest;
+            match tag {
+                0x09 => place.lon = Some(wire.double()?),
+                0x11 => place.lat = Some(wire.double()?),
+                0x19 => place.accuracy_m = Some(wire.double()?),
+                0x20 => {
+                    place.datum = self.named("location.datum", wire.varint()?, DATUMS).unwrap_or_default()
                 }
-                (5, Value::Varint(value)) => place.mocked = value != 0,
-                (6, Value::Varint(value)) => {
-                    place.platform = self.named("location.platform", value, PLATFORMS).unwrap_or_default();
+                0x28 => place.mocked = wire.varint()? != 0,
+                0x30 => {
+                    let named = self.named("location.platform", wire.varint()?, PLATFORMS);
+                    place.platform = named.unwrap_or_default();
                 }
-                (number, value) => self.other("Location", number, 6, value),
+                _ => wire = self.other("Location", 6, before)?,
             }
         }
         self.place = Some(place);
@@ -239,17 +229,16 @@ impl Reader<'_> {
 
     #[inline(always)]
     fn access_point(&mut self, mut wire: Wire<'_>) -> Option<()> {
-        let mut seen = Sighting::default();
-        let mut is_usable = true;
-        while !wire.0.is_empty() {
-            match wire.field()? {
-                (1, Value::Bytes(bytes)) => seen.bssid = values::bssid(bytes),
-                (2, Value::Varint(value)) => seen.rssi_dbm = Some(zigzag_rssi(value)),
-                (3, Value::Varint(value)) => seen.connected = value != 0,
-                (4, Value::Varint(value)) => seen.age_ms = value as u32,
-                (5.., _) => self.filler.batch.unknown_fields += 1,
-                // A malformed access point is ignored, never a reject.
-                _ => is_usable = false,
+        let (mut seen, mut is_usable) = (Sighting::default(), true);
+        while let [tag, rest @ ..] = wire.0 {
+            let before = wire;
+            wire.0 = rest;
+            match tag {
+                0x0a => seen.bssid = values::bssid(wire.bytes()?),
+                0x10 => seen.rssi_dbm = Some(zigzag_rssi(wire.varint()?)),
+                0x18 => seen.connected = wire.varint()? != 0,
+                0x20 => seen.age_ms = wire.varint()? as u32,
+                _ => wire = self.other_of_sighting(before, &mut is_usable)?,
             }
         }
         if is_usable {
@@ -260,19 +249,31 @@ impl Reader<'_> {
         Some(())
     }
 
+    /// An unknown field of an access point or beacon, which does not touch it, or a known one of another type, which makes
+    /// it malformed: ignored, never a reject.
+    #[cold]
+    fn other_of_sighting<'a>(&mut self, mut wire: Wire<'a>, is_usable: &mut bool) -> Option<Wire<'a>> {
+        match wire.past()? {
+            (5.., _) => self.filler.batch.unknown_fields += 1,
+            _ => *is_usable = false,
+        }
+        Some(wire)
+    }
+
     #[inline(always)]
     fn beacon(&mut self, mut wire: Wire<'_>) -> Option<()> {
         // A number of 0 is not on the wire.
         let mut seen = SeenBeacon { major: Some(0), minor: Some(0), ..SeenBeacon::default() };
         let mut is_usable = true;
-        while !wire.0.is_empty() {
-            match wire.field()? {
-                (1, Value::Bytes(bytes)) => seen.uuid = values::uuid(bytes),
-                (2, Value::Varint(value)) => seen.major = u16::try_from(value as u32).ok(),
-                (3, Value::Varint(value)) => seen.minor = u16::try_from(value as u32).ok(),
-                (4, Value::Varint(value)) => seen.rssi_dbm = Some(zigzag_rssi(value)),
-                (5.., _) => self.filler.batch.unknown_fields += 1,
-                _ => is_usable = false,
+        while let [tag, rest @ ..] = wire.0 {
+            let before = wire;
+            wire.0 = rest;
+            match tag {
+                0x0a => seen.uuid = values::uuid(wire.bytes()?),
+                0x10 => seen.major = u16::try_from(wire.varint()? as u32).ok(),
+                0x18 => seen.minor = u16::try_from(wire.varint()? as u32).ok(),
+                0x20 => seen.rssi_dbm = Some(zigzag_rssi(wire.varint()?)),
+                _ => wire = self.other_of_sighting(before, &mut is_usable)?,
             }
         }
         if is_usable {
@@ -282,11 +283,13 @@ impl Reader<'_> {
     }
 
     fn photo(&mut self, mut wire: Wire<'_>) -> Option<()> {
-        while !wire.0.is_empty() {
-            match wire.field()? {
-                (1, Value::Bytes(text)) => self.filler.draft.has_photo = !text.is_empty(),
-                (2, Value::Bytes(_)) => {}
-                (number, value) => self.other("Photo", number, 2, value),
+        while let [tag, rest @ ..] = wire.0 {
+            let before = wire;
+            wire.0 = rest;
+            match tag {
+                0x0a => self.filler.draft.has_photo = !wire.bytes()?.is_empty(),
+                0x12 => _ = wire.bytes()?,
+                _ => wire = self.other("Photo", 2, before)?,
             }
         }
         Some(())
