@@ -18,5 +18,5 @@ pub mod tables;
 
 mod civil;
 
-pub use decode::{Decoder, Format, ImportOptions, RawRecord};
+pub use decode::{Decoded, Decoder, Format, ImportOptions, RawRecord};
 pub use punch::PunchLine;

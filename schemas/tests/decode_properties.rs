@@ -129,11 +129,6 @@ fn punch() -> impl Strategy<Value = (PunchLine, EventTime)> {
     })
 }
 
-/// Numbers of more than 15 digits may be read one unit in the last place off: a nanometre of a longitude.
-fn assert_near(read: f64, written: f64) {
-    assert!((read - written).abs() <= written.abs() * f64::EPSILON, "{read} is not {written}");
-}
-
 /// Checks every field of `line` against what the batch holds.
 fn assert_same(line: &PunchLine, time: EventTime, batch: &Batch) {
     assert!(batch.rejects.is_empty(), "{:?}", batch.rejects);
@@ -150,10 +145,10 @@ fn assert_same(line: &PunchLine, time: EventTime, batch: &Batch) {
     assert_eq!(punch.has_photo, line.photo.is_some());
     assert_eq!(punch.fix.is_some(), line.location.is_some());
     if let (Some(fix), Some(location)) = (punch.fix, &line.location) {
-        assert_near(fix.point.lon(), location.lon);
-        assert_near(fix.point.lat(), location.lat);
+        assert_eq!(fix.point.lon(), location.lon);
+        assert_eq!(fix.point.lat(), location.lat);
         assert_eq!(fix.accuracy_m.is_some(), location.accuracy_m.is_some());
-        assert_near(fix.accuracy_m.unwrap_or(0.0), location.accuracy_m.unwrap_or(0.0));
+        assert_eq!(fix.accuracy_m.unwrap_or(0.0), location.accuracy_m.unwrap_or(0.0));
         assert_eq!(fix.datum.name(), location.datum.as_deref().unwrap_or("wgs84"));
         assert_eq!(fix.mocked, location.mocked.unwrap_or(false));
         let platform = match location.platform.as_deref() {

@@ -14,6 +14,7 @@ mod counting;
 mod fingerprint;
 mod judge;
 mod locator;
+mod phone_records;
 
 pub use chain::{BATCH_RECORDS, Chain, Scale};
 pub use cities::Cities;
@@ -21,6 +22,7 @@ pub use counting::Counting;
 pub use fingerprint::Fingerprint;
 pub use judge::Judge;
 pub use locator::Locator;
+pub use phone_records::phone_records;
 
 /// Whether to run tiny: under `cargo test` (a benchmark is then called without `--bench`), by `--test`, or by
 /// `MUSTER_BENCH_TINY=1`.

@@ -1,27 +1,34 @@
 //! Records into batches: the first step of the hot path. A record becomes exactly one punch or one reject.
 //!
-//! In: the bytes of one record (JSON from a log; lines of CSV and of time clocks from files).  Out: a `Punch` or a
+//! In: the bytes of one record (JSON, Avro or Protobuf from a log; lines of CSV and of time clocks from files).  Out: a `Punch` or a
 //! `Reject` in a `model::Batch`.  Owns: scratch buffers, reused; the options of one source.
 //! Absent on purpose: allocation per well-formed record once the batch and the scratch are warm (only a text with
 //! escapes that is kept makes the JSON reader allocate), `serde_json::Value`, and any judgement: an unknown person, a
 //! fix on the moon's side of the earth or a time of next year is still a punch.
 //! Invariants: a reject leaves nothing behind in the batch but itself, kept by `Batch::roll_back`; no bytes panic and
-//! none overflow the stack, kept by `tests/decode_properties.rs`; nothing is allocated, by `tests/decode_allocation.rs`.
+//! none overflow the stack, kept by `tests/decode_properties.rs`; nothing is allocated, by `tests/decode_allocation.rs`; the
+//! scanner agrees with the general reader, by `tests/scan_agrees.rs`.
 //! Why so: fields that decide nothing (`note`, `notice_version`) are not looked at; fields that decide something are
 //! strict, because a punch that was half understood is worse for a payroll clerk than a dead letter that says why. JSON
-//! numbers are read by `serde_json`'s fast path: beyond 15 digits the last bit may differ, a nanometre of a longitude.
+//! is read by a scanner where it looks as expected, by a general reader where it does not; both give the same answer.
 
 mod attlog;
 mod cn_terminal;
 mod csv;
+mod cursor;
 mod draft;
+mod framed;
+mod hex;
 mod import;
 mod json;
 mod json_nested;
 mod json_shape;
+mod scan;
+mod scan_radios;
 mod time_text;
 
 pub use csv::{ColumnNames, CsvColumns, CsvHeaderError};
+pub use framed::{AvroSchemaError, SchemaId, WriterSchema};
 
 use jiff::tz::TimeZone;
 use model::{Batch, EventTime, Kind, Offset, Reject, RejectCode};
@@ -36,6 +43,8 @@ pub const RECORD_BYTES_MAX: usize = 256 * 1024;
 pub enum Format {
     /// One JSON object a record (contract, section 1).
     Json,
+    /// Avro, Protobuf or JSON in a schema registry's frame; the schemas as [`Decoder::add_schema`] told them.
+    Framed,
     /// CSV with a header; the columns as resolved from it.
     Csv(CsvColumns),
     /// The `attlog.dat` of ZKTeco time clocks: person, local time, device, state, verify mode, work code, by tabs.
@@ -102,23 +111,61 @@ pub struct Decoder {
     format: Format,
     options: ImportOptions,
     cells: csv::Cells,
+    json: JsonReader,
+    schemas: framed::Schemas,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// Its punch, or its reject, is in the batch.
+    Taken,
+    /// It is framed with a schema's id that nobody has added, and the batch is as it was: add the schema, then decode
+    /// the record again.
+    UnknownSchema(SchemaId),
+}
+
+/// Who reads JSON.
+#[derive(Clone, Copy, Debug)]
+enum JsonReader {
+    /// The scanner, then whoever it leaves the record to.
+    ScannerFirst,
+    General,
 }
 
 impl Decoder {
     /// A decoder for records of `format`.
     pub fn new(format: Format, options: ImportOptions) -> Self {
-        Self { format, options, cells: csv::Cells::default() }
+        Self {
+            format,
+            options,
+            cells: csv::Cells::default(),
+            json: JsonReader::ScannerFirst,
+            schemas: framed::Schemas::default(),
+        }
     }
 
-    /// Pushes the record's punch, or its reject, and moves the batch's end behind it if it is not there already.
-    pub fn decode(&mut self, record: RawRecord<'_>, batch: &mut Batch) {
-        batch.next = batch.next.max(record.offset.next());
+    /// Tells the schema of an id of the registry; for ever, as ids are never given again.
+    pub fn add_schema(&mut self, id: SchemaId, schema: WriterSchema) {
+        self.schemas.add(id, schema);
+    }
+
+    /// A decoder of JSON without the fast way in: slow, and what the fast one is held against.
+    pub fn general_json(options: ImportOptions) -> Self {
+        Self { json: JsonReader::General, ..Self::new(Format::Json, options) }
+    }
+
+    /// Pushes the record's punch, or its reject, and moves the batch's end behind it if it is not there already; of a
+    /// record under an unknown schema nothing of that. Other formats than [`Format::Framed`] know no unknown schemas.
+    pub fn decode(&mut self, record: RawRecord<'_>, batch: &mut Batch) -> Decoded {
         let mark = batch.mark();
         let mut draft = draft::Draft::new(batch);
         let fault = match self.read(record, batch, &mut draft) {
             Ok(()) => draft.push(record, batch),
-            Err(fault) => Err(fault),
+            Err(Stop::Fault(fault)) => Err(fault),
+            Err(Stop::UnknownSchema(id)) => return Decoded::UnknownSchema(id),
         };
+        batch.next = batch.next.max(record.offset.next());
         if let Err(fault) = fault {
             // Text of the draft is read before the batch forgets it.
             let id = |text| Some(batch.text(text)).filter(|id| !id.is_empty()).map(str::to_owned);
@@ -133,6 +180,7 @@ impl Decoder {
                 event_id,
             });
         }
+        Decoded::Taken
     }
 
     fn read(
@@ -140,28 +188,67 @@ impl Decoder {
         record: RawRecord<'_>,
         batch: &mut Batch,
         draft: &mut draft::Draft,
-    ) -> Result<(), Fault> {
-        let Some(value) = record.value else {
-            return Err(Fault::new(RejectCode::NullValue, "the record has no value"));
+    ) -> Result<(), Stop> {
+        let Some(mut value) = record.value else {
+            return Err(Fault::new(RejectCode::NullValue, "the record has no value").into());
         };
         let max = self.options.record_bytes_max;
         if value.len() > max {
             let message = format!("the record has {} bytes or more, a punch has at most {max}", value.len());
-            return Err(Fault::new(RejectCode::TooLarge, message));
+            return Err(Fault::new(RejectCode::TooLarge, message).into());
         }
-        let text = std::str::from_utf8(value).map_err(|error| {
-            let message = format!("byte {} is not UTF-8", error.valid_up_to());
-            Fault::new(RejectCode::NotUtf8, message)
-        })?;
+        if self.format == Format::Framed {
+            value = match framed::read(value, &self.schemas, batch, draft) {
+                framed::Framed::Read(outcome) => return outcome.map_err(Stop::Fault),
+                framed::Framed::Unknown(id) => return Err(Stop::UnknownSchema(id)),
+                framed::Framed::Json(value) => value,
+            };
+        }
+        let text = simdutf8::basic::from_utf8(value).map_err(|_| not_utf8(value))?;
         // Files begin with a byte order mark where some editors made them.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        match &self.format {
-            Format::Json => json::read(text, batch, draft),
+        let outcome = match &self.format {
+            Format::Json | Format::Framed => match self.json {
+                JsonReader::ScannerFirst => read_json(text, batch, draft),
+                JsonReader::General => json::read(text, batch, draft),
+            },
             Format::Csv(columns) => csv::read(text, columns, &self.options, &mut self.cells, batch, draft),
             Format::AttLog => attlog::read(text, &self.options, batch, draft),
             Format::CnTerminal => cn_terminal::read(text, &self.options, &mut self.cells, batch, draft),
-        }
+        };
+        Ok(outcome?)
     }
+}
+
+/// Why reading a record stopped before its punch was complete.
+enum Stop {
+    Fault(Fault),
+    UnknownSchema(SchemaId),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+fn not_utf8(value: &[u8]) -> Fault {
+    let valid = std::str::from_utf8(value).map_or_else(|error| error.valid_up_to(), str::len);
+    Fault::new(RejectCode::NotUtf8, format!("byte {valid} is not UTF-8"))
+}
+
+/// Reads by the scanner; what it does not recognise at once, from the beginning by the general reader.
+fn read_json(text: &str, batch: &mut Batch, draft: &mut draft::Draft) -> Result<(), Fault> {
+    let (mark, unknown_fields) = (batch.mark(), batch.unknown_fields);
+    for scan in [scan::read::<false>, scan::read::<true>] {
+        if scan(text, batch, draft).is_some() {
+            return Ok(());
+        }
+        batch.roll_back(mark);
+        batch.unknown_fields = unknown_fields;
+        *draft = draft::Draft::new(batch);
+    }
+    json::read(text, batch, draft)
 }
 
 #[cfg(test)]

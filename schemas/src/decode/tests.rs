@@ -499,3 +499,24 @@ fn ids_of_imports_depend_on_clock_person_time_and_flags_alone() {
 }
 
 const EXPECTED_ID: &str = "bac92b2593d9cc5dad11b74babf2f34c";
+
+/// What producers usually write is for the scanner: were it left to the general reader, the answer would be the same, late.
+#[test]
+fn the_scanner_takes_what_producers_write() {
+    let takes = |text: &str| {
+        let mut batch = Batch::new(Partition::new(0), NextOffset::START);
+        let mut draft = draft::Draft::new(&batch);
+        let compact = scan::read::<false>(text, &mut batch, &mut draft).is_some();
+        let mut draft = draft::Draft::new(&batch);
+        (compact, scan::read::<true>(text, &mut batch, &mut draft).is_some())
+    };
+    let golden = include_str!("../../golden/v1/punches.ndjson");
+    let taken = golden.lines().filter(|line| takes(line).0).count();
+    assert_eq!(taken, 4, "of the golden file the punches without lists in unknown fields");
+    let plain = r#"{"event_id":"p-1","employee_id":"E1","kind":"in","occurred_at":1795309111000,"origin":"phone","trigger":null,"location":{"lon":114.1694123456789,"lat":-22.3,"accuracy_m":5},"wifi":[{"bssid":"a4:56:30:0b:9c:ff","rssi":-61},{"bssid":"","rssi":null}],"beacons":[{"uuid":"fda50693a4e24fb1afcfc6eb07647825","major":1,"minor":2}],"later":"x"}"#;
+    assert_eq!(takes(plain), (true, true));
+    let spaced = plain.replace("\":", "\": ").replace(",\"", ", \"");
+    assert_eq!(takes(&spaced), (false, true), "as Python writes it");
+    let reordered = r#"{"tz":"UTC","origin":"phone","occurred_at":"2026-11-22T08:58:31.5Z","kind":"in","event_id":"p","employee_id":"E"}"#;
+    assert_eq!(takes(reordered), (true, true));
+}

@@ -29,19 +29,20 @@ fn general_rfc3339(text: &str) -> Option<EventTime> {
     Some(EventTime::from_us(timestamp.as_nanosecond().div_euclid(1_000) as i64))
 }
 
-fn usual_rfc3339(text: &[u8]) -> Option<EventTime> {
-    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-    if text.len() < 20 || separators.iter().any(|(at, byte)| text[*at] != *byte) {
-        return None;
-    }
-    let year = digits(&text[0..4])?;
-    let (month, day) = (digits(&text[5..7])?, digits(&text[8..10])?);
-    let (hour, minute, second) = (digits(&text[11..13])?, digits(&text[14..16])?, digits(&text[17..19])?);
+/// The same for the usual spelling only: `2026-11-22T08:58:31.250+08:00`, or with `Z`.
+pub(super) fn usual_rfc3339(text: &[u8]) -> Option<EventTime> {
+    let (date_time, rest) = text.split_first_chunk::<19>()?;
+    let date = DATE.pairs(date_time, 0)?;
+    let time = TIME.pairs(date_time, 8)?;
+    let clock = CLOCK.pairs(date_time, 11)?;
+    let pair = |pairs: u64, at: u32| (pairs >> (8 * at) & 0xff) as i64;
+    let (year, month, day) = (pair(date, 0) * 100 + pair(date, 2), pair(date, 5), pair(time, 0));
+    let (hour, minute, second) = (pair(time, 3), pair(time, 6), pair(clock, 6));
     let is_day = (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
     if !is_day || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let mut rest = &text[19..];
+    let mut rest = rest;
     let mut us = 0;
     if let [b'.', fraction @ ..] = rest {
         let len = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -68,6 +69,38 @@ fn usual_rfc3339(text: &[u8]) -> Option<EventTime> {
     let seconds =
         days_from_civil(year, month, day) * 86_400 + hour * 3_600 + (minute - offset_min) * 60 + second;
     Some(EventTime::from_us(seconds * 1_000_000 + us))
+}
+
+/// Where digits and separators stand in eight bytes.
+struct Layout {
+    text: u64,
+    /// What sets the high bit of a digit's value above 9, and of a separator's difference above 0.
+    room: u64,
+}
+
+const DATE: Layout = Layout::of(*b"0000-00-");
+const TIME: Layout = Layout::of(*b"00T00:00");
+const CLOCK: Layout = Layout::of(*b"00:00:00");
+
+impl Layout {
+    const fn of(text: [u8; 8]) -> Self {
+        let mut room = [0; 8];
+        let mut at = 0;
+        while at < 8 {
+            room[at] = if text[at] == b'0' { 0x76 } else { 0x7f };
+            at += 1;
+        }
+        Self { text: u64::from_le_bytes(text), room: u64::from_le_bytes(room) }
+    }
+
+    /// In each byte the number that the digits at its place and the next write, of the eight bytes at `at`; `None` if
+    /// something else stands there.
+    #[inline(always)]
+    fn pairs(&self, text: &[u8; 19], at: usize) -> Option<u64> {
+        let values = u64::from_le_bytes(*text.get(at..)?.first_chunk()?) ^ self.text;
+        let others = ((values & 0x7f7f_7f7f_7f7f_7f7f) + self.room) | values;
+        (others & 0x8080_8080_8080_8080 == 0).then(|| values * 10 + (values >> 8))
+    }
 }
 
 fn digits(text: &[u8]) -> Option<i64> {
