@@ -11,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use hot::{Chain, Judge, Locator, Scale};
+use hot::{Chain, Judge, Level, Locator, Scale};
 
 fn judge(criterion: &mut Criterion) {
     let chain = Chain::make(Scale::or_tiny(Scale::FULL));
@@ -36,9 +36,16 @@ fn judge(criterion: &mut Criterion) {
         }
         (begun.elapsed(), judge)
     };
+    let mut levelled = Judge::new(&roster, chain.begins());
+    levelled.level = Some(Level::default());
+    for batch in &located {
+        levelled.take_all(batch);
+        levelled.cut();
+    }
+    let (changes, level) = levelled.level.as_ref().expect("it was asked for").fingerprint();
     let (_, judged) = run();
     println!(
-        "judge: {punches} punches, {} stored, {} repeats, {} persons judged, hash {}",
+        "judge: {punches} punches, {} stored, {} repeats, {} persons judged, hash {}; {changes} said anew, hash {level}",
         judged.stored,
         judged.repeats,
         judged.judged,

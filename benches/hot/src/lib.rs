@@ -11,11 +11,13 @@
 mod chain;
 mod fingerprint;
 mod judge;
+mod level;
 mod locator;
 
 pub use chain::{BATCH_RECORDS, Chain, Scale};
 pub use fingerprint::Fingerprint;
 pub use judge::Judge;
+pub use level::Level;
 pub use locator::Locator;
 
 /// Whether to run tiny: under `cargo test` (a benchmark is then called without `--bench`), by `--test`, or by
