@@ -91,8 +91,8 @@ impl Judge {
         self.advance(located.clocks[at]);
         let (batch, verdicts) = (&located.batch, &located.verdicts);
         let (punch, verdict) = (&batch.punches[at], &verdicts.rows[at]);
-        let facts = Facts::of(batch, punch, verdict, None);
-        if self.state.lookup(facts.employee_id, facts.event_id).is_some() {
+        let facts = Facts::of(batch, punch, (&located.due.rows[at], verdict), None);
+        if self.state.lookup(&facts).is_some() {
             self.repeats += 1;
             return;
         }
@@ -113,7 +113,7 @@ impl Judge {
         self.rows.append(&row);
         self.stored += 1;
         let stored = row.stored_ref();
-        self.change(|state, sink| _ = state.apply(stored, sink));
+        self.change(|state, sink| _ = state.apply_arrived(&stored, &facts, sink));
     }
 
     /// Takes a located batch.

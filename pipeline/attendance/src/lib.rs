@@ -21,6 +21,7 @@ mod findings;
 mod judge;
 mod late;
 mod lists;
+mod lone;
 mod minutes;
 mod partition;
 mod roster;
@@ -31,7 +32,7 @@ mod timers;
 
 pub use arrival::{Arrival, Clocking, Facts};
 pub use believe::{Belief, Believer, Decided, LOOK_AHEAD_RECORDS};
-pub use book::{Book, Known, content_hash};
+pub use book::{Known, content_hash};
 pub use digest::{digest, digest_finding};
 pub use expect::{append_clocks, expect};
 pub use findings::anomaly_id;

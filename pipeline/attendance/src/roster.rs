@@ -17,11 +17,13 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use model::reference::ShiftPlan;
+use model::reference::{DayKind, RequestStatus, ShiftPlan};
 use model::{
     Correction, EventTime, Leave, Person, PersonIndex, Policy, PolicyIndex, Reference, Shift, Site, SiteIndex,
 };
 use std::hash::BuildHasher;
+
+use crate::minutes::corrected;
 
 /// Windows that overlap one another in a chain are judged together. A chain of more than this many shifts (windows of
 /// round the clock, week after week) is cut at fixed seven-day borders, so that judging one punch stays bounded.
@@ -64,6 +66,30 @@ impl Window {
     }
 }
 
+/// What looking up by time needs of a shift instance, two to a cache line.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    window: Window,
+    start: EventTime,
+    /// The place of the first shift of its run.
+    run: u32,
+    marks: Marks,
+}
+
+/// What a snapshot tells of a shift instance once and for all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks(u32);
+
+impl Marks {
+    const PLANNED: u32 = 1;
+    const PLAIN: u32 = 2;
+    const DAY_KIND_FROM: u32 = 2;
+
+    const fn has(self, mark: u32) -> bool {
+        self.0 & mark != 0
+    }
+}
+
 /// One snapshot with its look-up tables. Immutable; swap the whole.
 pub struct Roster {
     reference: Arc<Reference>,
@@ -74,9 +100,7 @@ pub struct Roster {
     shifts_from: Vec<u32>,
     leave_from: Vec<u32>,
     corrections_from: Vec<u32>,
-    windows: Vec<Window>,
-    /// For each shift, the place of the first shift of its run.
-    runs: Vec<u32>,
+    slots: Vec<Slot>,
     permitted: Vec<SiteIndex>,
     permitted_from: Vec<u32>,
     before_us_max: i64,
@@ -106,9 +130,10 @@ impl Roster {
         let before = starts().zip(&windows).map(|(start, window)| start.us_since(window.opens));
         let after = starts().zip(&windows).map(|(start, window)| window.closes.us_since(start));
         let (before_us_max, after_us_max) = (before.max().unwrap_or(0), after.max().unwrap_or(0));
+        let shifts_from = borders(count, reference.shifts.iter().map(|shift| shift.person));
+        let slots = slots(&reference, &shifts_from, &windows);
         let rows = Arc::clone(&reference);
         let debounces = rows.policies.iter().map(|policy| policy.debounce_s);
-        let shifts_from = borders(count, reference.shifts.iter().map(|shift| shift.person));
         let mut roster = Self {
             hasher,
             people,
@@ -119,9 +144,8 @@ impl Roster {
                 count,
                 reference.corrections.iter().map(|correction| correction.person),
             ),
-            runs: runs(&reference, &shifts_from, &windows),
+            slots,
             shifts_from,
-            windows,
             permitted: Vec::new(),
             permitted_from: Vec::new(),
             before_us_max,
@@ -131,6 +155,7 @@ impl Roster {
             reference,
         };
         roster.list_permitted();
+        roster.mark_plain();
         roster
     }
 
@@ -149,6 +174,20 @@ impl Roster {
             own.dedup();
             self.permitted.extend(&own);
             self.permitted_from.push(self.permitted.len() as u32);
+        }
+    }
+
+    /// Takes the mark from shifts that a request of the person touches.
+    fn mark_plain(&mut self) {
+        let reference = Arc::clone(&self.reference);
+        for row in reference.leave.iter().filter(|row| row.status == RequestStatus::Approved) {
+            let touched: Vec<ShiftIndex> = self.windows_in(row.person, row.from, row.until).collect();
+            touched.into_iter().for_each(|index| self.slots[index.0 as usize].marks.0 &= !Marks::PLAIN);
+        }
+        for row in reference.corrections.iter().filter(|row| row.status == RequestStatus::Approved) {
+            if let Some(index) = corrected(self, row) {
+                self.slots[index.0 as usize].marks.0 &= !Marks::PLAIN;
+            }
         }
     }
 
@@ -188,7 +227,19 @@ impl Roster {
 
     /// The acceptance window of the shift instance at `index`.
     pub fn window(&self, index: ShiftIndex) -> Window {
-        self.windows[index.0 as usize]
+        self.slots[index.0 as usize].window
+    }
+
+    /// Whether the shift instance at `index` is planned, its window overlaps no other, and no leave, permission or
+    /// correction that is or may come into force touches it: what holds about it rests on the clock and on the punches
+    /// within its window.
+    pub(crate) fn is_plain(&self, index: ShiftIndex) -> bool {
+        self.slots[index.0 as usize].marks.has(Marks::PLAIN)
+    }
+
+    /// What kind of day the shift instance at `index` counts for.
+    pub(crate) fn day_kind(&self, index: ShiftIndex) -> DayKind {
+        DayKind::ALL[(self.slots[index.0 as usize].marks.0 >> Marks::DAY_KIND_FROM) as usize]
     }
 
     /// The policy of the shift instance at `index`.
@@ -241,27 +292,26 @@ impl Roster {
         until: EventTime,
     ) -> impl Iterator<Item = ShiftIndex> + '_ {
         let all = self.shifts_of(person);
-        let shifts = &self.reference.shifts[all.start as usize..all.end as usize];
+        let slots = &self.slots[all.start as usize..all.end as usize];
         let earliest = from.plus_us(-self.after_us_max);
         let latest = until.plus_us(self.before_us_max);
-        let first = shifts.partition_point(|shift| shift.start < earliest) as u32 + all.start;
-        (first..all.end)
-            .take_while(move |at| self.reference.shifts[*at as usize].start <= latest)
-            .map(ShiftIndex)
-            .filter(move |index| {
-                let window = self.window(*index);
-                window.opens <= until && window.closes >= from
-            })
+        let first = slots.partition_point(|slot| slot.start < earliest);
+        let numbered = slots[first..].iter().zip(first as u32 + all.start..);
+        numbered
+            .take_while(move |(slot, _)| slot.start <= latest)
+            .filter(move |(slot, _)| slot.window.opens <= until && slot.window.closes >= from)
+            .map(|(_, at)| ShiftIndex(at))
     }
 
     /// A person's planned shift instances whose window holds `at`, by start.
     pub fn holding(&self, person: PersonIndex, at: EventTime) -> impl Iterator<Item = ShiftIndex> + '_ {
-        self.windows_in(person, at, at).filter(|index| self.shift_at(*index).plan == ShiftPlan::Planned)
+        self.windows_in(person, at, at).filter(|index| self.slots[index.0 as usize].marks.has(Marks::PLANNED))
     }
 
     /// The shift whose window holds `at`; of several the one with the nearest start, then the earlier.
     pub fn scheduled(&self, person: PersonIndex, at: EventTime) -> Option<ShiftIndex> {
-        self.holding(person, at).min_by_key(|index| self.shift_at(*index).start.us_since(at).saturating_abs())
+        let start = |index: &ShiftIndex| self.slots[index.0 as usize].start;
+        self.holding(person, at).min_by_key(|index| start(index).us_since(at).saturating_abs())
     }
 
     /// The policy for a punch at `at`: the scheduled shift's; else by the home site's org and policy name, the person's
@@ -310,9 +360,9 @@ impl Roster {
 
     /// The run of a shift instance: the contiguous range of the person's shifts that are judged together with it.
     pub(crate) fn run(&self, index: ShiftIndex) -> Range<u32> {
-        let first = self.runs[index.0 as usize];
+        let first = self.slots[index.0 as usize].run;
         let mut end = index.0 + 1;
-        while self.runs.get(end as usize) == Some(&first) {
+        while self.slots.get(end as usize).is_some_and(|slot| slot.run == first) {
             end += 1;
         }
         first..end
@@ -326,18 +376,19 @@ impl Roster {
             shift.start.us_since(at).max(at.us_since(shift.end)).max(0)
         };
         let mut holding = self.holding(person, at).peekable();
-        let first = self.runs[holding.peek()?.0 as usize];
+        let run_of = |index: ShiftIndex| self.slots[index.0 as usize].run;
+        let first = run_of(*holding.peek()?);
         let nearest = holding.min_by_key(distance)?;
-        let run = self.runs[nearest.0 as usize];
+        let run = run_of(nearest);
         debug_assert!(first <= run);
         Some(run)
     }
 
     /// From the first opening to the last closing of a run's windows.
     pub(crate) fn run_span(&self, run: Range<u32>) -> (EventTime, EventTime) {
-        let windows = &self.windows[run.start as usize..run.end as usize];
-        let opens = windows.iter().map(|window| window.opens).min();
-        let closes = windows.iter().map(|window| window.closes).max();
+        let slots = &self.slots[run.start as usize..run.end as usize];
+        let opens = slots.iter().map(|slot| slot.window.opens).min();
+        let closes = slots.iter().map(|slot| slot.window.closes).max();
         (opens.unwrap_or(EventTime::from_us(0)), closes.unwrap_or(EventTime::from_us(0)))
     }
 
@@ -418,8 +469,31 @@ fn window_of(reference: &Reference, shift: &Shift) -> Window {
     }
 }
 
+/// The shifts' slots. A run of one shift is plain as far as its neighbours go, unless it was cut off a chain.
+fn slots(reference: &Reference, shifts_from: &[u32], windows: &[Window]) -> Vec<Slot> {
+    let runs = runs(reference, shifts_from, windows);
+    let of_shift = |(at, shift): (usize, &Shift)| {
+        let (run, window) = (runs[at] & !CUT, windows[at]);
+        let is_planned = shift.plan == ShiftPlan::Planned;
+        let shares = |other: Option<&u32>| other.is_some_and(|other| *other & !CUT == run);
+        let before = at.checked_sub(1).and_then(|before| runs.get(before));
+        let is_lone = !shares(before) && !shares(runs.get(at + 1)) && runs[at] & CUT == 0;
+        let day_kind = reference.day_kind(&reference.site(shift.site).org, shift.business_date);
+        let day_kind = DayKind::ALL.iter().position(|kind| *kind == day_kind).unwrap_or(0) as u32;
+        let is_within = window.opens <= shift.start && shift.end <= window.closes;
+        let plain = if is_planned && is_lone && is_within { Marks::PLAIN } else { 0 };
+        let marks = u32::from(is_planned) * Marks::PLANNED | plain | day_kind << Marks::DAY_KIND_FROM;
+        Slot { window, start: shift.start, run, marks: Marks(marks) }
+    };
+    reference.shifts.iter().enumerate().map(of_shift).collect()
+}
+
+/// Marks the run of a chain that was cut.
+const CUT: u32 = 1 << 31;
+
 /// For each shift the place of the first shift of its run.
 fn runs(reference: &Reference, shifts_from: &[u32], windows: &[Window]) -> Vec<u32> {
+    assert!(windows.len() < CUT as usize, "a snapshot has fewer than 2^31 shifts");
     let mut runs = vec![0_u32; windows.len()];
     let mut by_opening: Vec<u32> = Vec::new();
     for borders in shifts_from.windows(2) {
@@ -452,6 +526,6 @@ fn number_runs(reference: &Reference, chain: Range<u32>, runs: &mut [u32]) {
         if is_cut && week(at) != week(first) {
             first = at;
         }
-        runs[at as usize] = first;
+        runs[at as usize] = first | if is_cut { CUT } else { 0 };
     }
 }

@@ -30,7 +30,7 @@ use model::position::partition_of;
 use model::reference::ShiftKind;
 use model::{AnomalyKind, AnomalyState, EventTime, StoredPunch};
 
-use crate::book::Book;
+use crate::book::{Book, Kept};
 use crate::due::DueTime;
 use crate::findings::anomaly_id;
 use crate::judge::Holds;
@@ -144,8 +144,9 @@ impl Scene<'_> {
     /// Whether any believed punch of our own lies in the window of the shift.
     fn shows(&self, shift: ShiftIndex) -> bool {
         let window = self.roster.window(shift);
-        let mut seen = self.book.seen(self.employee_id(shift), window.opens..window.closes.plus_us(1));
-        seen.any(|seen| seen.counts())
+        let punches = self.book.punches_of(self.roster.shift_at(shift).person);
+        let first = punches.partition_point(|kept| kept.occurred_at < window.opens);
+        punches[first..].iter().take_while(|kept| kept.occurred_at <= window.closes).any(Kept::counts)
     }
 }
 

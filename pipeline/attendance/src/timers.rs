@@ -8,8 +8,7 @@
 //! Why so: three instants for each of a month's shifts would be a gigabyte of heap; the shifts sorted by opening are
 //! their own schedule, and only the shifts under way have entries.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
 use model::reference::{RequestStatus, ShiftPlan};
 use model::{EventTime, PersonIndex};
@@ -64,13 +63,59 @@ pub fn next_instants(
     [no_show, Some(Instant { at: closed, timer: Timer::Closed(shift) }), settled].into_iter().flatten()
 }
 
+/// When, and the kind's place in [`Timer`]'s order.
+type Due = (EventTime, u8);
+
 /// The instants of one partition's people.
 #[derive(Debug, Default)]
 pub struct Timers {
+    /// How many people they are for.
+    pub(crate) people: usize,
     by_opening: Vec<ShiftIndex>,
     opened: usize,
-    heap: BinaryHeap<Reverse<Instant>>,
+    /// What falls due later: the rows of each instant and kind, in no order.
+    later: BTreeMap<Due, Rows>,
+    /// What is being taken out, the last row first; nothing of `later` comes before it, but for what was added since.
+    now: Option<(Due, Rows)>,
+    spent: Vec<Rows>,
 }
+
+/// Rows of the snapshot to which one instant means the same: as many as begin their shift together.
+type Rows = Vec<u32>;
+
+/// Lists of rows kept for their room.
+const SPENT_MAX: usize = 64;
+
+impl Timer {
+    fn parts(self) -> (u8, u32) {
+        match self {
+            Self::Listen(shift) => (0, shift.0),
+            Self::ListenAgain(shift) => (1, shift.0),
+            Self::NoShow(shift) => (2, shift.0),
+            Self::Held(shift) => (3, shift.0),
+            Self::Closed(shift) => (4, shift.0),
+            Self::Settled(shift) => (5, shift.0),
+            Self::Leave(row) => (6, row),
+            Self::Correction(row) => (7, row),
+        }
+    }
+
+    fn of((kind, row): (u8, u32)) -> Self {
+        match kind {
+            0 => Self::Listen(ShiftIndex(row)),
+            1 => Self::ListenAgain(ShiftIndex(row)),
+            2 => Self::NoShow(ShiftIndex(row)),
+            3 => Self::Held(ShiftIndex(row)),
+            4 => Self::Closed(ShiftIndex(row)),
+            5 => Self::Settled(ShiftIndex(row)),
+            6 => Self::Leave(row),
+            _ => Self::Correction(row),
+        }
+    }
+}
+
+/// The kinds that stand for a moment of a shift whose window has opened.
+const OF_SHIFT: std::ops::RangeInclusive<u8> = 2..=5;
 
 impl Timers {
     /// The timers of the people for whom `is_ours`, of a log that begins at `since` and whose clock stands at `clock`. A
@@ -86,6 +131,7 @@ impl Timers {
     ) -> Self {
         let mut timers = Self::default();
         for person in (0..roster.reference().people.len() as u32).map(PersonIndex).filter(|p| is_ours(*p)) {
+            timers.people += 1;
             timers.by_opening.extend(roster.shifts_of(person).map(ShiftIndex));
             timers.push_requests(roster, person, since, begin);
         }
@@ -99,7 +145,9 @@ impl Timers {
 
     /// Adds an instant.
     pub fn push(&mut self, instant: Instant) {
-        self.heap.push(Reverse(instant));
+        let (kind, row) = instant.timer.parts();
+        let spent = &mut self.spent;
+        self.later.entry((instant.at, kind)).or_insert_with(|| spent.pop().unwrap_or_default()).push(row);
     }
 
     /// Opens the windows that are open when the log's clock stands at `clock`.
@@ -111,17 +159,36 @@ impl Timers {
             }
             self.opened += 1;
             // As of the opening, not of `clock`: how far the clock moves at once must not matter.
-            self.heap.extend(next_instants(roster, shift, opens).map(Reverse));
+            next_instants(roster, shift, opens).for_each(|instant| self.push(instant));
         }
     }
 
     /// Takes out the next instant that is due when the log's clock stands at `clock`, of windows already opened.
     pub fn pop_due(&mut self, clock: EventTime) -> Option<Instant> {
-        let Reverse(instant) = self.heap.peek()?;
-        if instant.at > clock {
-            return None;
+        let first = self.later.first_key_value().map(|(due, _)| *due);
+        let now = self.now.as_ref().filter(|(_, rows)| !rows.is_empty()).map(|(due, _)| *due);
+        match (now, first) {
+            (None, first) => self.take(first.filter(|(at, _)| *at <= clock)?),
+            (Some(now), Some(first)) if first <= now => {
+                // Something earlier was added while this was being taken out.
+                let left = self.now.take().map(|(_, rows)| rows).unwrap_or_default();
+                self.later.entry(now).or_default().extend(left);
+                self.take(first);
+            }
+            _ => {}
         }
-        self.heap.pop().map(|Reverse(instant)| instant)
+        let ((at, kind), rows) = self.now.as_mut()?;
+        let row = if *at <= clock { rows.pop() } else { None };
+        row.map(|row| Instant { at: *at, timer: Timer::of((*kind, row)) })
+    }
+
+    fn take(&mut self, due: Due) {
+        let mut rows = self.later.remove(&due).unwrap_or_default();
+        rows.sort_unstable_by(|a, b| b.cmp(a));
+        let spent = self.now.replace((due, rows)).map(|(_, rows)| rows);
+        if self.spent.len() < SPENT_MAX {
+            self.spent.extend(spent);
+        }
     }
 
     /// The shifts whose window has opened, by opening.
@@ -131,23 +198,20 @@ impl Timers {
 
     /// The last instant of any shift whose window has opened.
     pub(crate) fn last_of_opened(&self) -> Option<EventTime> {
-        let of_shift = |instant: &&Reverse<Instant>| {
-            matches!(
-                instant.0.timer,
-                Timer::NoShow(_) | Timer::Held(_) | Timer::Closed(_) | Timer::Settled(_)
-            )
-        };
-        self.heap.iter().filter(of_shift).map(|instant| instant.0.at).max()
+        let now = self.now.as_ref().filter(|(_, rows)| !rows.is_empty()).map(|(due, _)| due);
+        let of_shift = |due: &&Due| OF_SHIFT.contains(&due.1);
+        self.later.keys().rev().chain(now).filter(of_shift).map(|(at, _)| *at).max()
     }
 
     fn resume(&mut self, roster: &Roster, clock: EventTime, held_us: i64) {
         self.opened = self.by_opening.partition_point(|shift| roster.window(*shift).opens <= clock);
-        for shift in &self.by_opening[..self.opened] {
+        for at in 0..self.opened {
+            let shift = self.by_opening[at];
             let is_left = |instant: &Instant| {
                 instant.at > clock
                     || matches!(instant.timer, Timer::NoShow(_)) && instant.at.plus_us(held_us) > clock
             };
-            self.heap.extend(next_instants(roster, *shift, clock).filter(is_left).map(Reverse));
+            next_instants(roster, shift, clock).filter(is_left).for_each(|instant| self.push(instant));
         }
     }
 

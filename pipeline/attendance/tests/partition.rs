@@ -46,6 +46,24 @@ fn row(world: &World, event: &str, kind: Kind, at: &str) -> StoredPunch {
     }
 }
 
+/// The facts of a punch that comes again.
+fn facts_of<'a>(state: &PartitionState, punch: &'a StoredPunch) -> Facts<'a> {
+    Facts {
+        person: state.roster().person(&punch.employee_id),
+        employee_id: &punch.employee_id,
+        event_id: EventId::new(&punch.event_id),
+        kind: punch.kind,
+        occurred_at: punch.occurred_at,
+        received_at: punch.received_at,
+        origin: punch.origin,
+        device_id: &punch.device_id,
+        time_zone: "",
+        place: punch.place,
+        site: None,
+        import_zone: None,
+    }
+}
+
 #[test]
 fn what_memory_does_not_reach_is_recalled_and_judged_the_same() {
     let world = World::parse("shift s1 09:00-18:00; shift s2 81:00-90:00; leave l1 09:00-18:00 from 9d12:00");
@@ -55,9 +73,10 @@ fn what_memory_does_not_reach_is_recalled_and_judged_the_same() {
     state.advance(world.time("09:00"), &mut |step| steps.push(step));
     let punch = row(&world, "e1", Kind::In, "09:00");
     assert_eq!(state.apply(&punch, &mut |step| steps.push(step)), Applied::Folded);
+    assert!(state.lookup(&facts_of(&state, &punch)).is_some());
     state.advance(world.time("6d10:00"), &mut |step| steps.push(step));
     assert!(state.is_late(world.time("09:00")) && !state.is_late(world.time("1d10:00")));
-    assert_eq!(state.lookup(EMPLOYEE, "e1"), None);
+    assert_eq!(state.lookup(&facts_of(&state, &punch)), None);
     let late = row(&world, "e2", Kind::Out, "18:00");
     assert_eq!(state.apply(&late, &mut |step| steps.push(step)), Applied::Late);
 

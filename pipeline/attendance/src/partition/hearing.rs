@@ -79,7 +79,7 @@ impl PartitionState {
             silence.heard(scene, listen, punches, out)
         };
         for shift in self.listening(sink, heard) {
-            self.judge_shift(shift, sink);
+            self.judge_shift(shift, |_| true, sink);
         }
     }
 
@@ -122,7 +122,8 @@ impl PartitionState {
                 return;
             }
         }
-        self.judge_shift(shift, sink);
+        // Where something is bound to the shift, nobody is missing.
+        self.judge_shift(shift, |walk| !walk.is_bound(), sink);
     }
 }
 
