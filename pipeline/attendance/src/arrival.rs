@@ -88,9 +88,10 @@ impl<'a> Facts<'a> {
         }
     }
 
-    pub(crate) fn key(&self) -> Key<'_> {
+    pub(crate) fn key<'b>(&'b self, roster: &'b Roster) -> Key<'b> {
         let Self { person, employee_id, event_id, site, .. } = self;
-        Key { person: *person, employee_id, event_id, site: *site }
+        let site = site.map(|site| (site, &roster.reference().site(site).site_id));
+        Key { person: *person, employee_id, event_id, site }
     }
 }
 

@@ -149,8 +149,8 @@ pub(crate) struct Key<'a> {
     pub(crate) person: Option<PersonIndex>,
     pub(crate) employee_id: &'a str,
     pub(crate) event_id: &'a EventId,
-    /// The punch's site in the snapshot, where the caller has it.
-    pub(crate) site: Option<SiteIndex>,
+    /// The punch's site in the snapshot, with its id, where the caller has it.
+    pub(crate) site: Option<(SiteIndex, &'a Arc<str>)>,
 }
 
 /// One person of the snapshot. Lists hold punches by instant, then id.
@@ -426,14 +426,14 @@ impl Book {
     }
 
     /// The place of a site's id among those seen; `own` is its place in the snapshot, where the caller has it.
-    fn site_place(&mut self, site: &str, own: Option<SiteIndex>) -> u32 {
-        let Some(own) = own else { return self.place_of(site) };
+    fn site_place(&mut self, site: &str, own: Option<(SiteIndex, &Arc<str>)>) -> u32 {
+        let Some((own, shared)) = own else { return self.place_of(site, || site.into()) };
         let at = own.0 as usize;
         if let Some(place) = self.own_sites.get(at).copied().filter(|place| *place != NO_SITE) {
             debug_assert_eq!(&*self.sites[place as usize], site);
             return place;
         }
-        let place = self.place_of(site);
+        let place = self.place_of(site, || Arc::clone(shared));
         if self.own_sites.len() <= at {
             self.own_sites.resize(at + 1, NO_SITE);
         }
@@ -441,11 +441,11 @@ impl Book {
         place
     }
 
-    fn place_of(&mut self, site: &str) -> u32 {
+    fn place_of(&mut self, site: &str, make: impl FnOnce() -> Arc<str>) -> u32 {
         if let Some(place) = self.site_places.get(site) {
             return *place;
         }
-        let (place, site) = (self.sites.len() as u32, Arc::<str>::from(site));
+        let (place, site) = (self.sites.len() as u32, make());
         self.sites.push(Arc::clone(&site));
         self.site_places.insert(site, place);
         place

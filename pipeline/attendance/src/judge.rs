@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use jiff::civil::Date;
 use model::anomaly::Finding;
 use model::reference::ShiftPlan;
@@ -33,7 +34,7 @@ pub(crate) const DAY_REACH_US: i64 = 5 * 86_400_000_000;
 /// Shifts whose no-show is held back because the whole log has fallen silent. Empty but for [`crate::PartitionState`].
 #[derive(Clone, Debug, Default)]
 pub struct Holds {
-    pub(crate) shifts: HashSet<ShiftIndex>,
+    pub(crate) shifts: HashSet<ShiftIndex, FixedState>,
 }
 
 impl Holds {
@@ -294,7 +295,11 @@ impl Judge {
         let window = roster.window(index);
         // Before its window opens nothing is said of a shift.
         let is_open = window.opens <= moment.clock;
-        let corrections = if is_open { corrections_for(roster, index, moment.clock) } else { [None; 2] };
+        let corrections = if is_open && !roster.is_plain(index) {
+            corrections_for(roster, index, moment.clock)
+        } else {
+            [None; 2]
+        };
         let is_planned = roster.shift_at(index).plan == ShiftPlan::Planned;
         let is_corrected = is_planned && corrections.iter().any(Option::is_some);
         let is_reached = window.closes >= moment.since && window.opens <= moment.until;

@@ -225,7 +225,7 @@ impl PartitionState {
 
     /// The punch of that identity, if it is in memory.
     pub fn lookup(&self, facts: &Facts<'_>) -> Option<Known> {
-        self.book.lookup(facts.key())
+        self.book.lookup(facts.key(&self.roster))
     }
 
     /// What a punch looks like when it arrives at the present clock. Changes nothing.
@@ -289,7 +289,8 @@ impl PartitionState {
     ) -> Applied {
         debug_assert_eq!((punch.employee_id, punch.event_id), (facts.employee_id, &*facts.event_id.text()));
         debug_assert_eq!(self.roster.person(punch.employee_id), facts.person);
-        self.take_in(punch, facts.key(), sink)
+        let roster = Arc::clone(&self.roster);
+        self.take_in(punch, facts.key(&roster), sink)
     }
 
     fn take_in(&mut self, punch: &StoredRef<'_>, key: Key<'_>, sink: &mut dyn FnMut(Step)) -> Applied {

@@ -107,7 +107,7 @@ pub struct Roster {
     after_us_max: i64,
     debounce_us_max: i64,
     /// Planned shifts by their site's org, by start; made when somebody listens for silence.
-    starts: OnceLock<HashMap<Arc<str>, Vec<ShiftIndex>>>,
+    starts: OnceLock<HashMap<Arc<str>, Vec<ShiftIndex>, FixedState>>,
 }
 
 impl std::fmt::Debug for Roster {
@@ -403,9 +403,9 @@ impl Roster {
     }
 
     /// The planned shifts of each org that has any, by start.
-    pub(crate) fn starts(&self) -> &HashMap<Arc<str>, Vec<ShiftIndex>> {
+    pub(crate) fn starts(&self) -> &HashMap<Arc<str>, Vec<ShiftIndex>, FixedState> {
         self.starts.get_or_init(|| {
-            let mut starts: HashMap<Arc<str>, Vec<ShiftIndex>> = HashMap::new();
+            let mut starts: HashMap<Arc<str>, Vec<ShiftIndex>, FixedState> = HashMap::default();
             for (place, shift) in self.reference.shifts.iter().enumerate() {
                 let index = ShiftIndex(place as u32);
                 let org = &self.reference.site(shift.site).org;

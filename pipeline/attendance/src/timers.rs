@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use model::reference::{RequestStatus, ShiftPlan};
 use model::{EventTime, PersonIndex};
 
-use crate::due::{DueTime, no_show_at};
+use crate::due::no_show_by;
 use crate::minutes::corrected;
 use crate::roster::{Roster, ShiftIndex};
 
@@ -55,7 +55,7 @@ pub fn next_instants(
 ) -> impl Iterator<Item = Instant> + use<> {
     let window = roster.window(shift);
     let is_planned = roster.shift_at(shift).plan == ShiftPlan::Planned;
-    let no_show = is_planned.then(|| no_show_at(roster, shift, &DueTime::of(roster, shift, clock))).flatten();
+    let no_show = is_planned.then(|| no_show_by(roster, shift, clock)).flatten();
     let closed = window.closed_from();
     let settled = window.closes.plus_min(roster.shift_policy(shift).settle_min).max(closed);
     let no_show = no_show.map(|at| Instant { at, timer: Timer::NoShow(shift) });
