@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use attendance::{ClockSource, Clocking, Facts, PartitionState, Roster, Settings, Step};
+use attendance::{AHEAD, ClockSource, Clocking, Facts, PartitionState, Roster, Settings, Step};
 use model::{EventTime, Partition, Reference};
 use schemas::tables::punches::{self, Judgement};
 
@@ -118,7 +118,12 @@ impl Judge {
 
     /// Takes a located batch.
     pub fn take_all(&mut self, located: &Locator) {
-        (0..located.batch.punches.len()).for_each(|at| self.take(located, at));
+        for at in 0..located.batch.punches.len() {
+            if at % AHEAD == 0 {
+                self.state.foresee(&located.batch, &located.due, at..at + AHEAD);
+            }
+            self.take(located, at);
+        }
     }
 
     /// Hands over the rows waiting, as a commit does; returns how many there were.

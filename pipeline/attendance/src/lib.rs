@@ -38,7 +38,7 @@ pub use expect::{append_clocks, expect};
 pub use findings::anomaly_id;
 pub use judge::{Holds, Judged, Moment, Scope, judge};
 pub use late::is_repunch;
-pub use partition::{Applied, ClockSource, PartitionState, Recall, Settings, Step, TIMERS_AT_ONCE};
+pub use partition::{AHEAD, Applied, ClockSource, PartitionState, Recall, Settings, Step, TIMERS_AT_ONCE};
 pub use roster::{Roster, ShiftIndex, Window};
 pub use silence::{Listen, SilenceNote};
 pub use timers::{Begin, Instant, Timer, Timers, next_instants};

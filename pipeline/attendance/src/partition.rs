@@ -13,7 +13,10 @@
 //! The order per record: [`PartitionState::advance`] to its clock, then [`PartitionState::is_late`],
 //! [`PartitionState::lookup`] and [`PartitionState::arrive`], then store the row, then [`PartitionState::apply`] it.
 
+mod foresight;
 mod hearing;
+
+pub use foresight::AHEAD;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -262,7 +265,10 @@ impl PartitionState {
 
     /// Goes on with [`Self::advance_some`] to the same `clock`; returns whether still more is due.
     pub fn advance_on(&mut self, clock: EventTime, sink: &mut dyn FnMut(Step)) -> bool {
-        for _ in 0..TIMERS_AT_ONCE {
+        for fired in 0..TIMERS_AT_ONCE {
+            if fired % AHEAD == 0 {
+                self.foresee_timers();
+            }
             let Some(instant) = self.timers.pop_due(clock) else {
                 self.set_clock(clock);
                 return false;

@@ -191,6 +191,12 @@ impl Timers {
         }
     }
 
+    /// The shifts whose timers come out next, as far as they are being taken out.
+    pub(crate) fn coming(&self) -> impl Iterator<Item = ShiftIndex> + '_ {
+        let now = self.now.iter().filter(|((_, kind), _)| OF_SHIFT.contains(kind));
+        now.flat_map(|(_, rows)| rows.iter().rev()).map(|row| ShiftIndex(*row))
+    }
+
     /// The shifts whose window has opened, by opening.
     pub(crate) fn opened(&self) -> &[ShiftIndex] {
         &self.by_opening[..self.opened]

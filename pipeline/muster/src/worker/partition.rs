@@ -27,7 +27,7 @@ use std::time::Instant;
 use alerts::SaidAlert;
 use arrow::array::RecordBatch;
 use attendance::{
-    Belief, Believer, ClockSource, Clocking, Decided, Facts, Listen, PartitionState, Recall, Step,
+    AHEAD, Belief, Believer, ClockSource, Clocking, Decided, Facts, Listen, PartitionState, Recall, Step,
     append_clocks, content_hash, digest, expect,
 };
 use frontier::PartitionFrontier;
@@ -520,6 +520,9 @@ impl PartitionWork {
         for (n, entry) in raw.iter().enumerate() {
             self.next = entry.offset.next();
             let reject = if batch.punches.get(punch_at).is_some_and(|punch| punch.offset == entry.offset) {
+                if punch_at % AHEAD == 0 {
+                    self.state.foresee(&batch, &self.buffers.due, punch_at..punch_at + AHEAD);
+                }
                 let clock = self.buffers.clocks[punch_at];
                 let belief = self.decided.pop_front().map_or(Belief::Believable, |decided| decided.belief);
                 self.move_clock(clock);
