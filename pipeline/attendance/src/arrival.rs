@@ -17,7 +17,7 @@ use crate::believe::{Belief, SUSPECT_US};
 use crate::binding::Bound;
 use crate::book::{Book, Key, is_machine};
 use crate::judge::{Judge, emptied};
-use crate::lone::{bind_among, in_window, plain_at};
+use crate::lone::{bind_among, in_window, lone_at};
 use crate::roster::{Roster, ShiftIndex, local_date};
 use crate::standing::{Seen, Standing, sort};
 
@@ -126,7 +126,7 @@ pub(crate) fn arrive(
     if is_suspect(book, facts, clocking) {
         reasons.insert(Reason::ClockSuspect);
     }
-    let bound = match bind_plain(book, roster, facts, reasons) {
+    let bound = match bind_lone(book, roster, facts, reasons) {
         Some(bound) => bound,
         None => bind(judge, book, roster, person, facts, reasons),
     };
@@ -163,13 +163,13 @@ fn is_suspect(book: &Book, facts: &Facts<'_>, clocking: Clocking) -> bool {
     ahead || is_machine(facts.origin) && behind()
 }
 
-/// What binding makes of a believed punch in the window of a plain shift.
-fn bind_plain(book: &Book, roster: &Roster, facts: &Facts<'_>, reasons: Reasons) -> Option<Bound> {
+/// What binding makes of a believed punch in the window of a lone shift.
+fn bind_lone(book: &Book, roster: &Roster, facts: &Facts<'_>, reasons: Reasons) -> Option<Bound> {
     if facts.origin == Origin::Correction || reasons.contains(Reason::ClockSuspect) {
         return None;
     }
     let person = facts.person?;
-    let index = plain_at(roster, person, facts.occurred_at)?;
+    let index = lone_at(roster, person, facts.occurred_at)?;
     let punches = book.punches_of(person);
     let within = &punches[in_window(roster, index, punches)];
     let own = (facts.occurred_at, &facts.event_id, facts.kind);

@@ -253,9 +253,9 @@ impl Judge {
         self.punches = emptied(punches);
     }
 
-    /// Judges a plain shift from the punches in its window and what binding made of them: what [`Self::judge`] would say
+    /// Judges a lone shift from the punches in its window and what binding made of them: what [`Self::judge`] would say
     /// of an instant in that window.
-    pub(crate) fn judge_plain<'a>(
+    pub(crate) fn judge_lone<'a>(
         &mut self,
         subject: Subject<'_>,
         index: ShiftIndex,

@@ -1,6 +1,6 @@
-//! The common case: a shift that no other window, leave or correction touches, judged from its own few punches alone.
+//! The common case: a shift whose window overlaps no other, judged from its own few punches alone.
 //!
-//! In: a plain shift ([`Roster::is_plain`]), its person's kept punches.  Out: what [`crate::binding`] would make of those
+//! In: a lone shift ([`Roster::is_lone`]), its person's kept punches.  Out: what [`crate::binding`] would make of those
 //! in its window; or nothing, where more than these must be looked at.
 //! Owns: nothing.
 //! Invariants: I-4 what is told here is what the general way tells, kept by the tests in `tests/order.rs`, which compare
@@ -35,7 +35,7 @@ impl Step {
     }
 }
 
-/// The punches in the window of one plain shift, in the order of time, with what binding makes of each.
+/// The punches in the window of one lone shift, in the order of time, with what binding makes of each.
 pub(crate) struct Walk {
     len: usize,
     made: [(Standing, Kind); PUNCHES_MAX],
@@ -59,10 +59,10 @@ impl Walk {
     }
 }
 
-/// The plain shift whose window holds `at`.
-pub(crate) fn plain_at(roster: &Roster, person: PersonIndex, at: EventTime) -> Option<ShiftIndex> {
-    // A plain shift's window overlaps no other: what comes first is all there is.
-    roster.windows_in(person, at, at).next().filter(|index| roster.is_plain(*index))
+/// The lone shift whose window holds `at`.
+pub(crate) fn lone_at(roster: &Roster, person: PersonIndex, at: EventTime) -> Option<ShiftIndex> {
+    // A lone shift's window overlaps no other: what comes first is all there is.
+    roster.windows_in(person, at, at).next().filter(|index| roster.is_lone(*index))
 }
 
 /// Those of the sorted `punches` that lie in the window of `index`, as a range of places.
@@ -75,7 +75,7 @@ pub(crate) fn in_window(roster: &Roster, index: ShiftIndex, punches: &[Kept]) ->
     until - within..until
 }
 
-/// Binds the punches of a plain shift that lie at `within` among all of the person's, or tells that it is not for here:
+/// Binds the punches of a lone shift that lie at `within` among all of the person's, or tells that it is not for here:
 /// a punch within that does not count, or a punch outside that shares a business date and no shift holds.
 pub(crate) fn walk(
     roster: &Roster,

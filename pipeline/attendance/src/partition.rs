@@ -30,7 +30,7 @@ use crate::believe::SUSPECT_US;
 use crate::book::{Book, Key, Known};
 use crate::findings::Subject;
 use crate::judge::{Judge, Judged, Moment, Scope, emptied};
-use crate::lone::{Walk, in_window, plain_at, walk};
+use crate::lone::{Walk, in_window, lone_at, walk};
 use crate::minutes::corrected;
 use crate::roster::{Roster, ShiftIndex};
 use crate::silence::{HELD_US_MAX, Listen, Silence, SilenceNote};
@@ -307,8 +307,8 @@ impl PartitionState {
         let at = punch.occurred_at;
         match key.person {
             Some(person) => {
-                let plain = plain_at(&self.roster, person, at);
-                if !plain.is_some_and(|index| self.judge_plain(person, index, |_| true, sink)) {
+                let lone = lone_at(&self.roster, person, at);
+                if !lone.is_some_and(|index| self.judge_lone(person, index, |_| true, sink)) {
                     let roster = Arc::clone(&self.roster);
                     let employee_id = &roster.reference().person(person).employee_id;
                     self.judge_span(employee_id, Some(person), at..at.plus_us(1), sink);
@@ -457,7 +457,7 @@ impl PartitionState {
         sink: &mut dyn FnMut(Step),
     ) {
         let person = self.roster.shift_at(shift).person;
-        if self.roster.is_plain(shift) && self.judge_plain(person, shift, is_news, sink) {
+        if self.roster.is_lone(shift) && self.judge_lone(person, shift, is_news, sink) {
             return;
         }
         let roster = self.roster.clone();
@@ -466,9 +466,9 @@ impl PartitionState {
         self.judge_span(employee_id, Some(person), start..start.plus_us(1), sink);
     }
 
-    /// Judges a plain shift from the punches in its window, if these alone decide and memory reaches it whole, and unless
-    /// they show that there is nothing new; returns whether that is done.
-    fn judge_plain(
+    /// Judges a lone shift from the punches in its window, if these alone decide and memory reaches it whole, and unless
+    /// they show that there is nothing new of a plain one; returns whether that is done.
+    fn judge_lone(
         &mut self,
         person: PersonIndex,
         index: ShiftIndex,
@@ -485,7 +485,7 @@ impl PartitionState {
             return false;
         }
         let Some(walk) = walk(roster, person, index, punches, within.clone()) else { return false };
-        if !is_news(&walk) {
+        if roster.is_plain(index) && !is_news(&walk) {
             return true;
         }
         let employee_id = &roster.reference().person(person).employee_id;
@@ -497,7 +497,7 @@ impl PartitionState {
             holds: &silence.holds,
         };
         let seen = punches[within].iter().map(|kept| book.seen_of(kept));
-        sink(Step::Judged(judge.judge_plain(subject, index, (seen, &walk), moment)));
+        sink(Step::Judged(judge.judge_lone(subject, index, (seen, &walk), moment)));
         true
     }
 

@@ -84,6 +84,7 @@ impl Marks {
     const PLANNED: u32 = 1;
     const PLAIN: u32 = 2;
     const DAY_KIND_FROM: u32 = 2;
+    const LONE: u32 = 1 << 4;
 
     const fn has(self, mark: u32) -> bool {
         self.0 & mark != 0
@@ -94,7 +95,7 @@ impl Marks {
 pub struct Roster {
     reference: Arc<Reference>,
     hasher: FixedState,
-    people: HashTable<u32>,
+    people: HashTable<Named>,
     sites: HashTable<u32>,
     shifts: HashTable<u32>,
     shifts_from: Vec<u32>,
@@ -120,7 +121,7 @@ impl Roster {
     /// Builds the tables: linear in the snapshot but for sorting a person's few windows.
     pub fn new(reference: Arc<Reference>) -> Self {
         let hasher = FixedState::default();
-        let people = table(&hasher, reference.people.iter().map(|person| &person.employee_id));
+        let people = named(&hasher, reference.people.iter().map(|person| &*person.employee_id));
         let sites = table(&hasher, reference.sites.iter().map(|site| &site.site_id));
         let shifts = table(&hasher, reference.shifts.iter().map(|shift| &shift.shift_id));
         let count = reference.people.len();
@@ -198,10 +199,10 @@ impl Roster {
 
     /// The person of that pseudonym.
     pub fn person(&self, employee_id: &str) -> Option<PersonIndex> {
-        let found = self.people.find(self.hasher.hash_one(employee_id), |at| {
-            &*self.reference.people[*at as usize].employee_id == employee_id
+        let found = self.people.find(self.hasher.hash_one(employee_id), |named| {
+            named.is(employee_id, |at| &self.reference.people[at as usize].employee_id)
         });
-        found.map(|at| PersonIndex(*at))
+        found.map(|named| PersonIndex(named.place))
     }
 
     /// The site of that id.
@@ -237,9 +238,15 @@ impl Roster {
         self.slots[index.0 as usize].marks.has(Marks::PLAIN)
     }
 
+    /// Whether the shift instance at `index` is planned and its window overlaps no other: which punches bind to it rests
+    /// on those within its window alone.
+    pub(crate) fn is_lone(&self, index: ShiftIndex) -> bool {
+        self.slots[index.0 as usize].marks.has(Marks::LONE)
+    }
+
     /// What kind of day the shift instance at `index` counts for.
     pub(crate) fn day_kind(&self, index: ShiftIndex) -> DayKind {
-        DayKind::ALL[(self.slots[index.0 as usize].marks.0 >> Marks::DAY_KIND_FROM) as usize]
+        DayKind::ALL[(self.slots[index.0 as usize].marks.0 >> Marks::DAY_KIND_FROM & 3) as usize]
     }
 
     /// The policy of the shift instance at `index`.
@@ -353,6 +360,14 @@ impl Roster {
         shifts[..behind].iter().rev().any(|shift| shift.end >= at.plus_us(-reach))
     }
 
+    /// Reads what tells where a person is due at `at`, so that it is at hand when asked for. What comes of it is nothing.
+    pub(crate) fn glance(&self, person: PersonIndex, at: EventTime) -> u32 {
+        let shift = self.windows_in(person, at, at).next().map_or(0, |index| self.shift_at(index).site.0);
+        let site = self.permitted(person).first().map_or(0, |site| site.0);
+        let is_declined = self.reference.person(person).location_declined;
+        shift ^ site ^ u32::from(is_declined) ^ self.leave_places(person).start
+    }
+
     /// The longest debounce of any policy: punches further apart never repeat one another.
     pub(crate) const fn debounce_us_max(&self) -> i64 {
         self.debounce_us_max
@@ -450,6 +465,45 @@ fn table<'a>(
     table
 }
 
+/// A place under its name, which is looked at without following it anywhere where it is short.
+#[derive(Clone, Copy)]
+struct Named {
+    place: u32,
+    /// How many bytes the name has; more than `text` holds for a longer one.
+    len: u8,
+    text: [u8; NAMED_BYTES],
+}
+
+const NAMED_BYTES: usize = 15;
+
+impl Named {
+    fn new(place: u32, name: &str) -> Self {
+        let mut text = [0; NAMED_BYTES];
+        match text.get_mut(..name.len()) {
+            Some(text) => text.copy_from_slice(name.as_bytes()),
+            None => return Self { place, len: u8::MAX, text },
+        }
+        Self { place, len: name.len() as u8, text }
+    }
+
+    fn is<'a>(&self, name: &str, of: impl FnOnce(u32) -> &'a str) -> bool {
+        match self.text.get(..usize::from(self.len)) {
+            Some(text) => text == name.as_bytes(),
+            None => name.len() > NAMED_BYTES && of(self.place) == name,
+        }
+    }
+}
+
+fn named<'a>(hasher: &FixedState, names: impl ExactSizeIterator<Item = &'a str>) -> HashTable<Named> {
+    let mut table = HashTable::with_capacity(names.len());
+    let hashed =
+        |named: &Named| unreachable!("{}: a table that was given its room does not grow", named.place);
+    for (place, name) in (0_u32..).zip(names) {
+        table.insert_unique(hasher.hash_one(name), Named::new(place, name), hashed);
+    }
+    table
+}
+
 fn borders(people: usize, rows: impl Iterator<Item = PersonIndex>) -> Vec<u32> {
     let mut from = vec![0_u32; people + 1];
     for person in rows {
@@ -481,8 +535,9 @@ fn slots(reference: &Reference, shifts_from: &[u32], windows: &[Window]) -> Vec<
         let day_kind = reference.day_kind(&reference.site(shift.site).org, shift.business_date);
         let day_kind = DayKind::ALL.iter().position(|kind| *kind == day_kind).unwrap_or(0) as u32;
         let is_within = window.opens <= shift.start && shift.end <= window.closes;
+        let alone = if is_planned && is_lone { Marks::LONE } else { 0 };
         let plain = if is_planned && is_lone && is_within { Marks::PLAIN } else { 0 };
-        let marks = u32::from(is_planned) * Marks::PLANNED | plain | day_kind << Marks::DAY_KIND_FROM;
+        let marks = u32::from(is_planned) * Marks::PLANNED | alone | plain | day_kind << Marks::DAY_KIND_FROM;
         Slot { window, start: shift.start, run, marks: Marks(marks) }
     };
     reference.shifts.iter().enumerate().map(of_shift).collect()
