@@ -24,8 +24,7 @@ pub fn expect(roster: &Roster, batch: &Batch, clocks: &[EventTime], out: &mut Du
         for (person, punch) in people.iter_mut().zip(punches) {
             *person = roster.person(batch.text(punch.employee_id));
         }
-        let known =
-            people.iter().zip(punches).filter_map(|(person, punch)| person.zip(Some(punch)));
+        let known = people.iter().zip(punches).filter_map(|(person, punch)| person.zip(Some(punch)));
         let read = known.map(|(person, punch)| roster.glance(person, punch.occurred_at));
         black_box(read.fold(0, u32::wrapping_add));
         for ((punch, clock), person) in punches.iter().zip(clocks).zip(people) {

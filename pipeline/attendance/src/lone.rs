@@ -167,7 +167,7 @@ fn bind(roster: &Roster, index: ShiftIndex, steps: &[Step]) -> Walk {
     }
     let mut held = walk.made().iter().filter(|made| made.0 == Standing::Binds).map(|made| made.1);
     // An in, and behind it an out that is the last of all.
-    walk.has_both_ends = held.any(|direction| direction == Kind::In) && held.last() == Some(Kind::Out);
+    walk.has_both_ends = held.any(|direction| direction == Kind::In) && held.next_back() == Some(Kind::Out);
     walk
 }
 

@@ -246,7 +246,7 @@ impl Roster {
 
     /// What kind of day the shift instance at `index` counts for.
     pub(crate) fn day_kind(&self, index: ShiftIndex) -> DayKind {
-        DayKind::ALL[(self.slots[index.0 as usize].marks.0 >> Marks::DAY_KIND_FROM & 3) as usize]
+        DayKind::ALL[((self.slots[index.0 as usize].marks.0 >> Marks::DAY_KIND_FROM) & 3) as usize]
     }
 
     /// The policy of the shift instance at `index`.
@@ -537,7 +537,8 @@ fn slots(reference: &Reference, shifts_from: &[u32], windows: &[Window]) -> Vec<
         let is_within = window.opens <= shift.start && shift.end <= window.closes;
         let alone = if is_planned && is_lone { Marks::LONE } else { 0 };
         let plain = if is_planned && is_lone && is_within { Marks::PLAIN } else { 0 };
-        let marks = u32::from(is_planned) * Marks::PLANNED | alone | plain | day_kind << Marks::DAY_KIND_FROM;
+        let planned = if is_planned { Marks::PLANNED } else { 0 };
+        let marks = planned | alone | plain | (day_kind << Marks::DAY_KIND_FROM);
         Slot { window, start: shift.start, run, marks: Marks(marks) }
     };
     reference.shifts.iter().enumerate().map(of_shift).collect()
