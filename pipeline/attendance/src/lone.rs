@@ -4,7 +4,7 @@
 //! in its window; or nothing, where more than these must be looked at.
 //! Owns: nothing.
 //! Invariants: I-4 what is told here is what the general way tells, kept by the tests in `tests/order.rs`, which compare
-//! the two at every record, and by those in this module.
+//! the two at every record.
 //! Why so: nine punches in ten are the only in or the only out of the one shift around them. The general way reads eleven
 //! days of punches and asks of each which windows hold it; here one window and the punches in it are read.
 

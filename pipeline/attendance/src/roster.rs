@@ -1,9 +1,10 @@
 //! One reference snapshot made ready for questions by id and by time.
 //!
 //! In: a [`Reference`].  Out: people, sites and shifts by id; a person's windows, permitted sites and policy by instant.
-//! Owns: look-up tables beside the shared snapshot: about 9 bytes a person and site, 28 a shift; under append time 4 more.
-//! Absent on purpose: maps from id to value (a table of places hashes through the snapshot itself and holds no text).
-//! Invariants: windows are parallel to `Reference::shifts`; a run is a contiguous range of one person's shifts; every
+//! Owns: look-up tables beside the shared snapshot: about 35 bytes a person, 5 a site, 40 a shift; under append time 4 more.
+//! Absent on purpose: maps from id to value (a table of places hashes through the snapshot itself; it holds no text but
+//! short ids of people, who are looked up for every punch).
+//! Invariants: slots are parallel to `Reference::shifts`; a run is a contiguous range of one person's shifts; every
 //! window of a run overlaps no window of another run, unless a chain was cut (see [`RUN_SHIFTS_MAX`]); both kept by
 //! `Roster::new` and checked in `tests`.
 //! Why so: shifts are sorted by person and start, and a window reaches at most `reach_us` around its start, so every
@@ -583,5 +584,33 @@ fn number_runs(reference: &Reference, chain: Range<u32>, runs: &mut [u32]) {
             first = at;
         }
         runs[at as usize] = first | if is_cut { CUT } else { 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_whatever_its_length() {
+        let names = [
+            "",
+            "E1",
+            "E10",
+            "fifteen bytes!!",
+            "sixteen bytes!!!",
+            "打卡打卡打",
+            "a name of any length, twice over",
+        ];
+        let hasher = FixedState::default();
+        let table = named(&hasher, names.into_iter());
+        let find = |name: &str| {
+            let is_it = |named: &Named| named.is(name, |at| names[at as usize]);
+            table.find(hasher.hash_one(name), is_it).map(|named| named.place as usize)
+        };
+        for (place, name) in names.into_iter().enumerate() {
+            assert_eq!(find(name), Some(place), "{name}");
+        }
+        assert_eq!([find("E"), find("fifteen bytes!"), find("sixteen bytes!!?")], [None; 3]);
     }
 }

@@ -468,3 +468,35 @@ fn a_round_the_clock_chain_ends_the_same_in_any_order() {
         assert_eq!(live(&sent), one, "seed {seed}\n{script}");
     }
 }
+
+#[test]
+fn timers_of_a_shift_that_nothing_else_touches_are_silent_where_punches_answer_them() {
+    let count = |script: &str| {
+        let world = World::parse(script);
+        let mut state = PartitionState::new(world.roster(), settings());
+        state.advance(world.since, &mut |_| {});
+        for (id, kind, at) in [("e1", Kind::In, "08:58"), ("e2", Kind::Out, "18:01")] {
+            let punch = row(&world, id, kind, at);
+            state.advance(punch.occurred_at, &mut |step| {
+                assert!(!matches!(step, Step::Judged(_)), "{step:?}")
+            });
+            state.apply(&punch, &mut |_| {});
+        }
+        let mut finals = Vec::new();
+        state.end(&mut |step| {
+            let Step::Judged(judged) = step else { return };
+            finals.extend(judged.outcomes.iter().map(|outcome| outcome.is_final));
+        });
+        finals
+    };
+    assert_eq!(
+        count("shift s1 09:00-18:00"),
+        [true],
+        "neither the no-show nor the closing says anything new"
+    );
+    assert_eq!(
+        count("shift s1 09:00-18:00; leave l1 48:00-49:00 type field"),
+        [true],
+        "leave of another day"
+    );
+}
