@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use attendance::{ClockSource, Clocking, Facts, PartitionState, Roster, Settings, Step};
+use attendance::{AHEAD, ClockSource, Clocking, Facts, PartitionState, Roster, Settings, Step};
 use model::{EventTime, Partition, Reference};
 use schemas::tables::punches::{self, Judgement};
 
-use crate::{Fingerprint, Locator};
+use crate::{Fingerprint, Level, Locator};
 
 /// Days of punches in memory: the default of `lake.state_days`.
 const STATE_DAYS: i64 = 45;
@@ -29,6 +29,8 @@ pub struct Judge {
     pub late: u64,
     /// Persons judged, by punches and by timers.
     pub judged: u64,
+    /// The last word on every key; kept only where asked for, since it costs more than the judging.
+    pub level: Option<Level>,
     reference: Arc<Reference>,
     steps: Vec<Step>,
     outcomes: u64,
@@ -48,6 +50,7 @@ impl Judge {
             repeats: 0,
             late: 0,
             judged: 0,
+            level: None,
             reference: Arc::clone(roster.reference()),
             steps: Vec::new(),
             outcomes: 0,
@@ -68,13 +71,16 @@ impl Judge {
 
     /// As a worker does: what the change says is gathered, looked at, and given back for its buffers.
     fn change(&mut self, change: impl FnOnce(&mut PartitionState, &mut dyn FnMut(Step))) {
-        let Self { state, steps, judged, outcomes, findings, .. } = self;
+        let Self { state, steps, judged, outcomes, findings, level, .. } = self;
         change(state, &mut |step| steps.push(step));
         for step in steps.drain(..) {
             if let Step::Judged(about) = step {
                 *judged += 1;
                 *outcomes += about.outcomes.len() as u64;
                 *findings += about.findings.len() as u64;
+                if let Some(level) = level {
+                    level.take(&about);
+                }
                 state.recycle(about);
             }
         }
@@ -85,8 +91,8 @@ impl Judge {
         self.advance(located.clocks[at]);
         let (batch, verdicts) = (&located.batch, &located.verdicts);
         let (punch, verdict) = (&batch.punches[at], &verdicts.rows[at]);
-        let facts = Facts::of(batch, punch, verdict, None);
-        if self.state.lookup(facts.employee_id, facts.event_id).is_some() {
+        let facts = Facts::of(batch, punch, (&located.due.rows[at], verdict), None);
+        if self.state.lookup(&facts).is_some() {
             self.repeats += 1;
             return;
         }
@@ -107,17 +113,26 @@ impl Judge {
         self.rows.append(&row);
         self.stored += 1;
         let stored = row.stored_ref();
-        self.change(|state, sink| _ = state.apply(stored, sink));
+        self.change(|state, sink| _ = state.apply_arrived(&stored, &facts, sink));
     }
 
     /// Takes a located batch.
     pub fn take_all(&mut self, located: &Locator) {
-        (0..located.batch.punches.len()).for_each(|at| self.take(located, at));
+        for at in 0..located.batch.punches.len() {
+            if at % AHEAD == 0 {
+                self.state.foresee(&located.batch, &located.due, at..at + AHEAD);
+            }
+            self.take(located, at);
+        }
     }
 
     /// Hands over the rows waiting, as a commit does; returns how many there were.
     pub fn cut(&mut self) -> usize {
-        self.rows.finish().num_rows()
+        let rows = self.rows.finish();
+        if let Some(level) = &mut self.level {
+            level.cut(&rows);
+        }
+        rows.num_rows()
     }
 
     /// A hash of what was counted.

@@ -13,6 +13,7 @@ mod cities;
 mod counting;
 mod fingerprint;
 mod judge;
+mod level;
 mod locator;
 mod phone_records;
 
@@ -21,6 +22,7 @@ pub use cities::Cities;
 pub use counting::Counting;
 pub use fingerprint::Fingerprint;
 pub use judge::Judge;
+pub use level::Level;
 pub use locator::Locator;
 pub use phone_records::phone_records;
 

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::{
-    Batch, EventId, EventTime, Kind, Origin, PersonIndex, Place, Punch, Reason, Reasons, SiteIndex, Verdict,
+    Batch, Due, EventId, EventTime, Kind, Origin, PersonIndex, Place, Punch, Reason, Reasons, SiteIndex,
+    Verdict,
 };
 
 use crate::believe::{Belief, SUSPECT_US};
 use crate::binding::Bound;
-use crate::book::{Book, is_machine};
+use crate::book::{Book, Key, is_machine};
 use crate::judge::{Judge, emptied};
+use crate::lone::{bind_among, in_window, lone_at};
 use crate::roster::{Roster, ShiftIndex, local_date};
 use crate::standing::{Seen, Standing, sort};
 
@@ -34,12 +36,14 @@ pub enum Clocking {
 }
 
 /// What is known about a punch when it arrives.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Facts<'a> {
+    /// The person in the state's snapshot, if known there.
+    pub person: Option<PersonIndex>,
     /// The person's pseudonym.
     pub employee_id: &'a str,
     /// With it, the identity.
-    pub event_id: &'a str,
+    pub event_id: EventId,
     /// What the person says it is.
     pub kind: Kind,
     /// When it happened by the device's clock.
@@ -61,11 +65,17 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// The facts of a punch of a batch.
-    pub fn of(batch: &'a Batch, punch: &Punch, verdict: &Verdict, import_zone: Option<&'a TimeZone>) -> Self {
+    /// The facts of a punch of a batch that was located by the state's snapshot.
+    pub fn of(
+        batch: &'a Batch,
+        punch: &Punch,
+        (due, verdict): (&Due, &Verdict),
+        import_zone: Option<&'a TimeZone>,
+    ) -> Self {
         Self {
+            person: due.person,
             employee_id: batch.text(punch.employee_id),
-            event_id: batch.text(punch.event_id),
+            event_id: EventId::new(batch.text(punch.event_id)),
             kind: punch.kind,
             occurred_at: punch.occurred_at,
             received_at: punch.received_at,
@@ -76,6 +86,12 @@ impl<'a> Facts<'a> {
             site: verdict.site,
             import_zone,
         }
+    }
+
+    pub(crate) fn key<'b>(&'b self, roster: &'b Roster) -> Key<'b> {
+        let Self { person, employee_id, event_id, site, .. } = self;
+        let site = site.map(|site| (site, &roster.reference().site(site).site_id));
+        Key { person: *person, employee_id, event_id, site }
     }
 }
 
@@ -105,12 +121,15 @@ pub(crate) fn arrive(
     facts: &Facts<'_>,
     clocking: Clocking,
 ) -> Arrival {
-    let person = roster.person(facts.employee_id);
+    let person = facts.person;
     let mut reasons = Reasons::EMPTY;
     if is_suspect(book, facts, clocking) {
         reasons.insert(Reason::ClockSuspect);
     }
-    let bound = bind(judge, book, roster, person, facts, reasons);
+    let bound = match bind_lone(book, roster, facts, reasons) {
+        Some(bound) => bound,
+        None => bind(judge, book, roster, person, facts, reasons),
+    };
     if bound.standing == Standing::Repunch {
         reasons.insert(Reason::Repunch);
     }
@@ -144,6 +163,20 @@ fn is_suspect(book: &Book, facts: &Facts<'_>, clocking: Clocking) -> bool {
     ahead || is_machine(facts.origin) && behind()
 }
 
+/// What binding makes of a believed punch in the window of a lone shift.
+fn bind_lone(book: &Book, roster: &Roster, facts: &Facts<'_>, reasons: Reasons) -> Option<Bound> {
+    if facts.origin == Origin::Correction || reasons.contains(Reason::ClockSuspect) {
+        return None;
+    }
+    let person = facts.person?;
+    let index = lone_at(roster, person, facts.occurred_at)?;
+    let punches = book.punches_of(person);
+    let within = &punches[in_window(roster, index, punches)];
+    let own = (facts.occurred_at, &facts.event_id, facts.kind);
+    let (standing, direction) = bind_among(roster, index, within, own)?;
+    Some(Bound { standing, run: Some(index.0), shift: Some(index), direction: Some(direction) })
+}
+
 fn bind(
     judge: &mut Judge,
     book: &Book,
@@ -162,12 +195,11 @@ fn bind(
     // The run of its shifts, and for a punch that no shift holds its day.
     let (from, until) = roster.judged_span(person, at..at.plus_us(1));
     let span = from.min(at.plus_us(-DAY_US))..until.max(at.plus_us(DAY_US));
-    let event = EventId::new(facts.event_id);
     let mut seen: Vec<Seen<'_>> = emptied(std::mem::take(&mut judge.seen));
-    seen.extend(book.seen(facts.employee_id, span));
+    seen.extend(book.seen((person, facts.employee_id), span));
     let site_id = facts.site.map(|site| &roster.reference().site(site).site_id);
     seen.push(Seen {
-        event: &event,
+        event: &facts.event_id,
         kind: facts.kind,
         occurred_at: at,
         origin: facts.origin,

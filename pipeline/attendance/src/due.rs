@@ -40,11 +40,19 @@ impl DueTime {
     pub(crate) fn of(roster: &Roster, index: ShiftIndex, clock: EventTime) -> Self {
         let shift = roster.shift_at(index);
         let planned = (shift.start, shift.end);
-        let mut breaks: Spans =
-            shift.breaks.iter().filter(|b| !b.paid).filter_map(|b| clip((b.start, b.end), planned)).collect();
+        let unpaid =
+            || shift.breaks.iter().filter(|b| !b.paid).filter_map(|b| clip((b.start, b.end), planned));
+        let (mut leave, mut leave_ids) = (Spans::new(), Vec::new());
+        if roster.is_plain(index) {
+            // Breaks do not overlap one another.
+            let unpaid_us: i64 = unpaid().map(|span| span.1.us_since(span.0)).sum();
+            let due_us = shift.end.us_since(shift.start) - unpaid_us;
+            let (start, end, inside) = (shift.start, shift.end, Spans::new());
+            return Self { start, end, due_us, leave_us: 0, is_leave: false, inside, leave, leave_ids };
+        }
+        let mut breaks: Spans = unpaid().collect();
         join(&mut breaks);
         let total_us = shift.end.us_since(shift.start) - length_us(&breaks);
-        let (mut leave, mut leave_ids) = (Spans::new(), Vec::new());
         let rows = roster.leave_of(shift.person).iter().take_while(|row| row.from < shift.end);
         for row in rows.filter(|row| row.is_absence() && row.is_in_force(clock)) {
             if let Some(span) = clip((row.from, row.until), planned) {
@@ -102,6 +110,16 @@ pub(crate) fn no_show_at(roster: &Roster, index: ShiftIndex, due: &DueTime) -> O
         at = span.1;
     }
     (at <= roster.window(index).closes).then_some(at)
+}
+
+/// As [`no_show_at`], under the leave in force at `clock`.
+pub(crate) fn no_show_by(roster: &Roster, index: ShiftIndex, clock: EventTime) -> Option<EventTime> {
+    if !roster.is_plain(index) {
+        return no_show_at(roster, index, &DueTime::of(roster, index, clock));
+    }
+    let shift = roster.shift_at(index);
+    let at = shift.start.plus_min(patience_min(roster, index));
+    (shift.kind != ShiftKind::Free && at <= roster.window(index).closes).then_some(at)
 }
 
 /// How many minutes after its due start a shift with nothing bound is a no-show.

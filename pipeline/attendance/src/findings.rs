@@ -132,16 +132,24 @@ impl Subject<'_> {
         let site = self.roster.shift_site(shift.index);
         let mut facts = Facts::new();
         shift.hours(self.roster, &mut facts);
-        for (kind, applies) in PLACE_RULES {
-            facts.extend(collect(
-                kind,
-                shift.punches.iter().map(|(seen, _)| *seen).filter(|seen| applies(seen)),
-            ));
+        if shift.punches.iter().any(|(seen, _)| PLACE_RULES.iter().any(|(_, applies)| applies(seen))) {
+            for (kind, applies) in PLACE_RULES {
+                facts.extend(collect(
+                    kind,
+                    shift.punches.iter().map(|(seen, _)| *seen).filter(|seen| applies(seen)),
+                ));
+            }
         }
-        let strays = shift.punches.iter().filter(|(seen, bound)| {
+        let strays = |(seen, bound): &&(Seen<'_>, Bound)| {
             bound.standing == Standing::Binds && seen.place == Place::Inside && self.strays(seen, site)
-        });
-        facts.extend(collect(AnomalyKind::WrongStore, strays.map(|(seen, _)| *seen)));
+        };
+        if shift.punches.iter().any(|punch| strays(&punch)) {
+            let strays = shift.punches.iter().filter(strays);
+            facts.extend(collect(AnomalyKind::WrongStore, strays.map(|(seen, _)| *seen)));
+        }
+        if facts.is_empty() {
+            return;
+        }
         let day = shift.outcome.business_date;
         facts
             .into_iter()
@@ -150,7 +158,8 @@ impl Subject<'_> {
 
     /// Whether the punch was made at a permitted site that is not the shift's.
     fn strays(&self, seen: &Seen<'_>, site: &Site) -> bool {
-        let Some(at) = seen.site_id.filter(|at| **at != site.site_id) else { return false };
+        let is_elsewhere = |at: &&Arc<str>| !Arc::ptr_eq(at, &site.site_id) && **at != site.site_id;
+        let Some(at) = seen.site_id.filter(is_elsewhere) else { return false };
         let permitted = self.person.map_or(&[][..], |person| self.roster.permitted(person));
         self.roster.site(at).is_some_and(|at| permitted.contains(&at))
     }

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use jiff::civil::Date;
 use model::anomaly::Finding;
 use model::reference::ShiftPlan;
@@ -20,6 +21,7 @@ use model::{AnomalyKind, EventId, EventTime, Kind, PersonIndex, StoredPunch};
 use crate::binding::{Binder, Bound};
 use crate::due::{DueTime, no_show_at};
 use crate::findings::{Findings, JudgedShift, Subject};
+use crate::lone::Walk;
 use crate::minutes::{Case, Held, corrections_for};
 use crate::partition::TIMERS_AT_ONCE;
 use crate::roster::{Roster, ShiftIndex};
@@ -32,7 +34,7 @@ pub(crate) const DAY_REACH_US: i64 = 5 * 86_400_000_000;
 /// Shifts whose no-show is held back because the whole log has fallen silent. Empty but for [`crate::PartitionState`].
 #[derive(Clone, Debug, Default)]
 pub struct Holds {
-    pub(crate) shifts: HashSet<ShiftIndex>,
+    pub(crate) shifts: HashSet<ShiftIndex, FixedState>,
 }
 
 impl Holds {
@@ -244,11 +246,46 @@ impl Judge {
         moment: Moment<'_>,
         out: &mut Judged,
     ) {
-        let roster = subject.roster;
-        out.scope.shift_ids.push(roster.shift_at(index).shift_id.clone());
         let mut punches: Vec<(Seen<'_>, Bound)> = emptied(std::mem::take(&mut self.punches));
         let with_shift = seen.iter().copied().zip(self.bound.iter().copied());
         punches.extend(with_shift.filter(|(_, bound)| bound.shift == Some(index)));
+        self.judge_bound(subject, index, &punches, moment, out);
+        self.punches = emptied(punches);
+    }
+
+    /// Judges a lone shift from the punches in its window and what binding made of them: what [`Self::judge`] would say
+    /// of an instant in that window.
+    pub(crate) fn judge_lone<'a>(
+        &mut self,
+        subject: Subject<'_>,
+        index: ShiftIndex,
+        (seen, walk): (impl Iterator<Item = Seen<'a>>, &Walk),
+        moment: Moment<'_>,
+    ) -> Judged {
+        let mut judged = self.fresh(subject, moment.clock);
+        let mut punches: Vec<(Seen<'_>, Bound)> = emptied(std::mem::take(&mut self.punches));
+        punches.extend(seen.zip(walk.made()).map(|(seen, (standing, direction))| {
+            let (run, shift) = (Some(index.0), Some(index));
+            (seen, Bound { standing: *standing, run, shift, direction: Some(*direction) })
+        }));
+        judged.scope.dates.extend(punches.first().map(|(seen, _)| seen.business_date));
+        self.judge_bound(subject, index, &punches, moment, &mut judged);
+        self.punches = emptied(punches);
+        judged.findings.sort_unstable_by_key(|finding| (finding.first_at, finding.kind, finding.id));
+        judged
+    }
+
+    /// Judges a shift from the punches that go with it.
+    fn judge_bound(
+        &mut self,
+        subject: Subject<'_>,
+        index: ShiftIndex,
+        punches: &[(Seen<'_>, Bound)],
+        moment: Moment<'_>,
+        out: &mut Judged,
+    ) {
+        let roster = subject.roster;
+        out.scope.shift_ids.push(roster.shift_at(index).shift_id.clone());
         let mut held: Vec<Held<'_>> = emptied(std::mem::take(&mut self.held));
         let binding = punches.iter().filter(|(_, bound)| bound.standing == Standing::Binds);
         held.extend(
@@ -258,7 +295,11 @@ impl Judge {
         let window = roster.window(index);
         // Before its window opens nothing is said of a shift.
         let is_open = window.opens <= moment.clock;
-        let corrections = if is_open { corrections_for(roster, index, moment.clock) } else { [None; 2] };
+        let corrections = if is_open && !roster.is_plain(index) {
+            corrections_for(roster, index, moment.clock)
+        } else {
+            [None; 2]
+        };
         let is_planned = roster.shift_at(index).plan == ShiftPlan::Planned;
         let is_corrected = is_planned && corrections.iter().any(Option::is_some);
         let is_reached = window.closes >= moment.since && window.opens <= moment.until;
@@ -271,7 +312,7 @@ impl Judge {
                 index,
                 outcome: &outcome,
                 due: &due,
-                punches: &punches,
+                punches,
                 is_bound: !held.is_empty() || is_corrected,
                 is_held_back: moment.holds.shifts.contains(&index),
                 clock: moment.clock,
@@ -286,7 +327,7 @@ impl Judge {
         if has_row {
             out.outcomes.push(outcome);
         }
-        (self.punches, self.held) = (emptied(punches), emptied(held));
+        self.held = emptied(held);
     }
 
     fn judge_days(&mut self, subject: Subject<'_>, seen: &[Seen<'_>], out: &mut Judged) {

@@ -112,7 +112,7 @@ impl<'a> Case<'a> {
             org: site.org.clone(),
             business_date: shift.business_date,
             segment: shift.segment,
-            day_kind: reference.day_kind(&site.org, shift.business_date),
+            day_kind: self.roster.day_kind(self.index),
             planned_start: shift.start,
             planned_end: shift.end,
             is_final: window.is_closed(self.clock) && self.clock >= settled,

@@ -13,19 +13,24 @@
 //! The order per record: [`PartitionState::advance`] to its clock, then [`PartitionState::is_late`],
 //! [`PartitionState::lookup`] and [`PartitionState::arrive`], then store the row, then [`PartitionState::apply`] it.
 
+mod foresight;
 mod hearing;
+
+pub use foresight::AHEAD;
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use model::position::partition_of;
-use model::{EventTime, Partition, PersonIndex, StoredPunch, StoredRef};
+use model::{EventId, EventTime, Partition, PersonIndex, StoredPunch, StoredRef};
 
 use crate::arrival::{Arrival, Clocking, Facts, arrive};
 use crate::believe::SUSPECT_US;
-use crate::book::{Book, Known};
+use crate::book::{Book, Key, Known};
 use crate::findings::Subject;
 use crate::judge::{Judge, Judged, Moment, Scope, emptied};
+use crate::lone::{Walk, in_window, lone_at, walk};
 use crate::minutes::corrected;
 use crate::roster::{Roster, ShiftIndex};
 use crate::silence::{HELD_US_MAX, Listen, Silence, SilenceNote};
@@ -149,15 +154,15 @@ impl PartitionState {
         let punch = punch.into();
         let earliest = self.first_received.map_or(punch.received_at, |first| first.min(punch.received_at));
         self.first_received = Some(earliest);
-        let (_, known) = shared_id(&self.roster, punch.employee_id);
-        self.book.fold_of(&punch, known);
+        let event_id = EventId::new(punch.event_id);
+        self.book.fold(&punch, key_of(&self.roster, &punch, &event_id));
     }
 
     /// Recovery: takes in a row of another log of the same people (an earlier file).
     pub fn fold_beside<'a>(&mut self, punch: impl Into<StoredRef<'a>>) {
         let punch = punch.into();
-        let (_, known) = shared_id(&self.roster, punch.employee_id);
-        self.book.fold_beside_of(&punch, known);
+        let event_id = EventId::new(punch.event_id);
+        self.book.fold_beside(&punch, key_of(&self.roster, &punch, &event_id));
     }
 
     /// Recovery: ends folding where the frontier's clock stands. `since` is where the log's clock first stood, where the
@@ -178,6 +183,7 @@ impl PartitionState {
 
     /// Takes in a new snapshot at the present clock. [`PartitionState::restate`] judges again what it changes.
     pub fn swap(&mut self, roster: Arc<Roster>) {
+        self.book.renumber(&self.roster, &roster);
         self.roster = roster;
         if self.since.is_some() {
             self.build_timers(Begin::Resumed(self.clock));
@@ -215,19 +221,14 @@ impl PartitionState {
         &self.roster
     }
 
-    /// The people's punches.
-    pub fn book(&self) -> &Book {
-        &self.book
-    }
-
     /// Whether a punch of that instant is older than memory.
     pub fn is_late(&self, occurred_at: EventTime) -> bool {
         occurred_at < self.book.floor()
     }
 
     /// The punch of that identity, if it is in memory.
-    pub fn lookup(&self, employee_id: &str, event_id: &str) -> Option<Known> {
-        self.book.lookup(employee_id, event_id)
+    pub fn lookup(&self, facts: &Facts<'_>) -> Option<Known> {
+        self.book.lookup(facts.key(&self.roster))
     }
 
     /// What a punch looks like when it arrives at the present clock. Changes nothing.
@@ -264,7 +265,10 @@ impl PartitionState {
 
     /// Goes on with [`Self::advance_some`] to the same `clock`; returns whether still more is due.
     pub fn advance_on(&mut self, clock: EventTime, sink: &mut dyn FnMut(Step)) -> bool {
-        for _ in 0..TIMERS_AT_ONCE {
+        for fired in 0..TIMERS_AT_ONCE {
+            if fired % AHEAD == 0 {
+                self.foresee_timers();
+            }
             let Some(instant) = self.timers.pop_due(clock) else {
                 self.set_clock(clock);
                 return false;
@@ -278,20 +282,43 @@ impl PartitionState {
     /// Takes in a row as stored, at the present clock, and judges its person.
     pub fn apply<'a>(&mut self, punch: impl Into<StoredRef<'a>>, sink: &mut dyn FnMut(Step)) -> Applied {
         let punch = punch.into();
+        let (roster, event_id) = (Arc::clone(&self.roster), EventId::new(punch.event_id));
+        self.take_in(&punch, key_of(&roster, &punch, &event_id), sink)
+    }
+
+    /// As [`Self::apply`], of the row that a punch became which arrived just now, so that nothing is looked up again.
+    pub fn apply_arrived(
+        &mut self,
+        punch: &StoredRef<'_>,
+        facts: &Facts<'_>,
+        sink: &mut dyn FnMut(Step),
+    ) -> Applied {
+        debug_assert_eq!((punch.employee_id, punch.event_id), (facts.employee_id, &*facts.event_id.text()));
+        debug_assert_eq!(self.roster.person(punch.employee_id), facts.person);
+        let roster = Arc::clone(&self.roster);
+        self.take_in(punch, facts.key(&roster), sink)
+    }
+
+    fn take_in(&mut self, punch: &StoredRef<'_>, key: Key<'_>, sink: &mut dyn FnMut(Step)) -> Applied {
         if self.is_late(punch.occurred_at) {
             return Applied::Late;
         }
-        let roster = Arc::clone(&self.roster);
-        let (person, known) = shared_id(&roster, punch.employee_id);
-        self.book.fold_of(&punch, known);
-        let span = punch.occurred_at..punch.occurred_at.plus_us(1);
-        match known {
-            Some(employee_id) => self.judge_span(employee_id, person, span, sink),
+        self.book.fold(punch, key);
+        let at = punch.occurred_at;
+        match key.person {
+            Some(person) => {
+                let lone = lone_at(&self.roster, person, at);
+                if !lone.is_some_and(|index| self.judge_lone(person, index, |_| true, sink)) {
+                    let roster = Arc::clone(&self.roster);
+                    let employee_id = &roster.reference().person(person).employee_id;
+                    self.judge_span(employee_id, Some(person), at..at.plus_us(1), sink);
+                }
+            }
             None => {
                 // Folded just now, so that the book has the one shared text.
-                let kept = self.book.employee(punch.employee_id).cloned();
+                let kept = self.book.stranger(punch.employee_id).cloned();
                 let employee_id = kept.unwrap_or_else(|| punch.employee_id.into());
-                self.judge_span(&employee_id, person, span, sink);
+                self.judge_span(&employee_id, None, at..at.plus_us(1), sink);
             }
         }
         Applied::Folded
@@ -328,14 +355,12 @@ impl PartitionState {
             let employee_id = &roster.reference().person(person).employee_id;
             let has_windows = || roster.windows_in(person, span.start, self.clock).next().is_some();
             let is_ours = || is_ours(&self.settings, employee_id);
-            if self.book.employee(employee_id).is_some() || has_windows() && is_ours() {
+            if self.book.holds(person) || has_windows() && is_ours() {
                 self.judge_span(employee_id, Some(person), span.clone(), sink);
             }
         }
-        for employee_id in self.book.employees() {
-            if roster.person(&employee_id).is_none() {
-                self.judge_span(&employee_id, None, span.clone(), sink);
-            }
+        for employee_id in self.book.strangers() {
+            self.judge_span(&employee_id, None, span.clone(), sink);
         }
     }
 
@@ -378,6 +403,7 @@ impl PartitionState {
         let held_us = if hears { HELD_US_MAX } else { 0 };
         let since = self.since.unwrap_or(self.clock);
         self.timers = Timers::new(roster, ours, since, begin, held_us);
+        self.book.reserve(self.timers.people);
         self.silence = match begin {
             Begin::Fresh => Silence::default(),
             Begin::Resumed(_) => Silence::resumed(),
@@ -401,7 +427,12 @@ impl PartitionState {
                     self.fire_no_show(shift, sink);
                 }
             }
-            Timer::Closed(shift) | Timer::Settled(shift) => self.judge_shift(shift, sink),
+            Timer::Closed(shift) => {
+                let policy = roster.shift_policy(shift);
+                let settles_later = roster.window(shift).closes.plus_min(policy.settle_min) > self.clock;
+                self.judge_shift(shift, |walk| !(settles_later && walk.has_both_ends()), sink);
+            }
+            Timer::Settled(shift) => self.judge_shift(shift, |_| true, sink),
             Timer::Leave(place) => {
                 let row = &roster.reference().leave[place as usize];
                 let until = row.until.min(self.clock.plus_us(LEAVE_AHEAD_DAYS * DAY_US));
@@ -412,18 +443,62 @@ impl PartitionState {
             }
             Timer::Correction(place) => {
                 if let Some(shift) = corrected(&roster, &roster.reference().corrections[place as usize]) {
-                    self.judge_shift(shift, sink);
+                    self.judge_shift(shift, |_| true, sink);
                 }
             }
         }
     }
 
-    fn judge_shift(&mut self, shift: ShiftIndex, sink: &mut dyn FnMut(Step)) {
+    /// Judges the person of a shift around it; a plain shift only if what is bound to it may show something new.
+    fn judge_shift(
+        &mut self,
+        shift: ShiftIndex,
+        is_news: impl FnOnce(&Walk) -> bool,
+        sink: &mut dyn FnMut(Step),
+    ) {
+        let person = self.roster.shift_at(shift).person;
+        if self.roster.is_lone(shift) && self.judge_lone(person, shift, is_news, sink) {
+            return;
+        }
         let roster = self.roster.clone();
-        let person = roster.shift_at(shift).person;
         let start = roster.window(shift).opens;
         let employee_id = &roster.reference().person(person).employee_id;
         self.judge_span(employee_id, Some(person), start..start.plus_us(1), sink);
+    }
+
+    /// Judges a lone shift from the punches in its window, if these alone decide and memory reaches it whole, and unless
+    /// they show that there is nothing new of a plain one; returns whether that is done.
+    fn judge_lone(
+        &mut self,
+        person: PersonIndex,
+        index: ShiftIndex,
+        is_news: impl FnOnce(&Walk) -> bool,
+        sink: &mut dyn FnMut(Step),
+    ) -> bool {
+        let Self { roster, book, judge, silence, .. } = self;
+        let (roster, floor) = (&**roster, book.floor());
+        let punches = book.punches_of(person);
+        let within = in_window(roster, index, punches);
+        if roster.window(index).opens < floor
+            || punches[within.clone()].first().is_some_and(|kept| !is_day_known(kept.business_date, floor))
+        {
+            return false;
+        }
+        let Some(walk) = walk(roster, person, index, punches, within.clone()) else { return false };
+        if roster.is_plain(index) && !is_news(&walk) {
+            return true;
+        }
+        let employee_id = &roster.reference().person(person).employee_id;
+        let subject = Subject { roster, employee_id, person: Some(person) };
+        let moment = Moment {
+            clock: self.clock.max(self.judged_from),
+            since: self.since.unwrap_or(EventTime::from_us(i64::MAX)),
+            until: self.until,
+            holds: &silence.holds,
+        };
+        let seen = punches[within].iter().map(|kept| book.seen_of(kept));
+        sink(Step::Judged(judge.judge_lone(subject, index, (seen, &walk), moment)));
+        true
     }
 
     /// Judges from memory what lies above the floor, and asks for the rest.
@@ -447,7 +522,7 @@ impl PartitionState {
         let roster = self.roster.clone();
         let read = roster.recall_span(person, span.clone());
         let mut seen: Vec<Seen<'_>> = emptied(std::mem::take(&mut self.judge.seen));
-        seen.extend(self.book.seen(employee_id, read));
+        seen.extend(self.book.seen((person, employee_id), read));
         let subject = Subject { roster: &roster, employee_id, person };
         let moment = Moment {
             clock: self.clock.max(self.judged_from),
@@ -487,11 +562,7 @@ impl PartitionState {
 
 /// Takes back what is said about days whose punches may partly lie below the floor.
 fn drop_days_below(judged: &mut Judged, floor: EventTime) {
-    let is_known = |day: &jiff::civil::Date| {
-        // A day begins at most 14 hours ahead of UTC, and a shift's window before its day.
-        let midnight = jiff::tz::Offset::UTC.to_timestamp(day.at(0, 0, 0, 0));
-        midnight.is_ok_and(|at| EventTime::from(at).plus_us(-2 * DAY_US) >= floor)
-    };
+    let is_known = |day: &Date| is_day_known(*day, floor);
     if judged.scope.dates.iter().all(is_known) {
         return;
     }
@@ -499,10 +570,26 @@ fn drop_days_below(judged: &mut Judged, floor: EventTime) {
     judged.findings.retain(|finding| finding.shift_id.is_some() || is_known(&finding.business_date));
 }
 
-/// The person of that pseudonym, with the text that all share, where known.
-fn shared_id<'a>(roster: &'a Roster, employee_id: &str) -> (Option<PersonIndex>, Option<&'a Arc<str>>) {
-    let person = roster.person(employee_id);
-    (person, person.map(|person| &roster.reference().person(person).employee_id))
+/// Whether all punches of that day lie above the floor.
+fn is_day_known(day: Date, floor: EventTime) -> bool {
+    // A day begins at most 14 hours ahead of UTC, and a shift's window before its day.
+    let midnight = EventTime::from_us(epoch_day(day).saturating_mul(DAY_US));
+    midnight.plus_us(-2 * DAY_US) >= floor
+}
+
+/// Days since 1970-01-01. Years are counted from March, so that the leap day is the last of its year (Hinnant,
+/// "chrono-compatible low-level date algorithms").
+fn epoch_day(day: Date) -> i64 {
+    let (year, month) = (i64::from(day.year()), i64::from(day.month()));
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + i64::from(day.day()) - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+/// Under what the book keeps a stored punch.
+fn key_of<'a>(roster: &Roster, punch: &StoredRef<'a>, event_id: &'a EventId) -> Key<'a> {
+    Key { person: roster.person(punch.employee_id), employee_id: punch.employee_id, event_id, site: None }
 }
 
 pub(crate) fn is_ours(settings: &Settings, employee_id: &str) -> bool {

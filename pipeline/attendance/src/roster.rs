@@ -1,9 +1,10 @@
 //! One reference snapshot made ready for questions by id and by time.
 //!
 //! In: a [`Reference`].  Out: people, sites and shifts by id; a person's windows, permitted sites and policy by instant.
-//! Owns: look-up tables beside the shared snapshot: about 9 bytes a person and site, 28 a shift; under append time 4 more.
-//! Absent on purpose: maps from id to value (a table of places hashes through the snapshot itself and holds no text).
-//! Invariants: windows are parallel to `Reference::shifts`; a run is a contiguous range of one person's shifts; every
+//! Owns: look-up tables beside the shared snapshot: about 35 bytes a person, 5 a site, 40 a shift; under append time 4 more.
+//! Absent on purpose: maps from id to value (a table of places hashes through the snapshot itself; it holds no text but
+//! short ids of people, who are looked up for every punch).
+//! Invariants: slots are parallel to `Reference::shifts`; a run is a contiguous range of one person's shifts; every
 //! window of a run overlaps no window of another run, unless a chain was cut (see [`RUN_SHIFTS_MAX`]); both kept by
 //! `Roster::new` and checked in `tests`.
 //! Why so: shifts are sorted by person and start, and a window reaches at most `reach_us` around its start, so every
@@ -17,11 +18,13 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use model::reference::ShiftPlan;
+use model::reference::{DayKind, RequestStatus, ShiftPlan};
 use model::{
     Correction, EventTime, Leave, Person, PersonIndex, Policy, PolicyIndex, Reference, Shift, Site, SiteIndex,
 };
 use std::hash::BuildHasher;
+
+use crate::minutes::corrected;
 
 /// Windows that overlap one another in a chain are judged together. A chain of more than this many shifts (windows of
 /// round the clock, week after week) is cut at fixed seven-day borders, so that judging one punch stays bounded.
@@ -64,26 +67,49 @@ impl Window {
     }
 }
 
+/// What looking up by time needs of a shift instance, two to a cache line.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    window: Window,
+    start: EventTime,
+    /// The place of the first shift of its run.
+    run: u32,
+    marks: Marks,
+}
+
+/// What a snapshot tells of a shift instance once and for all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks(u32);
+
+impl Marks {
+    const PLANNED: u32 = 1;
+    const PLAIN: u32 = 2;
+    const DAY_KIND_FROM: u32 = 2;
+    const LONE: u32 = 1 << 4;
+
+    const fn has(self, mark: u32) -> bool {
+        self.0 & mark != 0
+    }
+}
+
 /// One snapshot with its look-up tables. Immutable; swap the whole.
 pub struct Roster {
     reference: Arc<Reference>,
     hasher: FixedState,
-    people: HashTable<u32>,
+    people: HashTable<Named>,
     sites: HashTable<u32>,
     shifts: HashTable<u32>,
     shifts_from: Vec<u32>,
     leave_from: Vec<u32>,
     corrections_from: Vec<u32>,
-    windows: Vec<Window>,
-    /// For each shift, the place of the first shift of its run.
-    runs: Vec<u32>,
+    slots: Vec<Slot>,
     permitted: Vec<SiteIndex>,
     permitted_from: Vec<u32>,
     before_us_max: i64,
     after_us_max: i64,
     debounce_us_max: i64,
     /// Planned shifts by their site's org, by start; made when somebody listens for silence.
-    starts: OnceLock<HashMap<Arc<str>, Vec<ShiftIndex>>>,
+    starts: OnceLock<HashMap<Arc<str>, Vec<ShiftIndex>, FixedState>>,
 }
 
 impl std::fmt::Debug for Roster {
@@ -96,7 +122,7 @@ impl Roster {
     /// Builds the tables: linear in the snapshot but for sorting a person's few windows.
     pub fn new(reference: Arc<Reference>) -> Self {
         let hasher = FixedState::default();
-        let people = table(&hasher, reference.people.iter().map(|person| &person.employee_id));
+        let people = named(&hasher, reference.people.iter().map(|person| &*person.employee_id));
         let sites = table(&hasher, reference.sites.iter().map(|site| &site.site_id));
         let shifts = table(&hasher, reference.shifts.iter().map(|shift| &shift.shift_id));
         let count = reference.people.len();
@@ -106,9 +132,10 @@ impl Roster {
         let before = starts().zip(&windows).map(|(start, window)| start.us_since(window.opens));
         let after = starts().zip(&windows).map(|(start, window)| window.closes.us_since(start));
         let (before_us_max, after_us_max) = (before.max().unwrap_or(0), after.max().unwrap_or(0));
+        let shifts_from = borders(count, reference.shifts.iter().map(|shift| shift.person));
+        let slots = slots(&reference, &shifts_from, &windows);
         let rows = Arc::clone(&reference);
         let debounces = rows.policies.iter().map(|policy| policy.debounce_s);
-        let shifts_from = borders(count, reference.shifts.iter().map(|shift| shift.person));
         let mut roster = Self {
             hasher,
             people,
@@ -119,9 +146,8 @@ impl Roster {
                 count,
                 reference.corrections.iter().map(|correction| correction.person),
             ),
-            runs: runs(&reference, &shifts_from, &windows),
+            slots,
             shifts_from,
-            windows,
             permitted: Vec::new(),
             permitted_from: Vec::new(),
             before_us_max,
@@ -131,6 +157,7 @@ impl Roster {
             reference,
         };
         roster.list_permitted();
+        roster.mark_plain();
         roster
     }
 
@@ -152,6 +179,20 @@ impl Roster {
         }
     }
 
+    /// Takes the mark from shifts that a request of the person touches.
+    fn mark_plain(&mut self) {
+        let reference = Arc::clone(&self.reference);
+        for row in reference.leave.iter().filter(|row| row.status == RequestStatus::Approved) {
+            let touched: Vec<ShiftIndex> = self.windows_in(row.person, row.from, row.until).collect();
+            touched.into_iter().for_each(|index| self.slots[index.0 as usize].marks.0 &= !Marks::PLAIN);
+        }
+        for row in reference.corrections.iter().filter(|row| row.status == RequestStatus::Approved) {
+            if let Some(index) = corrected(self, row) {
+                self.slots[index.0 as usize].marks.0 &= !Marks::PLAIN;
+            }
+        }
+    }
+
     /// The snapshot.
     pub fn reference(&self) -> &Arc<Reference> {
         &self.reference
@@ -159,10 +200,10 @@ impl Roster {
 
     /// The person of that pseudonym.
     pub fn person(&self, employee_id: &str) -> Option<PersonIndex> {
-        let found = self.people.find(self.hasher.hash_one(employee_id), |at| {
-            &*self.reference.people[*at as usize].employee_id == employee_id
+        let found = self.people.find(self.hasher.hash_one(employee_id), |named| {
+            named.is(employee_id, |at| &self.reference.people[at as usize].employee_id)
         });
-        found.map(|at| PersonIndex(*at))
+        found.map(|named| PersonIndex(named.place))
     }
 
     /// The site of that id.
@@ -188,7 +229,25 @@ impl Roster {
 
     /// The acceptance window of the shift instance at `index`.
     pub fn window(&self, index: ShiftIndex) -> Window {
-        self.windows[index.0 as usize]
+        self.slots[index.0 as usize].window
+    }
+
+    /// Whether the shift instance at `index` is planned, its window overlaps no other, and no leave, permission or
+    /// correction that is or may come into force touches it: what holds about it rests on the clock and on the punches
+    /// within its window.
+    pub(crate) fn is_plain(&self, index: ShiftIndex) -> bool {
+        self.slots[index.0 as usize].marks.has(Marks::PLAIN)
+    }
+
+    /// Whether the shift instance at `index` is planned and its window overlaps no other: which punches bind to it rests
+    /// on those within its window alone.
+    pub(crate) fn is_lone(&self, index: ShiftIndex) -> bool {
+        self.slots[index.0 as usize].marks.has(Marks::LONE)
+    }
+
+    /// What kind of day the shift instance at `index` counts for.
+    pub(crate) fn day_kind(&self, index: ShiftIndex) -> DayKind {
+        DayKind::ALL[((self.slots[index.0 as usize].marks.0 >> Marks::DAY_KIND_FROM) & 3) as usize]
     }
 
     /// The policy of the shift instance at `index`.
@@ -241,27 +300,26 @@ impl Roster {
         until: EventTime,
     ) -> impl Iterator<Item = ShiftIndex> + '_ {
         let all = self.shifts_of(person);
-        let shifts = &self.reference.shifts[all.start as usize..all.end as usize];
+        let slots = &self.slots[all.start as usize..all.end as usize];
         let earliest = from.plus_us(-self.after_us_max);
         let latest = until.plus_us(self.before_us_max);
-        let first = shifts.partition_point(|shift| shift.start < earliest) as u32 + all.start;
-        (first..all.end)
-            .take_while(move |at| self.reference.shifts[*at as usize].start <= latest)
-            .map(ShiftIndex)
-            .filter(move |index| {
-                let window = self.window(*index);
-                window.opens <= until && window.closes >= from
-            })
+        let first = slots.partition_point(|slot| slot.start < earliest);
+        let numbered = slots[first..].iter().zip(first as u32 + all.start..);
+        numbered
+            .take_while(move |(slot, _)| slot.start <= latest)
+            .filter(move |(slot, _)| slot.window.opens <= until && slot.window.closes >= from)
+            .map(|(_, at)| ShiftIndex(at))
     }
 
     /// A person's planned shift instances whose window holds `at`, by start.
     pub fn holding(&self, person: PersonIndex, at: EventTime) -> impl Iterator<Item = ShiftIndex> + '_ {
-        self.windows_in(person, at, at).filter(|index| self.shift_at(*index).plan == ShiftPlan::Planned)
+        self.windows_in(person, at, at).filter(|index| self.slots[index.0 as usize].marks.has(Marks::PLANNED))
     }
 
     /// The shift whose window holds `at`; of several the one with the nearest start, then the earlier.
     pub fn scheduled(&self, person: PersonIndex, at: EventTime) -> Option<ShiftIndex> {
-        self.holding(person, at).min_by_key(|index| self.shift_at(*index).start.us_since(at).saturating_abs())
+        let start = |index: &ShiftIndex| self.slots[index.0 as usize].start;
+        self.holding(person, at).min_by_key(|index| start(index).us_since(at).saturating_abs())
     }
 
     /// The policy for a punch at `at`: the scheduled shift's; else by the home site's org and policy name, the person's
@@ -303,6 +361,14 @@ impl Roster {
         shifts[..behind].iter().rev().any(|shift| shift.end >= at.plus_us(-reach))
     }
 
+    /// Reads what tells where a person is due at `at`, so that it is at hand when asked for. What comes of it is nothing.
+    pub(crate) fn glance(&self, person: PersonIndex, at: EventTime) -> u32 {
+        let shift = self.windows_in(person, at, at).next().map_or(0, |index| self.shift_at(index).site.0);
+        let site = self.permitted(person).first().map_or(0, |site| site.0);
+        let is_declined = self.reference.person(person).location_declined;
+        shift ^ site ^ u32::from(is_declined) ^ self.leave_places(person).start
+    }
+
     /// The longest debounce of any policy: punches further apart never repeat one another.
     pub(crate) const fn debounce_us_max(&self) -> i64 {
         self.debounce_us_max
@@ -310,9 +376,9 @@ impl Roster {
 
     /// The run of a shift instance: the contiguous range of the person's shifts that are judged together with it.
     pub(crate) fn run(&self, index: ShiftIndex) -> Range<u32> {
-        let first = self.runs[index.0 as usize];
+        let first = self.slots[index.0 as usize].run;
         let mut end = index.0 + 1;
-        while self.runs.get(end as usize) == Some(&first) {
+        while self.slots.get(end as usize).is_some_and(|slot| slot.run == first) {
             end += 1;
         }
         first..end
@@ -326,18 +392,19 @@ impl Roster {
             shift.start.us_since(at).max(at.us_since(shift.end)).max(0)
         };
         let mut holding = self.holding(person, at).peekable();
-        let first = self.runs[holding.peek()?.0 as usize];
+        let run_of = |index: ShiftIndex| self.slots[index.0 as usize].run;
+        let first = run_of(*holding.peek()?);
         let nearest = holding.min_by_key(distance)?;
-        let run = self.runs[nearest.0 as usize];
+        let run = run_of(nearest);
         debug_assert!(first <= run);
         Some(run)
     }
 
     /// From the first opening to the last closing of a run's windows.
     pub(crate) fn run_span(&self, run: Range<u32>) -> (EventTime, EventTime) {
-        let windows = &self.windows[run.start as usize..run.end as usize];
-        let opens = windows.iter().map(|window| window.opens).min();
-        let closes = windows.iter().map(|window| window.closes).max();
+        let slots = &self.slots[run.start as usize..run.end as usize];
+        let opens = slots.iter().map(|slot| slot.window.opens).min();
+        let closes = slots.iter().map(|slot| slot.window.closes).max();
         (opens.unwrap_or(EventTime::from_us(0)), closes.unwrap_or(EventTime::from_us(0)))
     }
 
@@ -352,9 +419,9 @@ impl Roster {
     }
 
     /// The planned shifts of each org that has any, by start.
-    pub(crate) fn starts(&self) -> &HashMap<Arc<str>, Vec<ShiftIndex>> {
+    pub(crate) fn starts(&self) -> &HashMap<Arc<str>, Vec<ShiftIndex>, FixedState> {
         self.starts.get_or_init(|| {
-            let mut starts: HashMap<Arc<str>, Vec<ShiftIndex>> = HashMap::new();
+            let mut starts: HashMap<Arc<str>, Vec<ShiftIndex>, FixedState> = HashMap::default();
             for (place, shift) in self.reference.shifts.iter().enumerate() {
                 let index = ShiftIndex(place as u32);
                 let org = &self.reference.site(shift.site).org;
@@ -399,6 +466,45 @@ fn table<'a>(
     table
 }
 
+/// A place under its name, which is looked at without following it anywhere where it is short.
+#[derive(Clone, Copy)]
+struct Named {
+    place: u32,
+    /// How many bytes the name has; more than `text` holds for a longer one.
+    len: u8,
+    text: [u8; NAMED_BYTES],
+}
+
+const NAMED_BYTES: usize = 15;
+
+impl Named {
+    fn new(place: u32, name: &str) -> Self {
+        let mut text = [0; NAMED_BYTES];
+        match text.get_mut(..name.len()) {
+            Some(text) => text.copy_from_slice(name.as_bytes()),
+            None => return Self { place, len: u8::MAX, text },
+        }
+        Self { place, len: name.len() as u8, text }
+    }
+
+    fn is<'a>(&self, name: &str, of: impl FnOnce(u32) -> &'a str) -> bool {
+        match self.text.get(..usize::from(self.len)) {
+            Some(text) => text == name.as_bytes(),
+            None => name.len() > NAMED_BYTES && of(self.place) == name,
+        }
+    }
+}
+
+fn named<'a>(hasher: &FixedState, names: impl ExactSizeIterator<Item = &'a str>) -> HashTable<Named> {
+    let mut table = HashTable::with_capacity(names.len());
+    let hashed =
+        |named: &Named| unreachable!("{}: a table that was given its room does not grow", named.place);
+    for (place, name) in (0_u32..).zip(names) {
+        table.insert_unique(hasher.hash_one(name), Named::new(place, name), hashed);
+    }
+    table
+}
+
 fn borders(people: usize, rows: impl Iterator<Item = PersonIndex>) -> Vec<u32> {
     let mut from = vec![0_u32; people + 1];
     for person in rows {
@@ -418,8 +524,33 @@ fn window_of(reference: &Reference, shift: &Shift) -> Window {
     }
 }
 
+/// The shifts' slots. A run of one shift is plain as far as its neighbours go, unless it was cut off a chain.
+fn slots(reference: &Reference, shifts_from: &[u32], windows: &[Window]) -> Vec<Slot> {
+    let runs = runs(reference, shifts_from, windows);
+    let of_shift = |(at, shift): (usize, &Shift)| {
+        let (run, window) = (runs[at] & !CUT, windows[at]);
+        let is_planned = shift.plan == ShiftPlan::Planned;
+        let shares = |other: Option<&u32>| other.is_some_and(|other| *other & !CUT == run);
+        let before = at.checked_sub(1).and_then(|before| runs.get(before));
+        let is_lone = !shares(before) && !shares(runs.get(at + 1)) && runs[at] & CUT == 0;
+        let day_kind = reference.day_kind(&reference.site(shift.site).org, shift.business_date);
+        let day_kind = DayKind::ALL.iter().position(|kind| *kind == day_kind).unwrap_or(0) as u32;
+        let is_within = window.opens <= shift.start && shift.end <= window.closes;
+        let alone = if is_planned && is_lone { Marks::LONE } else { 0 };
+        let plain = if is_planned && is_lone && is_within { Marks::PLAIN } else { 0 };
+        let planned = if is_planned { Marks::PLANNED } else { 0 };
+        let marks = planned | alone | plain | (day_kind << Marks::DAY_KIND_FROM);
+        Slot { window, start: shift.start, run, marks: Marks(marks) }
+    };
+    reference.shifts.iter().enumerate().map(of_shift).collect()
+}
+
+/// Marks the run of a chain that was cut.
+const CUT: u32 = 1 << 31;
+
 /// For each shift the place of the first shift of its run.
 fn runs(reference: &Reference, shifts_from: &[u32], windows: &[Window]) -> Vec<u32> {
+    assert!(windows.len() < CUT as usize, "a snapshot has fewer than 2^31 shifts");
     let mut runs = vec![0_u32; windows.len()];
     let mut by_opening: Vec<u32> = Vec::new();
     for borders in shifts_from.windows(2) {
@@ -452,6 +583,34 @@ fn number_runs(reference: &Reference, chain: Range<u32>, runs: &mut [u32]) {
         if is_cut && week(at) != week(first) {
             first = at;
         }
-        runs[at as usize] = first;
+        runs[at as usize] = first | if is_cut { CUT } else { 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_whatever_its_length() {
+        let names = [
+            "",
+            "E1",
+            "E10",
+            "fifteen bytes!!",
+            "sixteen bytes!!!",
+            "打卡打卡打",
+            "a name of any length, twice over",
+        ];
+        let hasher = FixedState::default();
+        let table = named(&hasher, names.into_iter());
+        let find = |name: &str| {
+            let is_it = |named: &Named| named.is(name, |at| names[at as usize]);
+            table.find(hasher.hash_one(name), is_it).map(|named| named.place as usize)
+        };
+        for (place, name) in names.into_iter().enumerate() {
+            assert_eq!(find(name), Some(place), "{name}");
+        }
+        assert_eq!([find("E"), find("fifteen bytes!"), find("sixteen bytes!!?")], [None; 3]);
     }
 }

@@ -25,12 +25,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use model::anomaly::Finding;
 use model::position::partition_of;
 use model::reference::ShiftKind;
 use model::{AnomalyKind, AnomalyState, EventTime, StoredPunch};
 
-use crate::book::Book;
+use crate::book::{Book, Kept};
 use crate::due::DueTime;
 use crate::findings::anomaly_id;
 use crate::judge::Holds;
@@ -119,6 +120,14 @@ impl Scene<'_> {
         partition_of(org.as_bytes(), self.settings.partitions) == self.settings.partition
     }
 
+    /// How many starts of the org there are from `from` until `until`, due or not.
+    fn starts(&self, org: &str, from: EventTime, until: EventTime) -> usize {
+        let starts = self.roster.starts_of(org);
+        let before =
+            |time: EventTime| starts.partition_point(|shift| self.roster.shift_at(*shift).start < time);
+        before(until.plus_us(1)) - before(from)
+    }
+
     /// The org's starts that are due from `from` until `until`.
     fn due(&self, org: &str, from: EventTime, until: EventTime) -> impl Iterator<Item = ShiftIndex> + '_ {
         let (roster, since) = (self.roster, self.since);
@@ -129,7 +138,7 @@ impl Scene<'_> {
             let is_due = |due: &DueTime| !due.is_leave && due.start <= until;
             roster.shift_at(*shift).kind != ShiftKind::Free
                 && roster.window(*shift).closes >= since
-                && is_due(&DueTime::of(roster, *shift, until))
+                && (roster.is_plain(*shift) || is_due(&DueTime::of(roster, *shift, until)))
         })
     }
 
@@ -144,8 +153,9 @@ impl Scene<'_> {
     /// Whether any believed punch of our own lies in the window of the shift.
     fn shows(&self, shift: ShiftIndex) -> bool {
         let window = self.roster.window(shift);
-        let mut seen = self.book.seen(self.employee_id(shift), window.opens..window.closes.plus_us(1));
-        seen.any(|seen| seen.counts())
+        let punches = self.book.punches_of(self.roster.shift_at(shift).person);
+        let first = punches.partition_point(|kept| kept.occurred_at < window.opens);
+        punches[first..].iter().take_while(|kept| kept.occurred_at <= window.closes).any(Kept::counts)
     }
 }
 
@@ -170,7 +180,7 @@ struct Org {
 /// The silence of one partition's orgs.
 #[derive(Default)]
 pub(crate) struct Silence {
-    orgs: HashMap<Arc<str>, Org>,
+    orgs: HashMap<Arc<str>, Org, FixedState>,
     pub(crate) holds: Holds,
     is_resumed: bool,
 }
@@ -222,7 +232,9 @@ impl Silence {
 
     /// The no-show of that shift is no longer held back.
     pub(crate) fn let_go(&mut self, roster: &Roster, shift: ShiftIndex) {
-        self.holds.shifts.remove(&shift);
+        if !self.holds.shifts.remove(&shift) {
+            return;
+        }
         if let Some(org) = self.orgs.get_mut(&roster.shift_site(shift).org) {
             org.held.remove(&shift);
         }
@@ -300,9 +312,9 @@ impl Silence {
 
     /// What is heard of the org of `shift`; asks the lake where own people do not settle it.
     fn hear(&mut self, scene: Scene<'_>, shift: ShiftIndex, out: &mut Vec<Step>) -> Hearing {
-        let org = scene.roster.shift_site(shift).org.clone();
+        let org = &scene.roster.shift_site(shift).org;
         let clock = scene.clock;
-        let known = self.orgs.get(&org).and_then(|org| org.last);
+        let known = self.orgs.get(org).and_then(|org| org.last);
         if let Some((_, hearing)) = known.filter(|(at, _)| *at == clock) {
             return hearing;
         }
@@ -311,11 +323,11 @@ impl Silence {
         state.last = Some((clock, hearing));
         match hearing {
             Hearing::Few => {}
-            Hearing::Speaks | Hearing::Silent => self.note(scene, &org, from, hearing, out),
+            Hearing::Speaks | Hearing::Silent => self.note(scene, org, from, hearing, out),
             Hearing::Unsure => {
                 if state.asking.is_none_or(|at| clock.us_since(at) >= ANSWER_US_MAX) {
                     state.asking = Some(clock);
-                    out.push(Step::Listen(question(scene, &org, from)));
+                    out.push(Step::Listen(question(scene, org, from)));
                 }
             }
         }
@@ -333,11 +345,15 @@ impl Silence {
             None => recent,
         };
         let (mut all, mut own, mut shown) = (0, 0, 0);
+        let all_max = scene.starts(org, from, clock);
         for shift in scene.due(org, from, clock) {
             all += 1;
             if scene.is_ours(shift) {
                 own += 1;
                 shown += usize::from(scene.shows(shift));
+                if shown > 0 && shown * ONE_IN >= all_max {
+                    return (Hearing::Speaks, from);
+                }
             }
         }
         let is_enough = own >= STARTS_MIN || own == all;

@@ -5,16 +5,16 @@
 //! Absent on purpose: what firing means (`partition`), and any wall clock.
 //! Invariants: timers come out in order of (instant, kind, row), whatever order they went in; a shift's instants are set
 //! once, when its window opens.
-//! Why so: three instants for each of a month's shifts would be a gigabyte of heap; the shifts sorted by opening are
+//! Why so: people begin their shifts together, so one entry for an instant holds all their rows, four bytes each, sorted
+//! once when it falls due; a heap takes six times that and a walk through memory for each. Three instants for each of a month's shifts would be a gigabyte of heap; the shifts sorted by opening are
 //! their own schedule, and only the shifts under way have entries.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
 use model::reference::{RequestStatus, ShiftPlan};
 use model::{EventTime, PersonIndex};
 
-use crate::due::{DueTime, no_show_at};
+use crate::due::no_show_by;
 use crate::minutes::corrected;
 use crate::roster::{Roster, ShiftIndex};
 
@@ -56,7 +56,7 @@ pub fn next_instants(
 ) -> impl Iterator<Item = Instant> + use<> {
     let window = roster.window(shift);
     let is_planned = roster.shift_at(shift).plan == ShiftPlan::Planned;
-    let no_show = is_planned.then(|| no_show_at(roster, shift, &DueTime::of(roster, shift, clock))).flatten();
+    let no_show = is_planned.then(|| no_show_by(roster, shift, clock)).flatten();
     let closed = window.closed_from();
     let settled = window.closes.plus_min(roster.shift_policy(shift).settle_min).max(closed);
     let no_show = no_show.map(|at| Instant { at, timer: Timer::NoShow(shift) });
@@ -64,13 +64,59 @@ pub fn next_instants(
     [no_show, Some(Instant { at: closed, timer: Timer::Closed(shift) }), settled].into_iter().flatten()
 }
 
+/// When, and the kind's place in [`Timer`]'s order.
+type Due = (EventTime, u8);
+
 /// The instants of one partition's people.
 #[derive(Debug, Default)]
 pub struct Timers {
+    /// How many people they are for.
+    pub(crate) people: usize,
     by_opening: Vec<ShiftIndex>,
     opened: usize,
-    heap: BinaryHeap<Reverse<Instant>>,
+    /// What falls due later: the rows of each instant and kind, in no order.
+    later: BTreeMap<Due, Rows>,
+    /// What is being taken out, the last row first; nothing of `later` comes before it, but for what was added since.
+    now: Option<(Due, Rows)>,
+    spent: Vec<Rows>,
 }
+
+/// Rows of the snapshot to which one instant means the same: as many as begin their shift together.
+type Rows = Vec<u32>;
+
+/// Lists of rows kept for their room.
+const SPENT_MAX: usize = 64;
+
+impl Timer {
+    fn parts(self) -> (u8, u32) {
+        match self {
+            Self::Listen(shift) => (0, shift.0),
+            Self::ListenAgain(shift) => (1, shift.0),
+            Self::NoShow(shift) => (2, shift.0),
+            Self::Held(shift) => (3, shift.0),
+            Self::Closed(shift) => (4, shift.0),
+            Self::Settled(shift) => (5, shift.0),
+            Self::Leave(row) => (6, row),
+            Self::Correction(row) => (7, row),
+        }
+    }
+
+    fn of((kind, row): (u8, u32)) -> Self {
+        match kind {
+            0 => Self::Listen(ShiftIndex(row)),
+            1 => Self::ListenAgain(ShiftIndex(row)),
+            2 => Self::NoShow(ShiftIndex(row)),
+            3 => Self::Held(ShiftIndex(row)),
+            4 => Self::Closed(ShiftIndex(row)),
+            5 => Self::Settled(ShiftIndex(row)),
+            6 => Self::Leave(row),
+            _ => Self::Correction(row),
+        }
+    }
+}
+
+/// The kinds that stand for a moment of a shift whose window has opened.
+const OF_SHIFT: std::ops::RangeInclusive<u8> = 2..=5;
 
 impl Timers {
     /// The timers of the people for whom `is_ours`, of a log that begins at `since` and whose clock stands at `clock`. A
@@ -86,6 +132,7 @@ impl Timers {
     ) -> Self {
         let mut timers = Self::default();
         for person in (0..roster.reference().people.len() as u32).map(PersonIndex).filter(|p| is_ours(*p)) {
+            timers.people += 1;
             timers.by_opening.extend(roster.shifts_of(person).map(ShiftIndex));
             timers.push_requests(roster, person, since, begin);
         }
@@ -99,7 +146,9 @@ impl Timers {
 
     /// Adds an instant.
     pub fn push(&mut self, instant: Instant) {
-        self.heap.push(Reverse(instant));
+        let (kind, row) = instant.timer.parts();
+        let spent = &mut self.spent;
+        self.later.entry((instant.at, kind)).or_insert_with(|| spent.pop().unwrap_or_default()).push(row);
     }
 
     /// Opens the windows that are open when the log's clock stands at `clock`.
@@ -111,17 +160,42 @@ impl Timers {
             }
             self.opened += 1;
             // As of the opening, not of `clock`: how far the clock moves at once must not matter.
-            self.heap.extend(next_instants(roster, shift, opens).map(Reverse));
+            next_instants(roster, shift, opens).for_each(|instant| self.push(instant));
         }
     }
 
     /// Takes out the next instant that is due when the log's clock stands at `clock`, of windows already opened.
     pub fn pop_due(&mut self, clock: EventTime) -> Option<Instant> {
-        let Reverse(instant) = self.heap.peek()?;
-        if instant.at > clock {
-            return None;
+        let first = self.later.first_key_value().map(|(due, _)| *due);
+        let now = self.now.as_ref().filter(|(_, rows)| !rows.is_empty()).map(|(due, _)| *due);
+        match (now, first) {
+            (None, first) => self.take(first.filter(|(at, _)| *at <= clock)?),
+            (Some(now), Some(first)) if first <= now => {
+                // Something earlier was added while this was being taken out.
+                let left = self.now.take().map(|(_, rows)| rows).unwrap_or_default();
+                self.later.entry(now).or_default().extend(left);
+                self.take(first);
+            }
+            _ => {}
         }
-        self.heap.pop().map(|Reverse(instant)| instant)
+        let ((at, kind), rows) = self.now.as_mut()?;
+        let row = if *at <= clock { rows.pop() } else { None };
+        row.map(|row| Instant { at: *at, timer: Timer::of((*kind, row)) })
+    }
+
+    fn take(&mut self, due: Due) {
+        let mut rows = self.later.remove(&due).unwrap_or_default();
+        rows.sort_unstable_by(|a, b| b.cmp(a));
+        let spent = self.now.replace((due, rows)).map(|(_, rows)| rows);
+        if self.spent.len() < SPENT_MAX {
+            self.spent.extend(spent);
+        }
+    }
+
+    /// The shifts whose timers come out next, as far as they are being taken out.
+    pub(crate) fn coming(&self) -> impl Iterator<Item = ShiftIndex> + '_ {
+        let now = self.now.iter().filter(|((_, kind), _)| OF_SHIFT.contains(kind));
+        now.flat_map(|(_, rows)| rows.iter().rev()).map(|row| ShiftIndex(*row))
     }
 
     /// The shifts whose window has opened, by opening.
@@ -131,23 +205,20 @@ impl Timers {
 
     /// The last instant of any shift whose window has opened.
     pub(crate) fn last_of_opened(&self) -> Option<EventTime> {
-        let of_shift = |instant: &&Reverse<Instant>| {
-            matches!(
-                instant.0.timer,
-                Timer::NoShow(_) | Timer::Held(_) | Timer::Closed(_) | Timer::Settled(_)
-            )
-        };
-        self.heap.iter().filter(of_shift).map(|instant| instant.0.at).max()
+        let now = self.now.as_ref().filter(|(_, rows)| !rows.is_empty()).map(|(due, _)| due);
+        let of_shift = |due: &&Due| OF_SHIFT.contains(&due.1);
+        self.later.keys().rev().chain(now).filter(of_shift).map(|(at, _)| *at).max()
     }
 
     fn resume(&mut self, roster: &Roster, clock: EventTime, held_us: i64) {
         self.opened = self.by_opening.partition_point(|shift| roster.window(*shift).opens <= clock);
-        for shift in &self.by_opening[..self.opened] {
+        for at in 0..self.opened {
+            let shift = self.by_opening[at];
             let is_left = |instant: &Instant| {
                 instant.at > clock
                     || matches!(instant.timer, Timer::NoShow(_)) && instant.at.plus_us(held_us) > clock
             };
-            self.heap.extend(next_instants(roster, *shift, clock).filter(is_left).map(Reverse));
+            next_instants(roster, shift, clock).filter(is_left).for_each(|instant| self.push(instant));
         }
     }
 
@@ -187,4 +258,38 @@ pub enum Begin {
     Fresh,
     /// Behind this clock: instants up to it have been done.
     Resumed(EventTime),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_come_out_in_order_whatever_order_they_went_in() {
+        let mut state = 0x7a11_u64;
+        println!("seed {state:#x}");
+        let mut below = |bound: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % bound
+        };
+        let (mut timers, mut plain) = (Timers::default(), Vec::new());
+        let mut clock = 0;
+        for _ in 0..5_000 {
+            for _ in 0..below(8) {
+                // Some at the very instant that is being taken out, before or behind what is left of it.
+                let at = EventTime::from_us((clock + below(4)) as i64);
+                let timer = Timer::of((below(8) as u8, below(20) as u32));
+                timers.push(Instant { at, timer });
+                plain.push(Instant { at, timer });
+            }
+            for _ in 0..below(7) {
+                plain.sort_unstable_by(|a, b| b.cmp(a));
+                let is_due = plain.last().is_some_and(|next| next.at.us() <= clock as i64);
+                let next = if is_due { plain.pop() } else { None };
+                assert_eq!(timers.pop_due(EventTime::from_us(clock as i64)), next);
+            }
+            clock += u64::from(below(3) == 0);
+        }
+        assert!(clock > 1_000 && plain.len() < 20_000);
+    }
 }

@@ -103,8 +103,9 @@ impl Worker {
     fn take(&mut self, employee_id: &str, event_id: &str, kind: Kind, at: EventTime, counts: &mut Counts) {
         let before = COUNT.with(Cell::get);
         let facts = Facts {
+            person: self.state.roster().person(employee_id),
             employee_id,
-            event_id,
+            event_id: EventId::new(event_id),
             kind,
             occurred_at: at,
             received_at: at,
@@ -116,7 +117,7 @@ impl Worker {
             import_zone: None,
         };
         self.advance(at, counts);
-        assert!(self.state.lookup(employee_id, event_id).is_none());
+        assert!(self.state.lookup(&facts).is_none());
         let arrival = self.state.arrive(&facts, Clocking::Append);
         assert!(arrival.shift_id.is_some(), "{employee_id} at {at:?}");
         let stored = StoredRef {
@@ -134,7 +135,7 @@ impl Worker {
             offset: Offset::new(self.offset).unwrap(),
         };
         self.offset += 1;
-        self.change(counts, |state, sink| _ = state.apply(stored, sink));
+        self.change(counts, |state, sink| _ = state.apply_arrived(&stored, &facts, sink));
         counts.records += 1;
         counts.calls += COUNT.with(Cell::get) - before;
     }

@@ -75,8 +75,9 @@ fn the_days_zone_is_the_sites_then_home_device_import() {
         let mut state = PartitionState::new(world.roster(), settings());
         let occurred_at = world.time(at);
         let facts = Facts {
+            person: state.roster().person(EMPLOYEE),
             employee_id: EMPLOYEE,
-            event_id: "e",
+            event_id: EventId::new("e"),
             kind: Kind::In,
             occurred_at,
             received_at: occurred_at,

@@ -46,6 +46,24 @@ fn row(world: &World, event: &str, kind: Kind, at: &str) -> StoredPunch {
     }
 }
 
+/// The facts of a punch that comes again.
+fn facts_of<'a>(state: &PartitionState, punch: &'a StoredPunch) -> Facts<'a> {
+    Facts {
+        person: state.roster().person(&punch.employee_id),
+        employee_id: &punch.employee_id,
+        event_id: EventId::new(&punch.event_id),
+        kind: punch.kind,
+        occurred_at: punch.occurred_at,
+        received_at: punch.received_at,
+        origin: punch.origin,
+        device_id: &punch.device_id,
+        time_zone: "",
+        place: punch.place,
+        site: None,
+        import_zone: None,
+    }
+}
+
 #[test]
 fn what_memory_does_not_reach_is_recalled_and_judged_the_same() {
     let world = World::parse("shift s1 09:00-18:00; shift s2 81:00-90:00; leave l1 09:00-18:00 from 9d12:00");
@@ -55,9 +73,10 @@ fn what_memory_does_not_reach_is_recalled_and_judged_the_same() {
     state.advance(world.time("09:00"), &mut |step| steps.push(step));
     let punch = row(&world, "e1", Kind::In, "09:00");
     assert_eq!(state.apply(&punch, &mut |step| steps.push(step)), Applied::Folded);
+    assert!(state.lookup(&facts_of(&state, &punch)).is_some());
     state.advance(world.time("6d10:00"), &mut |step| steps.push(step));
     assert!(state.is_late(world.time("09:00")) && !state.is_late(world.time("1d10:00")));
-    assert_eq!(state.lookup(EMPLOYEE, "e1"), None);
+    assert_eq!(state.lookup(&facts_of(&state, &punch)), None);
     let late = row(&world, "e2", Kind::Out, "18:00");
     assert_eq!(state.apply(&late, &mut |step| steps.push(step)), Applied::Late);
 
@@ -448,4 +467,36 @@ fn a_round_the_clock_chain_ends_the_same_in_any_order() {
         random.shuffle(&mut sent);
         assert_eq!(live(&sent), one, "seed {seed}\n{script}");
     }
+}
+
+#[test]
+fn timers_of_a_shift_that_nothing_else_touches_are_silent_where_punches_answer_them() {
+    let count = |script: &str| {
+        let world = World::parse(script);
+        let mut state = PartitionState::new(world.roster(), settings());
+        state.advance(world.since, &mut |_| {});
+        for (id, kind, at) in [("e1", Kind::In, "08:58"), ("e2", Kind::Out, "18:01")] {
+            let punch = row(&world, id, kind, at);
+            state.advance(punch.occurred_at, &mut |step| {
+                assert!(!matches!(step, Step::Judged(_)), "{step:?}")
+            });
+            state.apply(&punch, &mut |_| {});
+        }
+        let mut finals = Vec::new();
+        state.end(&mut |step| {
+            let Step::Judged(judged) = step else { return };
+            finals.extend(judged.outcomes.iter().map(|outcome| outcome.is_final));
+        });
+        finals
+    };
+    assert_eq!(
+        count("shift s1 09:00-18:00"),
+        [true],
+        "neither the no-show nor the closing says anything new"
+    );
+    assert_eq!(
+        count("shift s1 09:00-18:00; leave l1 48:00-49:00 type field"),
+        [true],
+        "leave of another day"
+    );
 }

@@ -23,7 +23,7 @@ pub(crate) fn write(time: EventTime, zone: &TimeZone, out: &mut impl Write) {
     let (year, month, day) = civil_from_days(local_us.div_euclid(DAY_US));
     let us_of_day = local_us.rem_euclid(DAY_US);
     let s_of_day = us_of_day / 1_000_000;
-    let mut text = *b"0000-00-00T00:00:00";
+    let mut text = *b"0000-00-00T00:00:00.000000+00:00";
     let year = year.clamp(0, 9_999);
     two_digits(&mut text[0..2], year / 100);
     two_digits(&mut text[2..4], year % 100);
@@ -32,25 +32,26 @@ pub(crate) fn write(time: EventTime, zone: &TimeZone, out: &mut impl Write) {
     two_digits(&mut text[11..13], s_of_day / 3_600);
     two_digits(&mut text[14..16], s_of_day / 60 % 60);
     two_digits(&mut text[17..19], s_of_day % 60);
-    let put = |out: &mut dyn Write, bytes: &[u8]| {
-        // Only ASCII is written, and the sinks here are buffers in memory, which cannot fail.
-        let _ = out.write_str(std::str::from_utf8(bytes).unwrap_or_default());
+    let us = us_of_day % 1_000_000;
+    text[19] = b'.';
+    two_digits(&mut text[20..22], us / 10_000);
+    two_digits(&mut text[22..24], us / 100 % 100);
+    two_digits(&mut text[24..26], us % 100);
+    let len = match us {
+        0 => 19,
+        us if us % 1_000 == 0 => 23,
+        _ => 26,
     };
-    put(out, &text);
-    match us_of_day % 1_000_000 {
-        0 => {}
-        us if us % 1_000 == 0 => _ = write!(out, ".{:03}", us / 1_000),
-        us => _ = write!(out, ".{us:06}"),
-    }
-    let mut text = *b"+00:00";
+    text[len..len + 6].copy_from_slice(b"+00:00");
     if offset_s < 0 {
-        text[0] = b'-';
+        text[len] = b'-';
     }
     // Offsets with seconds exist only before 1972; RFC 3339 knows none, so they are cut to the minute.
     let minutes = offset_s.abs() / 60;
-    two_digits(&mut text[1..3], minutes / 60);
-    two_digits(&mut text[4..6], minutes % 60);
-    put(out, &text);
+    two_digits(&mut text[len + 1..len + 3], minutes / 60);
+    two_digits(&mut text[len + 4..len + 6], minutes % 60);
+    // Only ASCII is written, and the sinks here are buffers in memory, which cannot fail.
+    let _ = out.write_str(std::str::from_utf8(&text[..len + 6]).unwrap_or_default());
 }
 
 fn local(time: EventTime, zone: &TimeZone) -> (i64, i64) {

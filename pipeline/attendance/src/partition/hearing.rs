@@ -9,7 +9,7 @@ use std::sync::Arc;
 use model::{EventTime, StoredPunch};
 
 use super::{ClockSource, DAY_US, PartitionState, Step};
-use crate::due::{DueTime, no_show_at, patience_min};
+use crate::due::{no_show_by, patience_min};
 use crate::roster::{Roster, ShiftIndex};
 use crate::silence::{ASK_AGAIN_US, HELD_US_MAX, Listen, STARTS_MIN, Scene, Silence, Verdict};
 use crate::timers::{Begin, Instant, Timer};
@@ -43,7 +43,7 @@ impl PartitionState {
         }
         let may_be_held = |shift: &ShiftIndex| {
             let is_recent = roster.shift_at(*shift).start.plus_us(DAY_US + HELD_US_MAX) > clock;
-            let due = || no_show_at(&roster, *shift, &DueTime::of(&roster, *shift, clock));
+            let due = || no_show_by(&roster, *shift, clock);
             let at = is_recent.then(due).flatten();
             at.is_some_and(|at| at <= clock && at.plus_us(HELD_US_MAX) > clock)
         };
@@ -79,7 +79,7 @@ impl PartitionState {
             silence.heard(scene, listen, punches, out)
         };
         for shift in self.listening(sink, heard) {
-            self.judge_shift(shift, sink);
+            self.judge_shift(shift, |_| true, sink);
         }
     }
 
@@ -105,7 +105,7 @@ impl PartitionState {
     pub(super) fn fire_no_show(&mut self, shift: ShiftIndex, sink: &mut dyn FnMut(Step)) {
         let roster = self.roster.clone();
         // Leave may have come into force since the instant was set.
-        let due_at = no_show_at(&roster, shift, &DueTime::of(&roster, shift, self.clock));
+        let due_at = no_show_by(&roster, shift, self.clock);
         let Some(due_at) = due_at.filter(|at| *at <= self.clock) else {
             self.silence.let_go(&roster, shift);
             if let Some(at) = due_at {
@@ -122,7 +122,8 @@ impl PartitionState {
                 return;
             }
         }
-        self.judge_shift(shift, sink);
+        // Where something is bound to the shift, nobody is missing.
+        self.judge_shift(shift, |walk| !walk.is_bound(), sink);
     }
 }
 

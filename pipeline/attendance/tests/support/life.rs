@@ -90,8 +90,9 @@ impl<'a> Life<'a> {
         self.advance(sent.arrives_at);
         let zone = None;
         let facts = Facts {
+            person: self.state.roster().person(EMPLOYEE),
             employee_id: EMPLOYEE,
-            event_id: &sent.event_id,
+            event_id: EventId::new(&sent.event_id),
             kind: sent.kind,
             occurred_at: sent.occurred_at,
             received_at: sent.arrives_at,
@@ -118,7 +119,8 @@ impl<'a> Life<'a> {
             offset: Offset::new(self.rows.len() as i64).unwrap(),
         };
         let Self { world, state, said, .. } = self;
-        assert_eq!(state.apply(&row, &mut |step| take(world, said, step)), Applied::Folded);
+        let applied = state.apply_arrived(&(&row).into(), &facts, &mut |step| take(world, said, step));
+        assert_eq!(applied, Applied::Folded);
         self.rows.push(row);
         arrival
     }

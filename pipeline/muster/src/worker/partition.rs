@@ -27,7 +27,7 @@ use std::time::Instant;
 use alerts::SaidAlert;
 use arrow::array::RecordBatch;
 use attendance::{
-    Belief, Believer, ClockSource, Clocking, Decided, Facts, Listen, PartitionState, Recall, Step,
+    AHEAD, Belief, Believer, ClockSource, Clocking, Decided, Facts, Listen, PartitionState, Recall, Step,
     append_clocks, content_hash, digest, expect,
 };
 use frontier::PartitionFrontier;
@@ -502,6 +502,9 @@ impl PartitionWork {
         for (n, entry) in raw.iter().enumerate() {
             self.next = entry.offset.next();
             let reject = if batch.punches.get(punch_at).is_some_and(|punch| punch.offset == entry.offset) {
+                if punch_at % AHEAD == 0 {
+                    self.state.foresee(&batch, &self.buffers.due, punch_at..punch_at + AHEAD);
+                }
                 let clock = self.buffers.clocks[punch_at];
                 let belief = self.decided.pop_front().map_or(Belief::Believable, |decided| decided.belief);
                 self.move_clock(clock);
@@ -555,17 +558,20 @@ impl PartitionWork {
         world: &World,
     ) -> Option<Reject> {
         let (punch, verdict) = (&batch.punches[at], &verdicts.rows[at]);
-        let facts = Facts::of(batch, punch, verdict, self.settings.import_zone.as_ref());
+        let due = &self.buffers.due.rows[at];
+        let import_zone = self.settings.import_zone.clone();
+        let facts = Facts::of(batch, punch, (due, verdict), import_zone.as_ref());
+        let event_id = batch.text(punch.event_id);
         let own = partition_of(facts.employee_id.as_bytes(), self.settings.partitions);
         if own != self.partition {
             self.buffers.misplaced.push(own);
-            return Some(rejects::misplaced(punch.offset, (facts.employee_id, facts.event_id), own));
+            return Some(rejects::misplaced(punch.offset, (facts.employee_id, event_id), own));
         }
-        if let Some(known) = self.state.lookup(facts.employee_id, facts.event_id) {
+        if let Some(known) = self.state.lookup(&facts) {
             let content = content_hash(punch.kind, punch.occurred_at, punch.origin, facts.device_id);
             return Some(rejects::repeat(
                 punch.offset,
-                (facts.employee_id, facts.event_id),
+                (facts.employee_id, event_id),
                 known.offset,
                 known.content == content,
             ));
@@ -606,7 +612,7 @@ impl PartitionWork {
         self.tally.accepted += 1;
         self.keep_near_floor(stored.occurred_at, || stored.into());
         self.with_steps(|state, sink| {
-            state.apply(stored, sink);
+            state.apply_arrived(&stored, &facts, sink);
         });
         None
     }
