@@ -18,6 +18,9 @@ use crate::usage::Usage;
 /// How many partitions a benchmark's topics have.
 pub const PARTITIONS: u32 = 8;
 
+/// Records that are too large to be punches are part of a week.
+const RECORD_BYTES_MAX: &str = "16777216";
+
 /// How long the broker may take for any one thing.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -54,6 +57,7 @@ impl Topic {
         let admin: AdminClient<DefaultClientContext> = client(brokers).create().expect("an admin client");
         let new = NewTopic::new(&name, PARTITIONS as i32, TopicReplication::Fixed(1))
             .set("message.timestamp.type", "LogAppendTime")
+            .set("max.message.bytes", RECORD_BYTES_MAX)
             .set("retention.ms", "-1");
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = futures::executor::block_on(admin.create_topics([&new], &options)).expect("an answer");
@@ -68,6 +72,7 @@ impl Topic {
     pub fn producer(&self) -> Sender {
         let mut config = client(&self.brokers);
         config.set("linger.ms", "2").set("queue.buffering.max.messages", "2000000");
+        config.set("message.max.bytes", RECORD_BYTES_MAX);
         config.set("queue.buffering.max.kbytes", "2000000").set("enable.idempotence", "true");
         let producer = config.create_with_context(Failing).expect("a producer");
         Sender { producer, topic: self.name.clone() }

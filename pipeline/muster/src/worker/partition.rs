@@ -41,7 +41,7 @@ use model::{
     Verdicts,
 };
 use schemas::tables::{late, punches, shift_results};
-use schemas::{Decoder, RawRecord};
+use schemas::{Decoded, Decoder, RawRecord};
 use source::{RawBatch, WallClock};
 
 use super::pipeline::{End, Outlets};
@@ -454,12 +454,16 @@ impl PartitionWork {
             let record =
                 RawRecord { offset: entry.offset, append_time: entry.append_time, value: entry.value };
             let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(record, batch)));
-            if decoded.is_err() {
-                self.decoder = (self.settings.decoder)();
-                batch
-                    .rejects
-                    .push(rejects::internal(entry.offset, "decoding the record failed by a fault of muster"));
-            }
+            let fault = match decoded {
+                Ok(Decoded::Taken) => continue,
+                // No setting gives a decoder frames to read; were there one, its record must not be passed over.
+                Ok(Decoded::UnknownSchema(_)) => "the record names a schema of a registry, and none is known",
+                Err(_) => {
+                    self.decoder = (self.settings.decoder)();
+                    "decoding the record failed by a fault of muster"
+                }
+            };
+            batch.rejects.push(rejects::internal(entry.offset, fault));
         }
     }
 
