@@ -26,6 +26,20 @@ pub fn make_punches(bootstrap: &str, topic: &str, partitions: u32) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let made = runtime.block_on(admin.create_topics(&[new], &options)).unwrap();
     assert_eq!(made, [Ok(topic.to_owned())]);
+    // A broker that has just started tells of a new topic a moment after it has made it.
+    let begun = Instant::now();
+    let is_there = || {
+        let metadata = admin.inner().fetch_metadata(Some(topic), Duration::from_secs(60)).unwrap();
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        found.is_some_and(|found| {
+            found.partitions().len() == partitions as usize
+                && found.partitions().iter().all(|of| of.leader() >= 0)
+        })
+    };
+    while !is_there() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{topic} is not there yet");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// One record.

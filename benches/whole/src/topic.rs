@@ -62,6 +62,12 @@ impl Topic {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = futures::executor::block_on(admin.create_topics([&new], &options)).expect("an answer");
         assert_eq!(made, [Ok(name.clone())], "the broker makes the topic");
+        // A broker that has just started tells of a new topic a moment after it has made it.
+        let begun = Instant::now();
+        while !has_leaders(&admin, &name) {
+            assert!(begun.elapsed() < PATIENCE, "the topic is not there yet");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Self { brokers: brokers.to_owned(), name }
     }
 
@@ -178,6 +184,13 @@ impl rdkafka::producer::ProducerContext for Failing {
             std::process::abort();
         }
     }
+}
+
+fn has_leaders(admin: &AdminClient<DefaultClientContext>, topic: &str) -> bool {
+    let metadata = admin.inner().fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+    let partitions =
+        metadata.topics().iter().filter(|found| found.name() == topic).flat_map(|found| found.partitions());
+    partitions.filter(|partition| partition.leader() >= 0).count() == PARTITIONS as usize
 }
 
 fn client(brokers: &str) -> ClientConfig {

@@ -16,6 +16,7 @@ use futures::executor::block_on;
 use model::{EventTime, NextOffset, Offset, Partition};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use source::{Append, KafkaLog, KafkaOptions, NewRecord, Polled, RawBatch, Source, WallClock};
 
@@ -62,7 +63,20 @@ pub(crate) fn create(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
     for (key, value) in settings {
         wanted = wanted.set(key, value);
     }
-    block_on(admin().create_topics([&wanted], &patient())).unwrap()[0].as_ref().unwrap();
+    let admin = admin();
+    block_on(admin.create_topics([&wanted], &patient())).unwrap()[0].as_ref().unwrap();
+    // A broker that has just started tells of a new topic a moment after it has made it.
+    let begun = Instant::now();
+    let is_there = || {
+        let metadata = admin.inner().fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let has_leaders = |found: &MetadataTopic| found.partitions().iter().all(|part| part.leader() >= 0);
+        found.is_some_and(|found| found.partitions().len() == partitions as usize && has_leaders(found))
+    };
+    while !is_there() {
+        assert!(begun.elapsed() < PATIENCE, "{topic} is not there yet");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Deletes a topic, and waits until it is gone.
