@@ -4,12 +4,14 @@
 //! Why so: the bare client does what any reader of the topic must do (fetch, check sums, hand over each message) and
 //! nothing else; it has the settings with which librdkafka was found to be fastest here.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use model::position::partition_of;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
@@ -80,7 +82,7 @@ impl Topic {
         config.set("linger.ms", "2").set("queue.buffering.max.messages", "2000000");
         config.set("message.max.bytes", RECORD_BYTES_MAX);
         config.set("queue.buffering.max.kbytes", "2000000").set("enable.idempotence", "true");
-        let producer = config.create_with_context(Failing).expect("a producer");
+        let producer = config.create_with_context(Failing::default()).expect("a producer");
         Sender { producer, topic: self.name.clone() }
     }
 
@@ -157,9 +159,11 @@ impl Sender {
     /// Waits until the broker has them all.
     ///
     /// # Panics
-    /// If it does not take them within two minutes.
+    /// If it does not take them within two minutes, or has refused one: the figures would be of another load.
     pub fn flush(&self) {
         self.producer.flush(PATIENCE).expect("the broker takes all records");
+        let refused = self.producer.context().refused.get();
+        assert!(refused.is_none(), "the broker refused a record: {refused:?}");
     }
 }
 
@@ -169,9 +173,11 @@ impl std::fmt::Debug for Sender {
     }
 }
 
-/// A record that the broker refused ends the benchmark: its figures would be of another load.
-#[derive(Clone, Copy, Debug)]
-struct Failing;
+/// Keeps why the broker refused a record, if it did.
+#[derive(Debug, Default)]
+struct Failing {
+    refused: OnceLock<KafkaError>,
+}
 
 impl ClientContext for Failing {}
 
@@ -180,8 +186,8 @@ impl rdkafka::producer::ProducerContext for Failing {
 
     fn delivery(&self, outcome: &rdkafka::producer::DeliveryResult<'_>, (): ()) {
         if let Err((error, _)) = outcome {
-            eprintln!("the broker refused a record: {error}");
-            std::process::abort();
+            // The first is enough.
+            let _ = self.refused.set(error.clone());
         }
     }
 }
