@@ -1,7 +1,8 @@
 //! Alerts as records of a compacted topic: key = alert id, partition = that of the cause, CloudEvents headers.
 //!
 //! In: bodies; the present generation of an owner.  Out: records of the log.
-//! Owns: the generation of each partition it was told of, and which keys a former owner has written over.
+//! Owns: the generation of each partition it was told of, which keys a former owner has written over, and where an
+//! append ended without an answer.
 //! Absent on purpose: a cache of what was said (the worker has it); a transaction (a reader tells a former owner's
 //! records by their generation, which costs nothing where a transaction costs milliseconds).
 //! Invariants: what `fold` gives back is what every other reader of the topic believes, kept by `AlertReader`.
@@ -42,6 +43,8 @@ pub struct TopicOutlet {
     open_source: OpenSource,
     generations: HashMap<Partition, Generation>,
     written_over: HashMap<Partition, WrittenOver>,
+    /// Where the last append failed: some of it may lie in the topic all the same.
+    unclear: BTreeSet<Partition>,
 }
 
 /// For each alert whose latest record a former owner wrote behind its successor's marker: the latest that counts.
@@ -63,6 +66,7 @@ impl TopicOutlet {
             open_source,
             generations: HashMap::new(),
             written_over: HashMap::new(),
+            unclear: BTreeSet::new(),
         }
     }
 
@@ -161,6 +165,25 @@ impl TopicOutlet {
             })
     }
 
+    /// Of `alerts` those that do not lie in the topic already: an append that failed may have landed in part, and is
+    /// looked for before it is tried again.
+    fn not_yet_said<'a>(
+        &mut self,
+        alerts: &[(Partition, &'a [AlertBody])],
+    ) -> Result<Vec<(Partition, &'a AlertBody)>, Error> {
+        let each = alerts.iter().flat_map(|(partition, bodies)| bodies.iter().map(|body| (*partition, body)));
+        let asked: BTreeSet<Partition> = alerts.iter().map(|(partition, _)| *partition).collect();
+        let unclear: Vec<Partition> = self.unclear.intersection(&asked).copied().collect();
+        let found = self.read(&unclear)?;
+        let is_there = |(partition, body): &(Partition, &AlertBody)| {
+            let said = found.get(partition).zip(AnomalyId::parse(&body.alert_id));
+            said.and_then(|(folded, id)| folded.said.get(&id)).is_some_and(|said| {
+                said.version >= body.version && said.cause.generation >= body.cause.generation
+            })
+        };
+        Ok(each.filter(|alert| !is_there(alert)).collect())
+    }
+
     fn append_tombstones(
         &mut self,
         partition: Partition,
@@ -224,13 +247,13 @@ impl Outlet for TopicOutlet {
     }
 
     fn publish(&mut self, alerts: &[(Partition, &[AlertBody])]) -> Result<(), Error> {
-        let bodies =
-            || alerts.iter().flat_map(|(partition, bodies)| bodies.iter().map(|body| (*partition, body)));
+        let bodies = self.not_yet_said(alerts)?;
         let value = |body| serde_json::to_vec(body).expect("a body is text, numbers and lists of text");
-        let values: Vec<Vec<u8>> = bodies().map(|(_, body)| value(body)).collect();
+        let values: Vec<Vec<u8>> = bodies.iter().map(|(_, body)| value(body)).collect();
         let ids: Vec<String> =
-            bodies().map(|(_, body)| format!("{}/{}", body.alert_id, body.version)).collect();
-        let headers: Vec<_> = bodies()
+            bodies.iter().map(|(_, body)| format!("{}/{}", body.alert_id, body.version)).collect();
+        let headers: Vec<_> = bodies
+            .iter()
             .zip(&ids)
             .map(|((_, body), id)| {
                 [
@@ -243,17 +266,25 @@ impl Outlet for TopicOutlet {
                 ]
             })
             .collect();
-        let records: Vec<NewRecord<'_>> = bodies()
+        let records: Vec<NewRecord<'_>> = bodies
+            .iter()
             .zip(values.iter().zip(&headers))
             .map(|((partition, body), (value, headers))| NewRecord {
                 key: Some(body.alert_id.as_bytes()),
                 value: Some(value),
                 headers,
-                partition: Some(partition),
+                partition: Some(*partition),
             })
             .collect();
-        if !records.is_empty() {
-            self.appender.append(&self.topic, &records).map_err(|error| self.fail(error))?;
+        let partitions = || alerts.iter().map(|(partition, _)| *partition);
+        if !records.is_empty()
+            && let Err(error) = self.appender.append(&self.topic, &records)
+        {
+            self.unclear.extend(partitions());
+            return Err(self.fail(error));
+        }
+        for partition in partitions() {
+            self.unclear.remove(&partition);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Semantics of the alerts topic, on the embedded log: markers, generations, compaction, tombstones.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use model::Anomaly;
 use source::{EmbeddedLog, LogIdentity, StartAt, embedded};
@@ -201,4 +201,61 @@ fn a_log_that_never_answers_is_an_error() {
     let mut outlet = TopicOutlet::new(TOPIC, Box::new(world.log.appender()), Box::new(open));
     let error = outlet.fold(&[HERE]).unwrap_err().to_string();
     assert!(error.contains("nothing came for 60 s"), "{error}");
+}
+
+/// Appends the first so many records of each append and then fails, as long as it is told to.
+struct Torn {
+    appender: Box<dyn Append>,
+    lands: Arc<Mutex<Option<usize>>>,
+}
+
+impl Append for Torn {
+    fn append(
+        &mut self,
+        topic: &str,
+        records: &[NewRecord<'_>],
+    ) -> Result<Vec<(Partition, model::position::Offset)>, source::Error> {
+        match *self.lands.lock().unwrap() {
+            None => self.appender.append(topic, records),
+            Some(lands) => {
+                self.appender.append(topic, &records[..lands.min(records.len())])?;
+                let nowhere =
+                    NewRecord { key: None, value: None, headers: &[], partition: Some(Partition::new(99)) };
+                self.appender.append(topic, &[nowhere])
+            }
+        }
+    }
+}
+
+#[test]
+fn what_landed_of_an_append_that_failed_is_not_said_again() {
+    let world = World::new();
+    let lands = Arc::new(Mutex::new(Some(2)));
+    let log = world.log.clone();
+    let open = move || log.source(TOPIC).map(|source| Box::new(source) as Box<dyn Source>);
+    let torn = Torn { appender: Box::new(world.log.appender()), lands: Arc::clone(&lands) };
+    let mut outlet = TopicOutlet::new(TOPIC, Box::new(torn), Box::new(open));
+    let bodies = [alert(1, 1, FIRING, 5), alert(2, 1, FIRING, 5), alert(1, 2, RESOLVED, 5)];
+    outlet.publish(&[(HERE, &bodies)]).unwrap_err();
+    // A second failure, of which nothing lands, forgets nothing of the first.
+    *lands.lock().unwrap() = Some(0);
+    outlet.publish(&[(HERE, &bodies)]).unwrap_err();
+    *lands.lock().unwrap() = None;
+    outlet.publish(&[(HERE, &bodies)]).unwrap();
+    outlet.publish(&[(HERE, &[alert(2, 2, RESOLVED, 5)])]).unwrap();
+
+    let mut found = Vec::new();
+    let (mut source, mut batch) = (world.log.source(TOPIC).unwrap(), RawBatch::new());
+    source.poll(Duration::ZERO, &mut batch).unwrap();
+    source.start(&[(HERE, NextOffset::START)]).unwrap();
+    while found.len() < 4 {
+        if source.poll(Duration::from_millis(POLL_MS), &mut batch).unwrap() == Polled::Batch {
+            found.extend(batch.iter().map(|entry| {
+                let body: AlertBody = serde_json::from_slice(entry.value.unwrap()).unwrap();
+                (body.alert_id[..2].to_owned(), body.version)
+            }));
+        }
+    }
+    let found: Vec<(&str, i64)> = found.iter().map(|(id, version)| (&id[..], *version)).collect();
+    assert_eq!(found, [("01", 1), ("02", 1), ("01", 2), ("02", 2)]);
 }
