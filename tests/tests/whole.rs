@@ -13,6 +13,8 @@ mod inbox;
 mod misplaced;
 #[path = "whole/retention.rs"]
 mod retention;
+#[path = "whole/snapshots.rs"]
+mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

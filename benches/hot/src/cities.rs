@@ -87,7 +87,8 @@ impl Cities {
             sites.push(site(place, &names, fence(&mut random, *centre, is_polygon)));
         }
         let policies = vec![Policy::default()];
-        let reference = Reference { version: "cities".into(), sites, policies, ..Reference::default() };
+        let reference =
+            Reference { version: "cities".into(), sites: sites.into(), policies, ..Reference::default() };
         let city_of = placed.into_iter().map(|(city, _)| city).collect();
         Self { reference: Arc::new(reference), city_of, cities, sites_of, random }
     }

@@ -183,6 +183,10 @@ impl PartitionState {
 
     /// Takes in a new snapshot at the present clock. [`PartitionState::restate`] judges again what it changes.
     pub fn swap(&mut self, roster: Arc<Roster>) {
+        if roster.is_like(&self.roster) {
+            self.roster = roster;
+            return;
+        }
         self.book.renumber(&self.roster, &roster);
         self.roster = roster;
         if self.since.is_some() {

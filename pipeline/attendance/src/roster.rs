@@ -1,7 +1,8 @@
 //! One reference snapshot made ready for questions by id and by time.
 //!
 //! In: a [`Reference`].  Out: people, sites and shifts by id; a person's windows, permitted sites and policy by instant.
-//! Owns: look-up tables beside the shared snapshot: about 35 bytes a person, 5 a site, 40 a shift; under append time 4 more.
+//! Owns: look-up tables beside the shared snapshot, themselves shared with snapshots that differ in sites alone: about 35
+//! bytes a person, 5 a site, 40 a shift; under append time 4 more.
 //! Absent on purpose: maps from id to value (a table of places hashes through the snapshot itself; it holds no text but
 //! short ids of people, who are looked up for every punch).
 //! Invariants: slots are parallel to `Reference::shifts`; a run is a contiguous range of one person's shifts; every
@@ -95,6 +96,11 @@ impl Marks {
 /// One snapshot with its look-up tables. Immutable; swap the whole.
 pub struct Roster {
     reference: Arc<Reference>,
+    /// Shared with the snapshots in which people, shifts and what they rest on are the same.
+    tables: Arc<Tables>,
+}
+
+struct Tables {
     hasher: FixedState,
     people: HashTable<Named>,
     sites: HashTable<u32>,
@@ -134,9 +140,8 @@ impl Roster {
         let (before_us_max, after_us_max) = (before.max().unwrap_or(0), after.max().unwrap_or(0));
         let shifts_from = borders(count, reference.shifts.iter().map(|shift| shift.person));
         let slots = slots(&reference, &shifts_from, &windows);
-        let rows = Arc::clone(&reference);
-        let debounces = rows.policies.iter().map(|policy| policy.debounce_s);
-        let mut roster = Self {
+        let debounces = reference.policies.iter().map(|policy| policy.debounce_s);
+        let mut tables = Tables {
             hasher,
             people,
             sites,
@@ -154,43 +159,63 @@ impl Roster {
             after_us_max,
             debounce_us_max: debounces.max().unwrap_or(0).saturating_mul(1_000_000),
             starts: OnceLock::new(),
-            reference,
         };
-        roster.list_permitted();
-        roster.mark_plain();
-        roster
+        tables.list_permitted(&reference);
+        let plain = Self { reference: Arc::clone(&reference), tables: Arc::new(tables) };
+        let touched = plain.touched();
+        let Self { mut tables, .. } = plain;
+        let slots = Arc::get_mut(&mut tables).map(|tables| &mut tables.slots);
+        let slots = slots.expect("tables that are being made are held here alone");
+        touched.into_iter().for_each(|index| slots[index.0 as usize].marks.0 &= !Marks::PLAIN);
+        Self { reference, tables }
     }
 
-    fn list_permitted(&mut self) {
-        let reference = self.reference.clone();
-        self.permitted_from.reserve_exact(reference.people.len() + 1);
-        self.permitted_from.push(0);
-        let mut own: Vec<SiteIndex> = Vec::new();
-        for (place, person) in reference.people.iter().enumerate() {
-            own.clear();
-            own.extend(person.home_site);
-            own.extend(&person.allowed_sites);
-            let shifts = self.shifts_from[place] as usize..self.shifts_from[place + 1] as usize;
-            own.extend(reference.shifts[shifts].iter().map(|shift| shift.site));
-            own.sort_unstable();
-            own.dedup();
-            self.permitted.extend(&own);
-            self.permitted_from.push(self.permitted.len() as u32);
-        }
+    /// The roster of a snapshot that differs from this one in sites alone, and in these not in what a roster rests on: ids,
+    /// orgs, zones and policies. `None` for any other.
+    pub fn with_sites_of(&self, next: &Arc<Reference>) -> Option<Self> {
+        let (before, after) = (&self.reference, next);
+        let same_rows = before.people.is_shared_with(&after.people)
+            && before.shifts.is_shared_with(&after.shifts)
+            && before.leave.is_shared_with(&after.leave)
+            && before.corrections.is_shared_with(&after.corrections);
+        let same_rules = || {
+            before.calendars == after.calendars
+                && before.policies == after.policies
+                && before.policy_rules == after.policy_rules
+        };
+        let links = |site: &Site| {
+            let Site { site_id, org, time_zone_name, policy, .. } = site;
+            (site_id.clone(), org.clone(), time_zone_name.clone(), policy.clone())
+        };
+        let same_links = |(before, after): (&Arc<Site>, &Arc<Site>)| {
+            Arc::ptr_eq(before, after) || links(before) == links(after)
+        };
+        let same_sites = || {
+            before.sites.len() == after.sites.len() && before.sites.iter().zip(&after.sites).all(same_links)
+        };
+        (same_rows && same_rules() && same_sites())
+            .then(|| Self { reference: Arc::clone(after), tables: Arc::clone(&self.tables) })
     }
 
-    /// Takes the mark from shifts that a request of the person touches.
-    fn mark_plain(&mut self) {
-        let reference = Arc::clone(&self.reference);
+    /// Whether both say the same of people and shifts: they differ in sites alone.
+    pub fn is_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.tables, &other.tables)
+    }
+
+    /// Shifts that a request of the person touches.
+    fn touched(&self) -> Vec<ShiftIndex> {
+        let reference = &self.reference;
+        let mut touched = Vec::new();
         for row in reference.leave.iter().filter(|row| row.status == RequestStatus::Approved) {
-            let touched: Vec<ShiftIndex> = self.windows_in(row.person, row.from, row.until).collect();
-            touched.into_iter().for_each(|index| self.slots[index.0 as usize].marks.0 &= !Marks::PLAIN);
+            touched.extend(self.windows_in(row.person, row.from, row.until));
         }
-        for row in reference.corrections.iter().filter(|row| row.status == RequestStatus::Approved) {
-            if let Some(index) = corrected(self, row) {
-                self.slots[index.0 as usize].marks.0 &= !Marks::PLAIN;
-            }
-        }
+        let corrections = reference.corrections.iter();
+        touched.extend(
+            corrections
+                .filter(|row| row.status == RequestStatus::Approved)
+                .filter_map(|row| corrected(self, row)),
+        );
+        touched
     }
 
     /// The snapshot.
@@ -200,7 +225,7 @@ impl Roster {
 
     /// The person of that pseudonym.
     pub fn person(&self, employee_id: &str) -> Option<PersonIndex> {
-        let found = self.people.find(self.hasher.hash_one(employee_id), |named| {
+        let found = self.tables.people.find(self.tables.hasher.hash_one(employee_id), |named| {
             named.is(employee_id, |at| &self.reference.people[at as usize].employee_id)
         });
         found.map(|named| PersonIndex(named.place))
@@ -208,7 +233,7 @@ impl Roster {
 
     /// The site of that id.
     pub fn site(&self, site_id: &str) -> Option<SiteIndex> {
-        let found = self.sites.find(self.hasher.hash_one(site_id), |at| {
+        let found = self.tables.sites.find(self.tables.hasher.hash_one(site_id), |at| {
             &*self.reference.sites[*at as usize].site_id == site_id
         });
         found.map(|at| SiteIndex(*at))
@@ -216,7 +241,7 @@ impl Roster {
 
     /// The shift instance of that id.
     pub fn shift(&self, shift_id: &str) -> Option<ShiftIndex> {
-        let found = self.shifts.find(self.hasher.hash_one(shift_id), |at| {
+        let found = self.tables.shifts.find(self.tables.hasher.hash_one(shift_id), |at| {
             &*self.reference.shifts[*at as usize].shift_id == shift_id
         });
         found.map(|at| ShiftIndex(*at))
@@ -229,25 +254,25 @@ impl Roster {
 
     /// The acceptance window of the shift instance at `index`.
     pub fn window(&self, index: ShiftIndex) -> Window {
-        self.slots[index.0 as usize].window
+        self.tables.slots[index.0 as usize].window
     }
 
     /// Whether the shift instance at `index` is planned, its window overlaps no other, and no leave, permission or
     /// correction that is or may come into force touches it: what holds about it rests on the clock and on the punches
     /// within its window.
     pub(crate) fn is_plain(&self, index: ShiftIndex) -> bool {
-        self.slots[index.0 as usize].marks.has(Marks::PLAIN)
+        self.tables.slots[index.0 as usize].marks.has(Marks::PLAIN)
     }
 
     /// Whether the shift instance at `index` is planned and its window overlaps no other: which punches bind to it rests
     /// on those within its window alone.
     pub(crate) fn is_lone(&self, index: ShiftIndex) -> bool {
-        self.slots[index.0 as usize].marks.has(Marks::LONE)
+        self.tables.slots[index.0 as usize].marks.has(Marks::LONE)
     }
 
     /// What kind of day the shift instance at `index` counts for.
     pub(crate) fn day_kind(&self, index: ShiftIndex) -> DayKind {
-        DayKind::ALL[((self.slots[index.0 as usize].marks.0 >> Marks::DAY_KIND_FROM) & 3) as usize]
+        DayKind::ALL[((self.tables.slots[index.0 as usize].marks.0 >> Marks::DAY_KIND_FROM) & 3) as usize]
     }
 
     /// The policy of the shift instance at `index`.
@@ -258,7 +283,7 @@ impl Roster {
     /// The places of a person's shift instances, by start.
     pub fn shifts_of(&self, person: PersonIndex) -> Range<u32> {
         let at = person.0 as usize;
-        self.shifts_from[at]..self.shifts_from[at + 1]
+        self.tables.shifts_from[at]..self.tables.shifts_from[at + 1]
     }
 
     /// A person's leave and permissions, by first instant.
@@ -276,20 +301,21 @@ impl Roster {
     /// The places of a person's leave in the snapshot.
     pub(crate) fn leave_places(&self, person: PersonIndex) -> Range<u32> {
         let at = person.0 as usize;
-        self.leave_from[at]..self.leave_from[at + 1]
+        self.tables.leave_from[at]..self.tables.leave_from[at + 1]
     }
 
     /// The places of a person's corrections in the snapshot.
     pub(crate) fn correction_places(&self, person: PersonIndex) -> Range<u32> {
         let at = person.0 as usize;
-        self.corrections_from[at]..self.corrections_from[at + 1]
+        self.tables.corrections_from[at]..self.tables.corrections_from[at + 1]
     }
 
     /// The sites where a person may punch: home, allowed, and those of all own shifts of the snapshot, sorted. Empty
     /// means that none is given: everywhere.
     pub fn permitted(&self, person: PersonIndex) -> &[SiteIndex] {
         let at = person.0 as usize;
-        &self.permitted[self.permitted_from[at] as usize..self.permitted_from[at + 1] as usize]
+        &self.tables.permitted
+            [self.tables.permitted_from[at] as usize..self.tables.permitted_from[at + 1] as usize]
     }
 
     /// A person's shift instances whose window overlaps `from..=until`, by start; cancelled ones too.
@@ -300,9 +326,9 @@ impl Roster {
         until: EventTime,
     ) -> impl Iterator<Item = ShiftIndex> + '_ {
         let all = self.shifts_of(person);
-        let slots = &self.slots[all.start as usize..all.end as usize];
-        let earliest = from.plus_us(-self.after_us_max);
-        let latest = until.plus_us(self.before_us_max);
+        let slots = &self.tables.slots[all.start as usize..all.end as usize];
+        let earliest = from.plus_us(-self.tables.after_us_max);
+        let latest = until.plus_us(self.tables.before_us_max);
         let first = slots.partition_point(|slot| slot.start < earliest);
         let numbered = slots[first..].iter().zip(first as u32 + all.start..);
         numbered
@@ -313,12 +339,13 @@ impl Roster {
 
     /// A person's planned shift instances whose window holds `at`, by start.
     pub fn holding(&self, person: PersonIndex, at: EventTime) -> impl Iterator<Item = ShiftIndex> + '_ {
-        self.windows_in(person, at, at).filter(|index| self.slots[index.0 as usize].marks.has(Marks::PLANNED))
+        self.windows_in(person, at, at)
+            .filter(|index| self.tables.slots[index.0 as usize].marks.has(Marks::PLANNED))
     }
 
     /// The shift whose window holds `at`; of several the one with the nearest start, then the earlier.
     pub fn scheduled(&self, person: PersonIndex, at: EventTime) -> Option<ShiftIndex> {
-        let start = |index: &ShiftIndex| self.slots[index.0 as usize].start;
+        let start = |index: &ShiftIndex| self.tables.slots[index.0 as usize].start;
         self.holding(person, at).min_by_key(|index| start(index).us_since(at).saturating_abs())
     }
 
@@ -370,15 +397,15 @@ impl Roster {
     }
 
     /// The longest debounce of any policy: punches further apart never repeat one another.
-    pub(crate) const fn debounce_us_max(&self) -> i64 {
-        self.debounce_us_max
+    pub(crate) fn debounce_us_max(&self) -> i64 {
+        self.tables.debounce_us_max
     }
 
     /// The run of a shift instance: the contiguous range of the person's shifts that are judged together with it.
     pub(crate) fn run(&self, index: ShiftIndex) -> Range<u32> {
-        let first = self.slots[index.0 as usize].run;
+        let first = self.tables.slots[index.0 as usize].run;
         let mut end = index.0 + 1;
-        while self.slots.get(end as usize).is_some_and(|slot| slot.run == first) {
+        while self.tables.slots.get(end as usize).is_some_and(|slot| slot.run == first) {
             end += 1;
         }
         first..end
@@ -392,7 +419,7 @@ impl Roster {
             shift.start.us_since(at).max(at.us_since(shift.end)).max(0)
         };
         let mut holding = self.holding(person, at).peekable();
-        let run_of = |index: ShiftIndex| self.slots[index.0 as usize].run;
+        let run_of = |index: ShiftIndex| self.tables.slots[index.0 as usize].run;
         let first = run_of(*holding.peek()?);
         let nearest = holding.min_by_key(distance)?;
         let run = run_of(nearest);
@@ -402,7 +429,7 @@ impl Roster {
 
     /// From the first opening to the last closing of a run's windows.
     pub(crate) fn run_span(&self, run: Range<u32>) -> (EventTime, EventTime) {
-        let slots = &self.slots[run.start as usize..run.end as usize];
+        let slots = &self.tables.slots[run.start as usize..run.end as usize];
         let opens = slots.iter().map(|slot| slot.window.opens).min();
         let closes = slots.iter().map(|slot| slot.window.closes).max();
         (opens.unwrap_or(EventTime::from_us(0)), closes.unwrap_or(EventTime::from_us(0)))
@@ -420,7 +447,7 @@ impl Roster {
 
     /// The planned shifts of each org that has any, by start.
     pub(crate) fn starts(&self) -> &HashMap<Arc<str>, Vec<ShiftIndex>, FixedState> {
-        self.starts.get_or_init(|| {
+        self.tables.starts.get_or_init(|| {
             let mut starts: HashMap<Arc<str>, Vec<ShiftIndex>, FixedState> = HashMap::default();
             for (place, shift) in self.reference.shifts.iter().enumerate() {
                 let index = ShiftIndex(place as u32);
@@ -446,6 +473,25 @@ impl Roster {
         let person = person.map(|person| self.reference.person(person));
         let home = person.and_then(|person| person.home_site).map(|site| self.reference.site(site));
         (person, home)
+    }
+}
+
+impl Tables {
+    fn list_permitted(&mut self, reference: &Reference) {
+        self.permitted_from.reserve_exact(reference.people.len() + 1);
+        self.permitted_from.push(0);
+        let mut own: Vec<SiteIndex> = Vec::new();
+        for (place, person) in reference.people.iter().enumerate() {
+            own.clear();
+            own.extend(person.home_site);
+            own.extend(&person.allowed_sites);
+            let shifts = self.shifts_from[place] as usize..self.shifts_from[place + 1] as usize;
+            own.extend(reference.shifts[shifts].iter().map(|shift| shift.site));
+            own.sort_unstable();
+            own.dedup();
+            self.permitted.extend(&own);
+            self.permitted_from.push(self.permitted.len() as u32);
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use attendance::*;
 use jiff::tz::TimeZone;
 use model::*;
@@ -68,7 +70,7 @@ fn a_clock_is_suspect_ahead_of_receipt_or_far_behind_its_source() {
 #[test]
 fn the_days_zone_is_the_sites_then_home_device_import() {
     let mut world = World::parse("shift s1 33:00-40:00 at B");
-    world.reference.sites[1].time_zone = TimeZone::get("Europe/London").unwrap();
+    Arc::make_mut(&mut world.reference.sites[1]).time_zone = TimeZone::get("Europe/London").unwrap();
     world.reference.people[0].home_site = None;
     let import = TimeZone::get("America/New_York").unwrap();
     let date = |world: &World, at: &str, site: Option<u32>, zone: &str, import: Option<&TimeZone>| {

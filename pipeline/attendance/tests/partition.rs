@@ -194,7 +194,7 @@ fn people_of_other_partitions_have_no_timers_here() {
 fn crowd() -> (World, PartitionState) {
     let mut world = World::parse("shift s 09:00-18:00");
     let (person, shift) = (world.reference.people[0].clone(), world.reference.shifts[0].clone());
-    (world.reference.people, world.reference.shifts) = (vec![], vec![]);
+    (world.reference.people, world.reference.shifts) = (Rows::default(), Rows::default());
     for at in 0..30_u32 {
         let employee_id: Arc<str> = format!("P{at:02}").into();
         let shift_id: Arc<str> = format!("s{at:02}").into();

@@ -176,7 +176,7 @@ fn a_field_permission_counts_while_it_is_in_force() {
         (Leave { leave_type: "sick".into(), ..approved }, "10:40", "10:40", false),
     ];
     for (row, at, clock, counts) in cases {
-        world.reference.leave = vec![row];
+        world.reference.leave = vec![row].into();
         let batch = batch(&world, &[(EMPLOYEE, at)]);
         let mut due = DueBatch::default();
         expect(&world.roster(), &batch, &[world.time(clock)], &mut due);
@@ -271,4 +271,36 @@ fn digests_are_stable_and_see_every_field() {
     digests.sort_unstable();
     digests.dedup();
     assert_eq!(digests.len(), count);
+}
+
+#[test]
+fn a_roster_is_taken_over_where_only_sites_changed() {
+    let world = World::parse("shift s 09:00-18:00");
+    let before = world.roster();
+    let with = |change: &dyn Fn(&mut Reference)| {
+        let mut next = (**before.reference()).clone();
+        change(&mut next);
+        before.with_sites_of(&Arc::new(next))
+    };
+    let radius = |next: &mut Reference| {
+        let centre = LonLat::new(114.0, 22.0).unwrap();
+        Arc::make_mut(&mut next.sites[0]).fence = Fence::Circle { centre, radius_m: 7.0 };
+    };
+    let after = with(&radius).expect("only a fence changed");
+    assert!(after.is_like(&before) && !Roster::new(Arc::clone(before.reference())).is_like(&before));
+    assert_eq!(after.reference().sites[0].fence, with(&radius).unwrap().reference().sites[0].fence);
+    assert_ne!(after.reference().sites[0].fence, before.reference().sites[0].fence);
+    let changes: [&dyn Fn(&mut Reference); 8] = [
+        &|next| Arc::make_mut(&mut next.sites[0]).org = "elsewhere".into(),
+        &|next| Arc::make_mut(&mut next.sites[0]).site_id = "Z".into(),
+        &|next| Arc::make_mut(&mut next.sites[0]).time_zone_name = "Europe/London".into(),
+        &|next| Arc::make_mut(&mut next.sites[0]).policy = Some("strict".into()),
+        &|next| next.sites.truncate(2),
+        &|next| next.shifts[0].end = next.shifts[0].end.plus_min(1),
+        &|next| next.people[0].location_declined = true,
+        &|next| next.policies[0].grace_in_min += 1,
+    ];
+    for change in changes {
+        assert!(with(change).is_none());
+    }
 }

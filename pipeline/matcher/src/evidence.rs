@@ -25,12 +25,14 @@ use model::{
 };
 
 use crate::distance::{Spot, metres};
-use crate::fence_index::{FenceIndex, Here};
+use crate::fence_index::Here;
 use crate::fence_rule::judge;
+use crate::fences::Fences;
 use crate::nearby::{Measured, usable};
 use crate::outline::micrometres;
 use crate::plain_sites::PlainSites;
-use crate::radio_index::{Listed, RadioIndex, Sites};
+use crate::radio_index::{Listed, Sites};
+use crate::radios::Radios;
 
 /// A site near a usable fix.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +64,7 @@ pub(crate) struct Heard {
 
 impl Heard {
     /// Refills it for `batch`.
-    pub(crate) fn read(&mut self, radios: &RadioIndex, batch: &Batch) {
+    pub(crate) fn read(&mut self, radios: &Radios, batch: &Batch) {
         radios.access_points(&batch.access_points, &mut self.access_points);
         radios.beacons(&batch.beacons, &mut self.beacons);
     }
@@ -96,8 +98,8 @@ struct Votes {
 /// The indexes and the snapshot they were built from.
 #[derive(Clone, Copy)]
 pub(crate) struct World<'a> {
-    pub(crate) fences: &'a FenceIndex,
-    pub(crate) radios: &'a RadioIndex,
+    pub(crate) fences: &'a Fences,
+    pub(crate) radios: &'a Radios,
     pub(crate) plain: &'a PlainSites,
     pub(crate) reference: &'a Reference,
 }

@@ -14,6 +14,9 @@
 //! addresses are looked up a batch at a time in lines of one cache line each (`radio_table` has the drawing): what a punch
 //! with four access points costs is four waits for memory, and those overlap.
 //!
+//! A snapshot that differs from the one before in a few sites is not indexed anew: its index shares the base with the one
+//! before and holds what changed beside it (`fences`, `radios`; [`SiteIndex::with_changes`]).
+//!
 //! Evidence becomes a verdict in three steps: `evidence` reads what one punch brings (which sites each kind names),
 //! `fence_rule` says what one fence makes of a fix, `fusion` decides place, site and candidates from all kinds.
 
@@ -22,6 +25,7 @@ mod distance;
 mod evidence;
 mod fence_index;
 mod fence_rule;
+mod fences;
 mod fusion;
 mod nearby;
 mod nearest;
@@ -30,6 +34,7 @@ mod plain_sites;
 mod prefetch;
 mod radio_index;
 mod radio_table;
+mod radios;
 mod ring;
 mod runs;
 mod site_index;

@@ -68,7 +68,7 @@ struct Beacons {
 
 /// Lists of sites that list the same address.
 #[derive(Debug, Default)]
-struct Shared {
+pub(crate) struct Shared {
     sites: Vec<SiteIndex>,
     /// Where each list ends.
     ends: Vec<u32>,
@@ -86,13 +86,18 @@ impl Listed {
     pub const NOBODY: Self = Self(0);
 
     /// By that site alone.
-    const fn site(site: SiteIndex) -> Self {
+    pub(crate) const fn site(site: SiteIndex) -> Self {
         Self((site.0 + 1) << 1)
     }
 
     /// By the sites of that list.
-    const fn list(number: u32) -> Self {
+    pub(crate) const fn list(number: u32) -> Self {
         Self((number + 1) << 1 | 1)
+    }
+
+    /// The list's number, if several sites list it.
+    pub(crate) const fn list_number(self) -> Option<u32> {
+        if self.0 & 1 == 1 { Some((self.0 >> 1) - 1) } else { None }
     }
 
     /// Whether nobody lists it.
@@ -194,6 +199,27 @@ impl RadioIndex {
         }
     }
 
+    /// Who lists the block of that many shared bits that begins with `first`.
+    pub(crate) fn listed_at(&self, bits: u8, first: u64) -> Listed {
+        let of_length = self.blocks.iter().find(|(length, _)| *length == bits);
+        of_length.map_or(Listed::NOBODY, |(_, table)| Listed(table.get(first, table.home(first))))
+    }
+
+    /// The prefix lengths at which anybody lists a block.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = u8> {
+        self.blocks.iter().map(|(bits, _)| *bits)
+    }
+
+    /// Who lists the beacon.
+    pub(crate) fn beacon(&self, id: BeaconId) -> Listed {
+        self.beacons.get(id)
+    }
+
+    /// How many lists of sites there are: their numbers lie below.
+    pub(crate) fn lists(&self) -> u32 {
+        self.shared.ends.len() as u32
+    }
+
     /// The sites that list the device among their terminals.
     pub(crate) fn terminal(&self, device_id: &str) -> &[SiteIndex] {
         self.terminals.get(device_id)
@@ -238,12 +264,12 @@ fn sweep(
 }
 
 /// The bits that all addresses of a block share.
-const fn prefix_mask(bits: u8) -> u64 {
+pub(crate) const fn prefix_mask(bits: u8) -> u64 {
     ((1 << bits) - 1) << (48 - bits)
 }
 
 /// Whether a scan may hold the block's address; a wider block than one address may hold some that it may.
-fn may_be_seen(block: BssidBlock) -> bool {
+pub(crate) fn may_be_seen(block: BssidBlock) -> bool {
     block.prefix_bits() < 48 || !block.first().is_placeholder()
 }
 
@@ -280,19 +306,21 @@ fn table(
     repeated.sort_unstable();
     repeated.dedup();
     for group in repeated.chunk_by(|a, b| a.0 == b.0) {
-        table.replace(group[0].0, shared.push(group.iter().map(|(_, site)| *site)).0);
+        let list = Listed::list(shared.push(group.iter().map(|(_, site)| *site)));
+        table.replace(group[0].0, list.0);
     }
     table
 }
 
 impl Shared {
-    fn push(&mut self, sites: impl Iterator<Item = SiteIndex>) -> Listed {
+    /// The number of a list with those sites.
+    pub(crate) fn push(&mut self, sites: impl Iterator<Item = SiteIndex>) -> u32 {
         self.sites.extend(sites);
         self.ends.push(self.sites.len() as u32);
-        Listed::list(self.ends.len() as u32 - 1)
+        self.ends.len() as u32 - 1
     }
 
-    fn list(&self, number: u32) -> &[SiteIndex] {
+    pub(crate) fn list(&self, number: u32) -> &[SiteIndex] {
         let from = number.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
         &self.sites[from as usize..self.ends[number as usize] as usize]
     }
@@ -314,8 +342,8 @@ impl Beacons {
         left.sort_unstable();
         left.dedup();
         let groups = left.chunk_by(|a, b| a.0 == b.0);
-        let others =
-            groups.map(|group| (group[0].0, shared.push(group.iter().map(|(_, site)| *site)))).collect();
+        let mut list = |group: &[(BeaconId, SiteIndex)]| shared.push(group.iter().map(|(_, site)| *site));
+        let others = groups.map(|group| (group[0].0, Listed::list(list(group)))).collect();
         Self { uuids, table, others }
     }
 

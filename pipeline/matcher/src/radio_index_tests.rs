@@ -144,7 +144,7 @@ fn beacons_are_told_apart_by_all_their_bits() {
     sites[1].beacons = vec![id(5, 1, 3), id(5, 2, 2), id(69_999 << 64 | 5, 1, 2), id(69_999 << 64 | 5, 7, 7)];
     sites[2].beacons = vec![id(5, 1, 3)];
     sites[2].valid_to = Some(EventTime::from_us(0));
-    let index = RadioIndex::build(&Reference { sites, ..Reference::default() });
+    let index = RadioIndex::build(&Reference { sites: sites.into(), ..Reference::default() });
     let listed = |id: BeaconId| {
         let mut found = Vec::new();
         index.beacons(&[Beacon { id, rssi_dbm: None }], &mut found);

@@ -1,31 +1,38 @@
 //! The front door: an index over one snapshot's sites, and the loop that gives each punch of a batch its verdict.
 //!
 //! In: `Batch`, `DueBatch`, the `Reference` the index was built from.  Out: `Verdicts`, one row per punch, in order.
-//! Owns: [`SiteIndex`], immutable; [`Scratch`], the caller's, reused from batch to batch.
+//! Owns: [`SiteIndex`], immutable, its base shared between snapshots that differ little; [`Scratch`], the caller's, reused from batch to batch.
 //! Absent on purpose: locks, clocks, allocation once warm, anything carried from one punch to the next.
 //! Invariants: index and reference are of one snapshot and there is one `Due` per punch, both asserted at the batch's
 //! border; candidates are sorted by `site_id`, kept by `ranks`.
 
-use model::{Batch, Due, DueBatch, Place, Reason, Reference, SiteIndex as SiteAt, Verdict, Verdicts};
+use std::sync::Arc;
+
+use model::{Batch, Due, DueBatch, Place, Reason, Reference, Site, SiteIndex as SiteAt, Verdict, Verdicts};
 
 use crate::evidence::{Evidence, Heard, World};
-use crate::fence_index::FenceIndex;
+use crate::fences::Fences;
 use crate::fusion::fuse;
 use crate::nearby::{GROUP, Nearby};
 use crate::nearest::distance_m;
 use crate::plain_sites::PlainSites;
-use crate::radio_index::RadioIndex;
+use crate::radios::Radios;
 
 /// An immutable index over the sites of one snapshot. Keep it beside that `Reference` and swap both at once.
 #[derive(Debug)]
 pub struct SiteIndex {
-    version: std::sync::Arc<str>,
-    fences: FenceIndex,
-    radios: RadioIndex,
+    version: Arc<str>,
+    fences: Fences,
+    radios: Radios,
     plain: PlainSites,
     /// The place of each site in the order of `site_id`.
-    ranks: Vec<u32>,
+    ranks: Arc<[u32]>,
 }
+
+/// Beyond so many changed fences and listings, or beyond one in [`CHANGES_ONE_IN`] sites if that is more, a new base is
+/// worth building: each further change takes all earlier ones up again.
+const CHANGES_MAX: usize = 4_096;
+const CHANGES_ONE_IN: usize = 64;
 
 /// Working memory of [`SiteIndex::match_batch`]: make one per thread and hand it in again.
 #[derive(Debug, Default)]
@@ -37,26 +44,78 @@ pub struct Scratch {
 }
 
 impl SiteIndex {
-    /// Indexes the sites of `reference`.
+    /// Indexes the sites of `reference` on one thread.
     ///
     /// # Panics
-    /// If there are 2³² sites or more.
+    /// If there are 2³¹ sites or more, or 2³² access points or more.
     pub fn build(reference: &Reference) -> Self {
-        let sites = &reference.sites;
-        let count = u32::try_from(sites.len()).expect("a snapshot holds fewer than 2^32 sites");
-        let mut order: Vec<u32> = (0..count).collect();
-        order.sort_by(|a, b| sites[*a as usize].site_id.cmp(&sites[*b as usize].site_id));
-        let mut ranks = vec![0; sites.len()];
-        for (rank, site) in order.into_iter().enumerate() {
-            ranks[site as usize] = rank as u32;
+        Self::join(reference, Fences::build(reference), Radios::build(reference))
+    }
+
+    /// [`Self::build`] on two threads, one for the fences and one for the radios.
+    ///
+    /// # Panics
+    /// As [`Self::build`].
+    pub fn build_on_two(reference: &Reference) -> Self {
+        std::thread::scope(|scope| {
+            let fences = scope.spawn(|| Fences::build(reference));
+            let radios = Radios::build(reference);
+            let fences = fences.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Self::join(reference, fences, radios)
+        })
+    }
+
+    fn join(reference: &Reference, fences: Fences, radios: Radios) -> Self {
+        let (version, plain) = (reference.version.clone(), PlainSites::build(reference));
+        Self { version, fences, radios, plain, ranks: ranks(&reference.sites) }
+    }
+
+    /// The index of `next`, where that differs from `previous`, the snapshot of this index, in few sites: it answers as one
+    /// built from `next` would, and is made in the time that the changed sites take and a look at each site's address.
+    /// `None` where it has to be built: other sites or another order of them, or more changes than are worth carrying.
+    ///
+    /// A site is taken for unchanged if both snapshots share it.
+    ///
+    /// # Panics
+    /// If `previous` is not the snapshot of this index.
+    pub fn with_changes(&self, previous: &Reference, next: &Reference) -> Option<Self> {
+        assert_eq!(self.version, previous.version, "the site index was built from another snapshot");
+        let pairs = || previous.sites.iter().zip(&next.sites);
+        if previous.sites.len() != next.sites.len() {
+            return None;
         }
-        Self {
-            version: reference.version.clone(),
-            fences: FenceIndex::build(reference),
-            radios: RadioIndex::build(reference),
-            plain: PlainSites::build(reference),
-            ranks,
+        let is_changed = |(_, (before, after)): &(u32, (&Arc<_>, &Arc<_>))| !Arc::ptr_eq(before, after);
+        let changed: Vec<SiteAt> = match previous.sites.is_shared_with(&next.sites) {
+            true => Vec::new(),
+            false => (0..).zip(pairs()).filter(is_changed).map(|(at, _)| SiteAt(at)).collect(),
+        };
+        let site = |at: &SiteAt| (previous.site(*at), next.site(*at));
+        let is_same_site = |at: &SiteAt| site(at).0.site_id == site(at).1.site_id;
+        if changed.len() > changes_max(next.sites.len()) || !changed.iter().all(is_same_site) {
+            return None;
         }
+        let changed = || changed.iter().copied();
+        let has_other_fence = |at: &SiteAt| {
+            let (before, after) = site(at);
+            before.fence != after.fence || before.tolerance_m != after.tolerance_m
+        };
+        Some(Self {
+            version: next.version.clone(),
+            fences: self.fences.with_changes(next, changed().filter(has_other_fence)),
+            radios: self.radios.with_changes(previous, next, changed()),
+            plain: self.plain.with_changes(next, changed()),
+            ranks: Arc::clone(&self.ranks),
+        })
+    }
+
+    /// How many fences and listings are looked up beside the base: those that changed since it was built.
+    pub fn changes(&self) -> usize {
+        self.fences.changed().len() + self.radios.changed()
+    }
+
+    /// Whether so much changed since the base was built that the snapshot should be indexed anew.
+    pub fn is_worth_rebuilding(&self) -> bool {
+        self.changes() > changes_max(self.ranks.len())
     }
 
     /// Puts one verdict per punch of `batch` into `out`, in the batch's order; what `out` held before is dropped.
@@ -127,4 +186,21 @@ impl SiteIndex {
             reasons,
         }
     }
+}
+
+/// How many changes an index carries beside its base.
+fn changes_max(sites: usize) -> usize {
+    CHANGES_MAX.max(sites / CHANGES_ONE_IN)
+}
+
+/// The place of each site in the order of `site_id`.
+fn ranks(sites: &[Arc<Site>]) -> Arc<[u32]> {
+    let count = u32::try_from(sites.len()).expect("a snapshot holds fewer than 2^32 sites");
+    let mut order: Vec<u32> = (0..count).collect();
+    order.sort_by(|a, b| sites[*a as usize].site_id.cmp(&sites[*b as usize].site_id));
+    let mut ranks = vec![0; sites.len()];
+    for (rank, site) in order.into_iter().enumerate() {
+        ranks[site as usize] = rank as u32;
+    }
+    ranks.into()
 }

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use model::{
     Batch, Due, DueBatch, EvidenceRule, Fence, FenceRule, NextOffset, Partition, Permitted, Place, Policy,
     Reference, Ring, Site, SiteIndex as SiteAt,
@@ -134,7 +136,7 @@ fn policies_are_ordered() {
     let mut numbers = Numbers::new(19);
     for centre in [CENTRES[0], CENTRES[2], CENTRES[4]] {
         let mut town = Town::random(&mut numbers, centre, 40, 100);
-        town.reference.sites.iter_mut().for_each(|site| site.tolerance_m = None);
+        town.reference.sites.iter_mut().for_each(|site| Arc::make_mut(site).tolerance_m = None);
         town.due.rows.iter_mut().for_each(|row| row.policy = model::PolicyIndex(0));
         let places = |rule: FenceRule, tolerance_m: f64| -> Vec<Place> {
             let evidence = EvidenceRule::Sets([model::EvidenceSet::GPS; 4]);

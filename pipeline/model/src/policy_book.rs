@@ -14,7 +14,7 @@ use crate::ids::PolicyIndex;
 
 /// All scopes. An org is reduced to the deepest path that some scope names, groups to those some scope names, so that a
 /// chain of ten thousand orgs needs no more scopes than its tables can tell apart.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PolicyBook {
     scopes: Vec<PolicyScope>,
     orgs: Vec<Arc<str>>,

@@ -16,6 +16,7 @@ use crate::geometry::{LonLat, Ring};
 use crate::ids::{BeaconId, BssidBlock, PersonIndex, PolicyIndex, SiteIndex};
 use crate::policy::Policy;
 pub use crate::policy_book::{PolicyBook, PolicyScope};
+use crate::rows::Rows;
 use crate::time::EventTime;
 
 /// One immutable snapshot.
@@ -23,18 +24,18 @@ use crate::time::EventTime;
 pub struct Reference {
     /// A hash of the content: the same rows give the same version. Every lake row carries it.
     pub version: Arc<str>,
-    /// All sites.
-    pub sites: Vec<Site>,
+    /// All sites. One that stayed as it was is shared with the snapshot before.
+    pub sites: Rows<Arc<Site>>,
     /// All orgs that are described; a site's org need not be.
-    pub orgs: Vec<Org>,
+    pub orgs: Rows<Org>,
     /// All people.
-    pub people: Vec<Person>,
+    pub people: Rows<Person>,
     /// All shift instances, sorted by (person, start, shift_id).
-    pub shifts: Vec<Shift>,
+    pub shifts: Rows<Shift>,
     /// All leave, overtime and field permissions, sorted by (person, from).
-    pub leave: Vec<Leave>,
+    pub leave: Rows<Leave>,
     /// All corrections, sorted by (person, occurred_at).
-    pub corrections: Vec<Correction>,
+    pub corrections: Rows<Correction>,
     /// Every distinct resolved policy; place 0 is the default policy without any table.
     pub policies: Vec<Policy>,
     /// Which policy holds where.
@@ -307,7 +308,7 @@ named! {
 }
 
 /// A dated calendar for an org subtree.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Calendar {
     /// The org path it applies to, at path-segment borders; empty = everywhere.
     pub applies_to: Arc<str>,

@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::worker::{
     ClockMode, End, Forwarder, LogReader, Observer, PartitionSettings, Pipeline, Settings, Store, Tally,
-    TopicLetters, World,
+    TopicLetters, Unwritten, World,
 };
 
 /// What a run on a live log is wired from.
@@ -37,6 +37,8 @@ pub struct Wiring<'a> {
     pub log: &'a LiveLog,
     /// What [`LiveLog::prepare`] said of it.
     pub identity: lake::LogIdentity,
+    /// Snapshots that came into force since [`Self::write_reference`].
+    pub unwritten: Arc<Unwritten>,
     /// When the run ends.
     pub end: End,
 }
@@ -113,7 +115,8 @@ impl Wiring<'_> {
                 self.identity.clone(),
                 self.runtime.clone(),
                 self.config.lake.state_days,
-            ),
+            )
+            .behind(Arc::clone(&self.unwritten)),
             world,
             outlet: Box::new(outlet),
             letters: Box::new(TopicLetters {

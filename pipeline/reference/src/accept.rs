@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use model::Reference;
+use model::{Reference, Rows};
 
 /// More than one in this many rows of a set gone: the new snapshot is refused (design, decision 12: 10 %).
 const LOST_ONE_IN: usize = 10;
@@ -63,7 +63,11 @@ pub fn accept(previous: &Reference, next: &Reference) -> Result<(), Refused> {
     if losses.is_empty() { Ok(()) } else { Err(Refused { losses }) }
 }
 
-fn loss<T>(set: &'static str, previous: &[T], next: &[T], id: fn(&T) -> &str) -> Option<Loss> {
+fn loss<T>(set: &'static str, previous: &Rows<T>, next: &Rows<T>, id: fn(&T) -> &str) -> Option<Loss> {
+    let all_same = || previous.iter().map(id).eq(next.iter().map(id));
+    if previous.is_shared_with(next) || all_same() {
+        return None;
+    }
     let kept: HashSet<&str> = next.iter().map(id).collect();
     let mut gone: Vec<&str> = previous.iter().map(id).filter(|id| !kept.contains(id)).collect();
     if gone.len() * LOST_ONE_IN <= previous.len() {

@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::files;
 use crate::ids::org_fault;
-use crate::problem::{At, Report};
+use crate::problem::{At, FileId, Report};
 use crate::toml_tree::Source;
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -30,10 +30,11 @@ struct Pieces {
 }
 
 /// Reads every calendar; sorted by org path.
-pub(crate) fn read(report: &mut Report, paths: &[PathBuf]) -> Vec<Calendar> {
+pub(crate) fn read(report: &mut Report, files: &[(FileId, PathBuf)]) -> Vec<Calendar> {
     let mut by_org: BTreeMap<Arc<str>, Pieces> = BTreeMap::new();
-    for (file, path) in files::expand(report, paths, files::TOML_ENDINGS) {
-        let Some(text) = files::read_text(report, file, &path) else { continue };
+    for (file, path) in files {
+        let file = *file;
+        let Some(text) = files::read_text(report, file, path) else { continue };
         let source = Source { file, text: &text };
         for table in source.tables(report, "calendar") {
             calendar(report, source, &table, &mut by_org);
@@ -213,7 +214,8 @@ mod tests {
             toml::from_str::<schemas::rows::CalendarFile>(text).map(|_| ()).unwrap_or(());
         }
         let mut report = Report::default();
-        let calendars = read(&mut report, &[folder.path().to_owned()]);
+        let files = files::expand(&mut report, &[folder.path().to_owned()], files::TOML_ENDINGS);
+        let calendars = read(&mut report, &files);
         let (problems, errors, _) = report.finish();
         let mut got: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let prefix = format!("{}/", folder.path().display());

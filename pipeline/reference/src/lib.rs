@@ -1,7 +1,7 @@
 //! Files of sites, people, shifts, leave, corrections, policies and calendars to one validated snapshot.
 //!
 //! In: [`Sources`], paths from the configuration.  Out: [`Loaded`], a [`model::Reference`] or every problem that stands
-//! in its way, with file, line and remedy.  Owns: nothing.
+//! in its way, with file, line and remedy.  Owns: [`Loader`], what it read before, so that a small change is a small load.
 //! Absent on purpose: clocks (a row is valid by its dates, never by today), the network, and any judgement of punches.
 //! Invariants: a snapshot exists only if no problem is an error (`load::tests::an_error_means_no_snapshot`); every
 //! index in it points into it, shifts are sorted by person and start; equal rows give an equal version, whatever the
@@ -14,12 +14,14 @@ mod accept;
 mod calendars;
 mod cell;
 mod crossing;
+mod cut;
 mod evidence;
 mod files;
 mod identity_card;
 mod ids;
 mod load;
 mod orgs;
+mod part;
 mod people;
 mod policies;
 mod policy_keys;
@@ -39,5 +41,5 @@ mod version;
 mod wall_time;
 
 pub use accept::{Loss, Refused, accept};
-pub use load::{Counts, Loaded, Sources, load};
+pub use load::{Counts, Loaded, Loader, Look, Sources, load};
 pub use problem::{Problem, Severity};

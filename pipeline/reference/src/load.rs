@@ -1,23 +1,32 @@
-//! Reads every set in the order in which they lean on each other, checks what spans sets, and makes the snapshot.
+//! Reads every set in the order in which they lean on each other, checks what spans sets, and makes the snapshot; the next
+//! time, only of what changed.
 //!
-//! In: [`Sources`].  Out: [`Loaded`].  Owns: nothing.
-//! Invariants: a snapshot is made only if no problem is an error; people's names never enter it.
+//! In: [`Sources`].  Out: [`Loaded`].  Owns: [`Loader`]: the sets as last read without an error.
+//! Invariants: a snapshot is made only if no problem is an error; people's names never enter it; what a [`Loader`] loads is
+//! what [`load`] would load (`load::tests::loading_again_is_loading_afresh`).
+//!
+//! ```text
+//! orgs   policies   sites ──▶ people ──▶ leave            a set is read again when its files changed,
+//!            └────────┴──────────┴──▶ shifts ──▶ corrections   or when one was from which an arrow comes;
+//!                                                         sites: fences, tolerances and radios are not what others rest on
+//! ```
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::Reference;
-use model::reference::{Org, PolicyBook, org_covers};
+use model::reference::{Calendar, Org, PolicyBook, org_covers};
+use model::{Correction, Leave, Reference, Rows};
 
 use crate::ids::{Lookup, Strings};
+use crate::part::{Part, Set, Stamp};
 use crate::people::People;
-use crate::policies::Scope;
+use crate::policies::{Layer, Scope};
 use crate::policy_resolution::{Resolver, SCOPES_MAX};
 use crate::problem::{At, Problem, Report};
-use crate::shifts::{Known, unknown_policy};
-use crate::sites::Sites;
-use crate::{calendars, orgs, people, policies, requests, shifts, sites, version};
+use crate::shifts::{Known, Shifts, unknown_policy};
+use crate::sites::{Sites, Update};
+use crate::{calendars, files, orgs, people, policies, requests, shifts, sites, version};
 
 /// Files and folders of each set. A folder stands for all its files with a fitting ending; an empty list is a set that
 /// is empty and complete (contract, section 7).
@@ -72,7 +81,7 @@ pub struct Loaded {
     /// The snapshot; `None` if any problem is an error.
     pub reference: Option<Arc<Reference>>,
     /// (employee_id, name), sorted: for the restricted table `people_names` and nowhere else.
-    pub names: Vec<(Arc<str>, String)>,
+    pub names: Rows<(Arc<str>, String)>,
     /// Everything that is wrong, in file and line order, few of a kind.
     pub problems: Vec<Problem>,
     /// How much was read.
@@ -81,64 +90,284 @@ pub struct Loaded {
 
 /// Reads, checks and joins everything that `sources` names.
 pub fn load(sources: &Sources) -> Loaded {
-    let mut report = Report::default();
-    let report = &mut report;
-    let mut strings = Strings::default();
-    let calendars = calendars::read(report, &sources.calendars);
-    let lost = report.files_lost();
-    let mut resolver = Resolver::new(policies::read(report, &sources.policies));
-    resolver.set_partial(report.files_lost() > lost);
-    let (orgs, org_places) = orgs::read(report, &sources.orgs, &mut strings);
-    let lost = report.files_lost();
-    let mut sites = sites::read(report, &sources.sites, &mut strings);
-    sites.ids.set_partial(report.files_lost() > lost);
-    tell_unknown_policies(report, &sites, &resolver);
-    let lost = report.files_lost();
-    let mut people = people::read(report, &sources.people, &sites, &mut strings);
-    people.ids.set_partial(report.files_lost() > lost);
-    tell_unknown_managers(report, &sites, &people, (&orgs, &org_places));
-    if !sites.ids.is_partial() && !people.ids.is_partial() {
-        tell_idle_policies(report, &resolver, &sites, &people);
+    Loader::new(sources.clone()).load()
+}
+
+/// Loads again and again, and reads only what changed since.
+///
+/// Sets whose files say the same are kept, unless one they rest on was read anew. Of changed files of sites only the features
+/// that say something else are read, as long as they are features of known sites. The outcome is that of [`load`] but for
+/// warnings about a site beside others, which are told when all sites are read.
+pub struct Loader {
+    sources: Sources,
+    kept: Kept,
+}
+
+/// What the last load read without an error.
+#[derive(Default)]
+struct Kept {
+    /// All files by set.
+    files: Vec<Vec<PathBuf>>,
+    calendars: Option<Part<Vec<Calendar>>>,
+    policies: Option<Part<Vec<Layer>>>,
+    orgs: Option<Part<(Rows<Org>, Vec<At>)>>,
+    sites: Option<Part<Sites>>,
+    people: Option<Part<People>>,
+    shifts: Option<Part<Planned>>,
+    leave: Option<Part<Rows<Leave>>>,
+    corrections: Option<Part<Rows<Correction>>>,
+    /// What is wrong between sets.
+    between: Option<Report>,
+}
+
+/// Shifts, and the policies that hold for them.
+struct Planned {
+    shifts: Shifts,
+    resolver: Resolver,
+    book: PolicyBook,
+}
+
+/// The files of every set, in the order of reading.
+struct Sets {
+    calendars: Set,
+    policies: Set,
+    orgs: Set,
+    sites: Set,
+    people: Set,
+    shifts: Set,
+    leave: Set,
+    corrections: Set,
+}
+
+impl Sets {
+    fn of(sources: &Sources) -> Self {
+        let mut files = Report::default();
+        let mut set = |paths: &[PathBuf], endings| {
+            let mut report = files.over_same_files();
+            let found = files::expand(&mut report, paths, endings);
+            files = report.over_same_files();
+            Set { files: found, report }
+        };
+        let calendars = set(&sources.calendars, files::TOML_ENDINGS);
+        let policies = set(&sources.policies, files::TOML_ENDINGS);
+        let orgs = set(&sources.orgs, files::ROW_ENDINGS);
+        let sites = set(&sources.sites, files::SITE_ENDINGS);
+        let people = set(&sources.people, files::ROW_ENDINGS);
+        let shifts = set(&sources.shifts, files::ROW_ENDINGS);
+        let leave = set(&sources.leave, files::ROW_ENDINGS);
+        let corrections = set(&sources.corrections, files::ROW_ENDINGS);
+        Self { calendars, policies, orgs, sites, people, shifts, leave, corrections }
     }
-    let known = Known { sites: &sites, people: &people };
-    let lost = report.files_lost();
-    let mut shifts = shifts::read(report, &sources.shifts, &known, &mut resolver, &mut strings);
-    shifts.ids.set_partial(report.files_lost() > lost);
-    let leave = requests::read_leave(report, &sources.leave, &known, &mut strings);
-    let corrections = requests::read_corrections(report, &sources.corrections, &known, &shifts, &mut strings);
-    let policy_rules = book(report, &mut resolver, &sites, &people);
-    let tables = resolver.layers().len();
-    let mut counts = Counts {
-        sites: sites.sites.len(),
-        orgs: orgs.len(),
-        people: people.people.len(),
-        shifts: shifts.shifts.len(),
-        leave: leave.len(),
-        corrections: corrections.len(),
-        policies: tables,
-        calendars: calendars.len(),
+
+    fn all(&self) -> [&Set; 8] {
+        let Self { calendars, policies, orgs, sites, people, shifts, leave, corrections } = self;
+        [calendars, policies, orgs, sites, people, shifts, leave, corrections]
+    }
+
+    /// A report without findings over all files.
+    fn report(&self) -> Report {
+        self.corrections.report.over_same_files()
+    }
+}
+
+impl Loader {
+    /// Loads from there.
+    pub fn new(sources: Sources) -> Self {
+        Self { sources, kept: Kept::default() }
+    }
+
+    /// What the files look like without reading them: as long as this stays equal, there is nothing to load.
+    pub fn look(&self) -> Look {
+        let sets = Sets::of(&self.sources);
+        let files = sets.all().into_iter().flat_map(|set| &set.files);
+        Look(files.map(|(_, path)| (path.clone(), Stamp::of(path))).collect())
+    }
+
+    /// What the sources say now.
+    pub fn load(&mut self) -> Loaded {
+        let sets = Sets::of(&self.sources);
+        let paths = |set: &Set| set.files.iter().map(|(_, path)| path.clone()).collect();
+        let files: Vec<Vec<PathBuf>> = sets.all().into_iter().map(paths).collect();
+        if self.kept.files != files {
+            // Places of files have other numbers now.
+            self.kept = Kept { files, ..Kept::default() };
+        }
+        let loaded = self.kept.load(&sets);
+        self.kept.forget_faulty();
+        loaded
+    }
+}
+
+/// What [`Loader::look`] saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look(Vec<(PathBuf, Option<Stamp>)>);
+
+impl Kept {
+    fn load(&mut self, sets: &Sets) -> Loaded {
+        let mut report = sets.report();
+        let strings = &mut Strings::default();
+        let (calendars, _) = Part::keep(&mut self.calendars, &sets.calendars, true, calendars::read);
+        let (policies, same_policies) = Part::keep(&mut self.policies, &sets.policies, true, policies::read);
+        let (orgs, same_orgs) = Part::keep(&mut self.orgs, &sets.orgs, true, |report, files| {
+            let (orgs, places) = orgs::read(report, files, strings);
+            (orgs.into(), places)
+        });
+        let (sites, same_links, same_managers) =
+            keep_sites(&mut self.sites, &sets.sites, &mut report, strings);
+        let (people, same_people) =
+            Part::keep(&mut self.people, &sets.people, same_links, |report, files| {
+                let mut people = people::read(report, files, &sites.value, strings);
+                people.ids.set_partial(report.files_lost() > 0);
+                people
+            });
+        let known = Known { sites: &sites.value, people: &people.value };
+        let rests = same_people && same_links;
+        let (planned, same_shifts) =
+            Part::keep(&mut self.shifts, &sets.shifts, rests && same_policies, |report, files| {
+                let mut resolver = Resolver::new(policies.value.clone());
+                resolver.set_partial(policies.report.files_lost() > 0);
+                let mut shifts = shifts::read(report, files, &known, &mut resolver, strings);
+                shifts.ids.set_partial(report.files_lost() > 0);
+                let book = book(report, &mut resolver, known.sites, known.people);
+                Planned { shifts, resolver, book }
+            });
+        let (leave, _) = Part::keep(&mut self.leave, &sets.leave, rests, |report, files| {
+            requests::read_leave(report, files, &known, strings).into()
+        });
+        let (corrections, _) =
+            Part::keep(&mut self.corrections, &sets.corrections, rests && same_shifts, |report, files| {
+                requests::read_corrections(report, files, &known, &planned.value.shifts, strings).into()
+            });
+        if !(rests && same_managers && same_orgs && same_policies) {
+            self.between = None;
+        }
+        let resolver = &planned.value.resolver;
+        let between = self.between.get_or_insert_with(|| {
+            let mut report = sets.report();
+            tell_between(&mut report, &known, (&orgs.value.0, &orgs.value.1), resolver);
+            report
+        });
+        for part in [&calendars.report, &policies.report, &orgs.report, &sites.report, &people.report] {
+            report.absorb(part);
+        }
+        for part in [&planned.report, &leave.report, &corrections.report, between] {
+            report.absorb(part);
+        }
+        let mut reference = Reference {
+            version: Arc::from(""),
+            sites: sites.value.sites.clone(),
+            orgs: orgs.value.0.clone(),
+            people: people.value.people.clone(),
+            shifts: planned.value.shifts.shifts.clone(),
+            leave: leave.value.clone(),
+            corrections: corrections.value.clone(),
+            policies: resolver.policies().to_vec(),
+            policy_rules: planned.value.book.clone(),
+            calendars: calendars.value.clone(),
+        };
+        let mut counts = counts(&reference, resolver);
+        let problems;
+        (problems, counts.errors, counts.warnings) = report.finish();
+        let reference = (counts.errors == 0).then(|| {
+            let all = &reference;
+            let digests = [
+                orgs.digest(|| version::orgs(all)),
+                people.digest(|| version::people(all)),
+                planned.digest(|| version::shifts(all)),
+                leave.digest(|| version::leave(all)),
+                corrections.digest(|| version::corrections(all)),
+                version::policies(all),
+                version::calendars(all),
+            ];
+            reference.version = version::of(&sites.value.digests, &digests);
+            Arc::new(reference)
+        });
+        Loaded { reference, names: people.value.names.clone(), problems, counts }
+    }
+
+    /// Keeps nothing in which there is an error: it is read again, whatever its files look like then.
+    fn forget_faulty(&mut self) {
+        fn forget<T>(kept: &mut Option<Part<T>>) {
+            kept.take_if(|part| part.report.errors() > 0);
+        }
+        forget(&mut self.calendars);
+        forget(&mut self.policies);
+        forget(&mut self.orgs);
+        forget(&mut self.sites);
+        forget(&mut self.people);
+        forget(&mut self.shifts);
+        forget(&mut self.leave);
+        forget(&mut self.corrections);
+    }
+}
+
+/// The sites, and whether what other sets rest on in them is as it was: ids, orgs, zones, policies and dates; managers.
+/// What is wrong with features that changed goes to `report`; the sites are then those of before.
+fn keep_sites<'a>(
+    kept: &'a mut Option<Part<Sites>>,
+    set: &Set,
+    report: &mut Report,
+    strings: &mut Strings,
+) -> (&'a mut Part<Sites>, bool, bool) {
+    let (mut part, mut same) = (kept.take(), (false, false));
+    if let Some(sites) = &mut part {
+        let stamps = sites.restamped(set);
+        let file = |(at, _): &(usize, Option<Stamp>)| (*at, set.files[*at].0, set.files[*at].1.as_path());
+        let changed: Vec<_> = stamps.iter().map(file).collect();
+        let mut found = set.report.over_same_files();
+        let update = match changed.is_empty() {
+            true => Update::Taken { same_links: true, same_managers: true },
+            false => sites.value.update(&mut found, &changed, strings),
+        };
+        match update {
+            Update::Taken { same_links, same_managers } => {
+                sites.restamp(&stamps);
+                same = (same_links, same_managers);
+                report.absorb(&found);
+            }
+            Update::Faulty => {
+                // All that is wrong is told as of the whole files; what was good is kept for when they are mended.
+                let mut found = set.report.clone();
+                sites::read(&mut found, &set.files, strings);
+                same = (true, true);
+                report.absorb(&found);
+            }
+            Update::Unfit => part = None,
+        }
+    }
+    let part = part.unwrap_or_else(|| {
+        Part::read_unhashed(set, |report, files| {
+            let mut sites = sites::read(report, files, strings);
+            sites.ids.set_partial(report.files_lost() > 0);
+            sites
+        })
+    });
+    (kept.insert(part), same.0, same.1)
+}
+
+fn counts(reference: &Reference, resolver: &Resolver) -> Counts {
+    Counts {
+        sites: reference.sites.len(),
+        orgs: reference.orgs.len(),
+        people: reference.people.len(),
+        shifts: reference.shifts.len(),
+        leave: reference.leave.len(),
+        corrections: reference.corrections.len(),
+        policies: resolver.layers().len(),
+        calendars: reference.calendars.len(),
         errors: 0,
         warnings: 0,
-    };
-    let mut reference = Reference {
-        version: Arc::from(""),
-        sites: sites.sites,
-        orgs,
-        people: people.people,
-        shifts: shifts.shifts,
-        leave,
-        corrections,
-        policies: resolver.into_policies(),
-        policy_rules,
-        calendars,
-    };
-    let (problems, errors, warnings) = std::mem::take(report).finish();
-    (counts.errors, counts.warnings) = (errors, warnings);
-    let reference = (errors == 0).then(|| {
-        reference.version = version::of(&reference);
-        Arc::new(reference)
-    });
-    Loaded { reference, names: people.names, problems, counts }
+    }
+}
+
+/// What only several sets together show.
+fn tell_between(report: &mut Report, known: &Known<'_>, orgs: (&[Org], &[At]), resolver: &Resolver) {
+    let Known { sites, people } = known;
+    tell_unknown_policies(report, sites, resolver);
+    tell_unknown_managers(report, sites, people, orgs);
+    if !sites.ids.is_partial() && !people.ids.is_partial() {
+        tell_idle_policies(report, resolver, sites, people);
+    }
 }
 
 fn book(report: &mut Report, resolver: &mut Resolver, sites: &Sites, people: &People) -> PolicyBook {

@@ -8,6 +8,7 @@ use model::{Fence, FenceRule, PersonIndex, SiteIndex};
 use tempfile::TempDir;
 
 use super::*;
+use crate::problem::Severity;
 
 const SITES: &str = r#"{"type":"FeatureCollection","features":[
 {"type":"Feature","geometry":{"type":"Point","coordinates":[114.1694,22.3193]},"properties":{"site_id":"mk-1","name":"旺角店","org":"hk/kln/mong-kok","time_zone":"Asia/Hong_Kong","radius_m":80,"tolerance_m":20,"bssids":["aa:bb:cc:dd:ee:f0/44","A4-56-30-0B-9C-FF"],"beacons":["fda50693-a4e2-4fb1-afcf-c6eb07647825/10001/7",{"uuid":"fda50693a4e24fb1afcfc6eb07647825","major":10001,"minor":3}],"terminals":["clock-7"],"managers":["e-3"],"valid_from":"2026-01-01"}},
@@ -648,7 +649,7 @@ fn real_polygons_load_or_are_refused_by_name() {
         let chain = Chain::empty().with("sites.geojson", &as_sites(&file));
         let loaded = load(&chain.sources);
         let corners: usize =
-            loaded.reference.iter().flat_map(|reference| &reference.sites).map(corners).sum();
+            loaded.reference.iter().flat_map(|reference| &reference.sites).map(|site| corners(site)).sum();
         println!("{path}: {:?}, {corners} corners", loaded.counts);
         assert_eq!(loaded.counts.sites + refused.len(), sites, "{path}");
         assert_eq!(loaded.reference.is_some(), refused.is_empty(), "{path}");
@@ -667,4 +668,163 @@ fn corners(site: &model::Site) -> usize {
         Fence::Circle { .. } => 1,
         Fence::Polygons(parts) => parts.iter().flatten().map(|ring| ring.0.len()).sum(),
     }
+}
+
+/// Puts a text in a file's place, as whoever changes reference data should.
+fn put(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+/// What the loader tells now, held against what a fresh load tells.
+#[track_caller]
+fn loaded_again(loader: &mut Loader, sources: &Sources, context: &str) -> Option<Arc<Reference>> {
+    let (told, fresh) = (loader.load(), load(sources));
+    let errors = |loaded: &Loaded| {
+        let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        errors.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(errors(&told), errors(&fresh), "{context}");
+    assert_eq!(format!("{:?}", told.reference), format!("{:?}", fresh.reference), "{context}");
+    assert_eq!(told.counts.errors, fresh.counts.errors, "{context}");
+    assert_eq!(told.names.as_slice(), fresh.names.as_slice(), "{context}");
+    told.reference
+}
+
+#[test]
+fn loading_again_is_loading_afresh() {
+    let chain = Chain::good();
+    let mut loader = Loader::new(chain.sources.clone());
+    let mut before = loader.load().reference.expect("a good chain");
+    let same = |a: &Reference, b: &Reference| {
+        let shared =
+            a.sites.iter().filter(|site| b.sites.iter().any(|other| Arc::ptr_eq(site, other))).count();
+        let people = a.people.is_shared_with(&b.people);
+        format!(
+            "{shared} {people} {} {}",
+            a.shifts.is_shared_with(&b.shifts),
+            a.leave.is_shared_with(&b.leave)
+        )
+    };
+    // What is edited, and which of it the snapshot before still shares: sites, people, shifts, leave; `-`: errors.
+    for (file, from, to, expected) in [
+        ("sites.geojson", "22.3193", "22.3200", "1 true true true"),
+        (
+            "sites.geojson",
+            "\"A4-56-30-0B-9C-FF\"",
+            "\"A4-56-30-0B-9C-FF\",\"A4563000009C\"",
+            "1 true true true",
+        ),
+        ("sites.geojson", "\"radius_m\":80", "\"radius_m\" : 80", "2 true true true"),
+        ("sites.geojson", "\"tolerance_m\":20", "\"tolerance_m\":\n\n20", "2 true true true"),
+        ("sites.geojson", "[114.172,22.302]", "[114.172,92.302]", "-"),
+        ("sites.geojson", "[114.171,22.3005],[114.171,22.301]", "[114.175,22.3005]", "-"),
+        ("sites.geojson", "aa:bb:cc:dd:ee:f0/44", "aa:bb:cc:dd:ee:f1/44", "-"),
+        (
+            "sites.geojson",
+            "\"properties\":{\"site_id\":\"tst-1\"",
+            "\"properties\":{\"site_id\":\"mk-1\"",
+            "-",
+        ),
+        ("sites.geojson", "\"e-3\"", "\"e-1\"", "1 true true true"),
+        (
+            "sites.geojson",
+            "\"valid_from\":\"2026-01-01\"",
+            "\"valid_from\":\"2026-01-02\"",
+            "1 false false false",
+        ),
+        ("sites.geojson", "\"policy\":\"strict\"", "\"policy\":\"unheard\"", "-"),
+        ("sites.geojson", "\"policy\":\"strict\"", "\"policy\":\"kln\"", "1 false false false"),
+        ("sites.geojson", "tst-1", "tst-2", "-"),
+        ("sites.geojson", "FeatureCollection", "Topology", "-"),
+        ("sites.geojson", "]}", "", "-"),
+        ("leave.ndjson", "annual", "sick", "2 true true false"),
+        ("leave.ndjson", "l-2", "l-1", "-"),
+        ("corrections.ndjson", "missing", "late", "2 true true true"),
+        ("corrections.ndjson", "approved", "approves", "-"),
+        ("people.ndjson", "night", "day", "2 false false false"),
+        ("people.ndjson", "\"e-2\"", "\"e-1\"", "-"),
+        ("shifts.csv", "09:00,18:00", "09:30,18:00", "2 true false true"),
+        ("shifts.csv", "s-3,e-2", "s-3,e-9", "-"),
+        ("policies.toml", "grace_in_min = 10", "grace_in_min = 11", "2 true false true"),
+        ("policies.toml", "grace_in_min", "grace_im_min", "-"),
+        ("calendars.toml", "holiday", "rest", "2 true true true"),
+        ("orgs.ndjson", "Kowloon", "Kowloon side", "2 true true true"),
+    ] {
+        let path = chain.folder.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        put(&path, &text.replacen(from, to, 1));
+        let context = format!("{file}: {from} to {to}");
+        let told = loaded_again(&mut loader, &chain.sources, &context);
+        assert_eq!(told.as_ref().map_or("-".to_owned(), |after| same(&before, after)), expected, "{context}");
+        if let Some(after) = told {
+            before = after;
+        } else {
+            put(&path, &text);
+            let mended = loaded_again(&mut loader, &chain.sources, &format!("{context}, and back"));
+            before = mended.expect("what was good before is good again");
+        }
+        put(&path, &fs::read_to_string(&path).unwrap());
+        let again = loaded_again(&mut loader, &chain.sources, &format!("{context}, the same once more"));
+        assert_eq!(same(&before, &again.unwrap()), "2 true true true", "{context}: files that say the same");
+    }
+}
+
+#[test]
+fn sites_changed_at_random_load_as_afresh() {
+    let mut state = 20_261_123_u64;
+    println!("seed {state}");
+    let mut below = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let feature = |id: usize, radius_m: usize, mark: &str| {
+        format!(
+            "{{\"type\":\"Feature\",{mark}\"geometry\":{{\"type\":\"Point\",\"coordinates\":[114.{id:03},22.3]}},\
+             \"properties\":{{\"site_id\":\"s{id:03}\",\"org\":\"hk\",\"time_zone\":\"Asia/Hong_Kong\",\
+             \"radius_m\":{radius_m},\"bssids\":[\"aa:bb:cc:dd:{:02x}:{:02x}\"]}}}}",
+            id % 256,
+            radius_m % 256
+        )
+    };
+    let mut features: Vec<String> = (0..80).map(|id| feature(id, 50, "")).collect();
+    let written = |features: &[String]| {
+        format!("{{\"type\":\"FeatureCollection\",\"features\":[\n{}\n]}}\n", features.join(",\n"))
+    };
+    let chain = Chain::empty().with("sites.geojson", &written(&features));
+    let mut loader = Loader::new(chain.sources.clone());
+    let mut before = loader.load().reference.expect("a good chain");
+    let (mut refused, mut shared) = (0, 0);
+    for round in 0..120 {
+        let kept = features.clone();
+        for _ in 0..=below(5) {
+            let (at, other) = (below(features.len()), below(features.len()));
+            let id: usize = features[at].split("\"site_id\":\"s").nth(1).unwrap()[..3].parse().unwrap();
+            match below(24) {
+                0 => features.swap(at, other),
+                1 if features.len() > 70 => drop(features.remove(at)),
+                2 => features.insert(at, feature(100 + round, 60, "")),
+                3 => features[at] = feature(id, 0, ""),
+                4 => features[at] = features[other].clone(),
+                5 => features[at] = features[at].replace("\"geometry\"", "\"geometrie\""),
+                6..12 => features[at] = feature(id, 50, &"\n".repeat(below(4))),
+                _ => features[at] = feature(id, 1 + below(200), ""),
+            }
+        }
+        put(&chain.sources.sites[0], &written(&features));
+        match loaded_again(&mut loader, &chain.sources, &format!("round {round}")) {
+            Some(after) => {
+                shared += after.sites.iter().zip(&before.sites).filter(|(a, b)| Arc::ptr_eq(a, b)).count();
+                before = after;
+            }
+            None => {
+                refused += 1;
+                features = kept;
+            }
+        }
+    }
+    println!("{refused} refused, {shared} sites shared with the snapshot before");
+    assert!(refused > 10 && shared > 1_000, "{refused} refused, {shared} shared");
 }

@@ -7,14 +7,18 @@ use schemas::rows::OrgRow;
 use serde_json::{Map, Value, json};
 
 use crate::ids::{Ids, Strings, org_fault};
-use crate::problem::{At, Report};
+use crate::problem::{At, FileId, Report};
 use crate::rows;
 
 /// Reads every org; sorted by path.
-pub(crate) fn read(report: &mut Report, paths: &[PathBuf], strings: &mut Strings) -> (Vec<Org>, Vec<At>) {
+pub(crate) fn read(
+    report: &mut Report,
+    files: &[(FileId, PathBuf)],
+    strings: &mut Strings,
+) -> (Vec<Org>, Vec<At>) {
     let mut ids = Ids::default();
     let mut read: Vec<(Org, At)> = Vec::new();
-    rows::read::<OrgRow>(report, paths, &["org"], amend, |report, at, row| {
+    rows::read::<OrgRow>(report, files, &["org"], amend, |report, at, row| {
         if let Some(fault) = org_fault(&row.org) {
             let what = format!("`org` `{}` {fault}", row.org);
             report.error(

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use model::{Person, SiteIndex};
+use model::{Person, Rows, SiteIndex};
 use schemas::rows::PersonRow;
 
 use crate::identity_card::{Card, Look, SharedShapes, look};
 use crate::ids::{Ids, Lookup, Strings, org_fault};
-use crate::problem::{At, Report};
+use crate::problem::{At, FileId, Report};
 use crate::sites::Sites;
 use crate::{rows, wall_time};
 
@@ -25,20 +25,25 @@ const LANGUAGES: &[&str] = &["en", "zh-Hant", "zh-Hans"];
 /// The people read, sorted by id, each with its place.
 #[derive(Default)]
 pub(crate) struct People {
-    pub(crate) people: Vec<Person>,
+    pub(crate) people: Rows<Person>,
     pub(crate) places: Vec<At>,
     pub(crate) ids: Ids,
-    pub(crate) names: Vec<(Arc<str>, String)>,
+    pub(crate) names: Rows<(Arc<str>, String)>,
 }
 
 /// Reads every person.
-pub(crate) fn read(report: &mut Report, paths: &[PathBuf], sites: &Sites, strings: &mut Strings) -> People {
+pub(crate) fn read(
+    report: &mut Report,
+    files: &[(FileId, PathBuf)],
+    sites: &Sites,
+    strings: &mut Strings,
+) -> People {
     let mut reader = Reader { sites, strings, ids: Ids::default(), read: Vec::new(), names: Vec::new() };
     let mut shapes = SharedShapes::default();
     let mut shaped: Vec<(At, Arc<str>, Card)> = Vec::new();
     rows::read::<PersonRow>(
         report,
-        paths,
+        files,
         REQUIRED,
         |_| (),
         |report, at, row| {
@@ -61,8 +66,8 @@ pub(crate) fn read(report: &mut Report, paths: &[PathBuf], sites: &Sites, string
     for (index, (person, _)) in read.iter().enumerate() {
         ids.set_index(&person.employee_id, index);
     }
-    let (people, places) = read.into_iter().unzip();
-    People { people, places, ids, names }
+    let (people, places): (Vec<Person>, _) = read.into_iter().unzip();
+    People { people: people.into(), places, ids, names: names.into() }
 }
 
 fn tell_card(report: &mut Report, at: At, id: &str, card: Card) {

@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use crate::files;
 use crate::ids::org_fault;
 use crate::policy_keys::{KEYS, Setting};
-use crate::problem::{At, Report};
+use crate::problem::{At, FileId, Report};
 use crate::toml_tree::Source;
 
 /// The name of a table that gives itself none (contract, section 2).
@@ -57,10 +57,11 @@ impl Layer {
 }
 
 /// Reads every table.
-pub(crate) fn read(report: &mut Report, paths: &[PathBuf]) -> Vec<Layer> {
+pub(crate) fn read(report: &mut Report, files: &[(FileId, PathBuf)]) -> Vec<Layer> {
     let mut layers = Vec::new();
-    for (file, path) in files::expand(report, paths, files::TOML_ENDINGS) {
-        let Some(text) = files::read_text(report, file, &path) else { continue };
+    for (file, path) in files {
+        let file = *file;
+        let Some(text) = files::read_text(report, file, path) else { continue };
         let source = Source { file, text: &text };
         for table in source.tables(report, "policy") {
             layers.extend(layer(report, source, &table));
@@ -230,7 +231,8 @@ mod tests {
         let path = folder.path().join("p.toml");
         fs::write(&path, text).unwrap();
         let mut report = Report::default();
-        let layers = read(&mut report, &[path]);
+        let files = [(report.add_file(path.clone()), path)];
+        let layers = read(&mut report, &files);
         let mut got: Vec<String> = layers
             .iter()
             .map(|l| {

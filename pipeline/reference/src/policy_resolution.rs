@@ -225,8 +225,8 @@ impl Resolver {
     }
 
     /// Every distinct policy, the defaults first.
-    pub(crate) fn into_policies(self) -> Vec<Policy> {
-        self.policies
+    pub(crate) fn policies(&self) -> &[Policy] {
+        &self.policies
     }
 }
 

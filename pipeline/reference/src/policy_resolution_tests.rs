@@ -91,7 +91,7 @@ fn keys_win_one_by_one() {
     let date = "2026-01-01".parse().unwrap();
     let plain = resolver.find(Asked { org: "hk", groups: &[], site: None, shift: None }, date);
     let named = resolver.find(Asked { org: "hk", groups: &[], site: Some(&name), shift: None }, date);
-    let policies = resolver.into_policies();
+    let policies = resolver.policies().to_vec();
     let of =
         |index: PolicyIndex| (policies[index.0 as usize].grace_in_min, policies[index.0 as usize].fence_rule);
     assert_eq!((of(plain), of(named)), ((9, FenceRule::Strict), (9, FenceRule::Centre)));
@@ -222,7 +222,7 @@ fn a_book_reduces_what_it_is_asked() {
         resolver.book([("hk/kln", None), ("hk/nt", None)].into_iter(), [&person[..]].into_iter()).unwrap();
     assert_eq!(book.scopes().len(), 4, "orgs `` and `hk`, with and without `night`");
     let date = "2026-01-01".parse().unwrap();
-    let policies = resolver.into_policies();
+    let policies = resolver.policies().to_vec();
     let grace =
         |org: &str, groups: &[Arc<str>]| policies[book.find(org, groups, None, date).0 as usize].grace_in_min;
     assert_eq!(

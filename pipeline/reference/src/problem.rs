@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How many findings of one kind are kept for one file.
 const PROBLEMS_PER_KIND_MAX: u64 = 5;
@@ -106,16 +107,17 @@ impl At {
     }
 }
 
+#[derive(Clone)]
 struct UnknownField {
     first: At,
     rows: u64,
     nearest: Option<String>,
 }
 
-/// All findings of one load.
-#[derive(Default)]
+/// Findings: of one set, or of a whole load.
+#[derive(Clone, Default)]
 pub(crate) struct Report {
-    files: Vec<PathBuf>,
+    files: Arc<Vec<PathBuf>>,
     found: Vec<(At, Problem)>,
     by_kind: HashMap<(&'static str, Severity, FileId), u64>,
     unknown: BTreeMap<(FileId, String), UnknownField>,
@@ -130,8 +132,30 @@ const FILE_LOST: [&str; 6] = ["unreadable", "not_utf8", "empty_folder", "not_geo
 impl Report {
     /// Makes a file known and gives it its id.
     pub(crate) fn add_file(&mut self, path: PathBuf) -> FileId {
-        self.files.push(path);
+        Arc::make_mut(&mut self.files).push(path);
         FileId(self.files.len() as u32 - 1)
+    }
+
+    /// A report without findings over the files known so far.
+    pub(crate) fn over_same_files(&self) -> Self {
+        Self { files: Arc::clone(&self.files), ..Self::default() }
+    }
+
+    /// Takes up the findings of another report over the same files.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.found.extend(other.found.iter().cloned());
+        for (kind, count) in &other.by_kind {
+            *self.by_kind.entry(*kind).or_insert(0) += count;
+        }
+        for (key, field) in &other.unknown {
+            match self.unknown.get_mut(key) {
+                Some(known) => known.rows += field.rows,
+                None => drop(self.unknown.insert(key.clone(), field.clone())),
+            }
+        }
+        self.errors += other.errors;
+        self.warnings += other.warnings;
+        self.files_lost += other.files_lost;
     }
 
     /// `people.ndjson:12`, for a problem that names a second place.

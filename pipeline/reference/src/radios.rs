@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use model::{BssidBlock, Site};
 
 use crate::problem::{At, Report};
 
 /// Warns of everything that is listed by more than one site.
-pub(crate) fn tell_shared(report: &mut Report, sites: &[Site], places: &[At]) {
+pub(crate) fn tell_shared(report: &mut Report, sites: &[Arc<Site>], places: &[At]) {
     let mut teller = Teller { report, sites, places };
     let blocks =
         sites.iter().enumerate().flat_map(|(site, s)| s.bssids.iter().map(move |block| (*block, site)));
@@ -26,7 +27,7 @@ pub(crate) fn tell_shared(report: &mut Report, sites: &[Site], places: &[At]) {
 
 struct Teller<'a> {
     report: &'a mut Report,
-    sites: &'a [Site],
+    sites: &'a [Arc<Site>],
     places: &'a [At],
 }
 

@@ -16,7 +16,7 @@ use schemas::rows::{ApprovalRow, CorrectionRow, LeaveRow, PlaceRow};
 
 use crate::ids::{Ids, Lookup, Strings};
 use crate::people::People;
-use crate::problem::{At, Report};
+use crate::problem::{At, FileId, Report};
 use crate::shifts::{Known, Shifts, person_of};
 use crate::{rings, rows, wall_time};
 
@@ -139,7 +139,7 @@ const TYPE: Names<CorrectionType> =
 /// Reads all leave; sorted by (person, from, id).
 pub(crate) fn read_leave(
     report: &mut Report,
-    paths: &[PathBuf],
+    files: &[(FileId, PathBuf)],
     known: &Known<'_>,
     strings: &mut Strings,
 ) -> Vec<Leave> {
@@ -147,7 +147,7 @@ pub(crate) fn read_leave(
     let mut read = Vec::new();
     rows::read::<LeaveRow>(
         report,
-        paths,
+        files,
         LEAVE_REQUIRED,
         |_| (),
         |report, at, row| {
@@ -188,7 +188,7 @@ fn leave(
 /// Reads all corrections; sorted by (person, occurred_at, id).
 pub(crate) fn read_corrections(
     report: &mut Report,
-    paths: &[PathBuf],
+    files: &[(FileId, PathBuf)],
     known: &Known<'_>,
     shifts: &Shifts,
     strings: &mut Strings,
@@ -197,7 +197,7 @@ pub(crate) fn read_corrections(
     let mut read = Vec::new();
     rows::read::<CorrectionRow>(
         report,
-        paths,
+        files,
         CORRECTION_REQUIRED,
         |_| (),
         |report, at, row| {

@@ -1,6 +1,6 @@
 //! Files of rows, NDJSON or CSV, to typed rows with their places.
 //!
-//! In: paths, the row type of `schemas::rows`.  Out: each good row, in file order, to the caller.  Owns: nothing.
+//! In: files, the row type of `schemas::rows`.  Out: each good row, in file order, to the caller.  Owns: nothing.
 //! Absent on purpose: any meaning of a row; rows that do not read are told and left out.
 //! Why so: a row that reads is read straight into its struct; only one that does not is read again as a bare object, so
 //! that every missing key is told at once, which serde's first error would not.
@@ -20,14 +20,15 @@ use crate::{cell, files};
 /// read as such (the slow road: CSV, and what does not read at once).
 pub(crate) fn read<R: ReferenceRow>(
     report: &mut Report,
-    paths: &[PathBuf],
+    files: &[(FileId, PathBuf)],
     required: &'static [&'static str],
     fix: fn(&mut Map<String, Value>),
     mut each: impl FnMut(&mut Report, At, R),
 ) {
-    for (file, path) in files::expand(report, paths, files::ROW_ENDINGS) {
-        let Some(text) = files::read_text(report, file, &path) else { continue };
-        let is_csv = files::ending(&path).is_some_and(|ending| ending == "csv");
+    for (file, path) in files {
+        let file = *file;
+        let Some(text) = files::read_text(report, file, path) else { continue };
+        let is_csv = files::ending(path).is_some_and(|ending| ending == "csv");
         let mut reader = Reader { file, required, fix };
         if is_csv {
             reader.csv(report, &text, &mut each);
@@ -404,10 +405,11 @@ mod tests {
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
         let mut report = Report::default();
+        let files = [(report.add_file(path.clone()), path)];
         let mut got = Vec::new();
         read::<R>(
             &mut report,
-            &[path],
+            &files,
             &["org"],
             |_| (),
             |_, at, row| got.push(format!("{} {}", at.line, id(&row))),
@@ -497,7 +499,8 @@ mod tests {
         .unwrap();
         let mut report = Report::default();
         let mut got = Vec::new();
-        read::<ShiftRow>(&mut report, &[path], &["start"], |_| (), |_, _, row| got.push(id(&row)));
+        let files = [(report.add_file(path.clone()), path)];
+        read::<ShiftRow>(&mut report, &files, &["start"], |_| (), |_, _, row| got.push(id(&row)));
         assert_eq!(got, ["12:00-13:00 false 15:00-15:10 true"]);
         let (problems, ..) = report.finish();
         assert_eq!(problems.len(), 1);

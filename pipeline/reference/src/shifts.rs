@@ -9,13 +9,13 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::reference::{Break, ShiftKind, ShiftPlan};
-use model::{EventTime, PersonIndex, PolicyIndex, Shift, Site, SiteIndex};
+use model::{EventTime, PersonIndex, PolicyIndex, Rows, Shift, Site, SiteIndex};
 use schemas::rows::{BreakRow, ShiftRow};
 
 use crate::ids::{Ids, Lookup, Strings};
 use crate::people::People;
 use crate::policy_resolution::{Asked, Resolver};
-use crate::problem::{At, Report};
+use crate::problem::{At, FileId, Report};
 use crate::sites::Sites;
 use crate::suggest::did_you_mean;
 use crate::{rows, wall_time};
@@ -36,27 +36,27 @@ pub(crate) struct Known<'a> {
 
 /// The shifts read, sorted.
 pub(crate) struct Shifts {
-    pub(crate) shifts: Vec<Shift>,
+    pub(crate) shifts: Rows<Shift>,
     pub(crate) ids: Ids,
 }
 
 /// Reads every shift.
 pub(crate) fn read(
     report: &mut Report,
-    paths: &[PathBuf],
+    files: &[(FileId, PathBuf)],
     known: &Known<'_>,
     resolver: &mut Resolver,
     strings: &mut Strings,
 ) -> Shifts {
     let mut reader = Reader { known, resolver, strings, ids: Ids::default(), read: Vec::new() };
-    rows::read::<ShiftRow>(report, paths, REQUIRED, |_| (), |report, at, row| reader.shift(report, at, &row));
+    rows::read::<ShiftRow>(report, files, REQUIRED, |_| (), |report, at, row| reader.shift(report, at, &row));
     let Reader { mut read, mut ids, .. } = reader;
     read.sort_by(|a, b| (a.person, a.start, &a.shift_id).cmp(&(b.person, b.start, &b.shift_id)));
     for (index, shift) in read.iter().enumerate() {
         ids.set_index(&shift.shift_id, index);
     }
     tell_overlaps(report, &read, &ids, known.people);
-    Shifts { shifts: read, ids }
+    Shifts { shifts: read.into(), ids }
 }
 
 struct Reader<'a> {

@@ -1,29 +1,32 @@
 //! GeoJSON feature collections to sites.
 //!
-//! In: files of `[reference] sites`.  Out: sites sorted by id, their ids, problems.  Owns: nothing.
+//! In: files of `[reference] sites`.  Out: sites sorted by id, their ids, problems; later the few that changed.
+//! Owns: how each file was cut into features, so that a changed file is not read whole (`cut`).
 //! Absent on purpose: what depends on other sets (managers, policies): `load` checks that when all sets are read.
 //! Why so: the collection is cut into features without reading them (`RawValue` borrows each one's text), so that a
 //! feature's line is known, a faulty one does not hide the next, and a large file is never held as a tree of values.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use model::{BeaconId, BssidBlock, Datum, EventTime, Site};
+use model::{BeaconId, BssidBlock, Datum, EventTime, Rows, Site};
 use schemas::rows::{BeaconRow, SiteProperties};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::cut::Cut;
 use crate::files;
 use crate::ids::{Ids, Strings, org_fault};
 use crate::problem::{At, FileId, Report};
 use crate::rows::{self, Lines, offset_in, without_place};
 use crate::site_geometry::{self, Place};
 use crate::suggest::did_you_mean;
-use crate::{radios, spread, wall_time};
+use crate::version::Digest;
+use crate::{radios, spread, version, wall_time};
 
 /// Keys without which a feature is no site. A missing `name` is the id.
 const REQUIRED: &[&str] = &["site_id", "org", "time_zone"];
@@ -31,31 +34,138 @@ const REQUIRED: &[&str] = &["site_id", "org", "time_zone"];
 /// Longest tolerance in metres.
 const TOLERANCE_M_MAX: f64 = 10_000.0;
 
-/// The sites read, sorted by id, each with its place.
+/// A set that changes by more features than this and than one in [`CHANGED_ONE_IN`] of its sites is read whole.
+const CHANGED_MAX: usize = 1_000;
+const CHANGED_ONE_IN: usize = 16;
+
+/// The sites read, sorted by id, each with its place and a hash of what it says.
 #[derive(Default)]
 pub(crate) struct Sites {
-    pub(crate) sites: Vec<Site>,
+    pub(crate) sites: Rows<Arc<Site>>,
     pub(crate) places: Vec<At>,
     pub(crate) ids: Ids,
+    pub(crate) digests: Vec<Digest>,
+    /// One for each file.
+    files: Vec<SiteFile>,
+}
+
+/// How a file was cut, and which site came of each feature.
+#[derive(Default)]
+struct SiteFile {
+    cut: Option<Cut>,
+    sites: Vec<u32>,
+}
+
+/// What became of sites whose files changed.
+pub(crate) enum Update {
+    /// More than some features of known sites: the set has to be read whole.
+    Unfit,
+    /// Features with errors: all is as it was.
+    Faulty,
+    /// They are taken over. Whether what other sets rest on is as it was.
+    Taken {
+        /// Orgs, time zones, policies and dates.
+        same_links: bool,
+        /// Managers.
+        same_managers: bool,
+    },
 }
 
 /// Reads every site.
-pub(crate) fn read(report: &mut Report, paths: &[PathBuf], strings: &mut Strings) -> Sites {
-    let mut reader = Reader { strings, zones: HashMap::new(), read: Vec::new(), ids: Ids::default() };
-    for (file, path) in files::expand(report, paths, files::SITE_ENDINGS) {
-        if let Some(text) = files::read_text(report, file, &path) {
-            reader.collection(report, file, &text);
-        }
+pub(crate) fn read(report: &mut Report, files: &[(FileId, PathBuf)], strings: &mut Strings) -> Sites {
+    let mut reader = Reader::new(strings);
+    let mut cuts = Vec::with_capacity(files.len());
+    for (file, path) in files {
+        reader.file = cuts.len();
+        let text = files::read_text(report, *file, path);
+        let cut = text.and_then(|text| reader.collection(report, *file, &text));
+        cuts.push(SiteFile { cut, sites: Vec::new() });
     }
     let Reader { mut read, mut ids, .. } = reader;
-    read.sort_by(|a, b| a.0.site_id.cmp(&b.0.site_id));
-    for (index, (site, _)) in read.iter().enumerate() {
+    read.sort_by(|a, b| a.site.site_id.cmp(&b.site.site_id));
+    let (mut sites, mut places) = (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
+    for (index, Read { site, at, file, feature }) in read.into_iter().enumerate() {
         ids.set_index(&site.site_id, index);
+        let of = &mut cuts[file].sites;
+        of.resize(of.len().max(feature + 1), u32::MAX);
+        of[feature] = index as u32;
+        sites.push(Arc::new(site));
+        places.push(at);
     }
-    let (sites, places): (Vec<Site>, Vec<At>) = read.into_iter().unzip();
     radios::tell_shared(report, &sites, &places);
     spread::tell_far(report, &sites, &places);
-    Sites { sites, places, ids }
+    let digests = sites.iter().map(|site| version::site(site)).collect();
+    Sites { sites: sites.into(), places, ids, digests, files: cuts }
+}
+
+impl Sites {
+    /// Takes over what changed in files, told by their places, since they were read without an error. Of what is wrong with
+    /// the changed features all is told; what is odd about a site beside others (`radios`, `spread`) is told when all are read.
+    pub(crate) fn update(
+        &mut self,
+        report: &mut Report,
+        changed: &[(usize, FileId, &Path)],
+        strings: &mut Strings,
+    ) -> Update {
+        let changed_max = CHANGED_MAX.max(self.sites.len() / CHANGED_ONE_IN);
+        let mut reader = Reader::new(strings);
+        let mut compared = Vec::with_capacity(changed.len());
+        for (file, id, path) in changed {
+            let Some(cut) = &self.files[*file].cut else { return Update::Unfit };
+            // What cannot be opened or read is told by reading it whole.
+            let Ok(input) = std::fs::File::open(path) else { return Update::Unfit };
+            let Ok(Some(found)) = cut.compare(input, changed_max) else { return Update::Unfit };
+            reader.file = *file;
+            for (feature, text) in &found.changed {
+                reader.feature(report, At::line(*id, found.lines[*feature]), *feature, text);
+            }
+            compared.push((*file, found));
+        }
+        if report.errors() > 0 {
+            return Update::Faulty;
+        }
+        let index_of = |read: &Read| self.files[read.file].sites[read.feature] as usize;
+        if reader.read.iter().any(|read| self.sites[index_of(read)].site_id != read.site.site_id) {
+            return Update::Unfit;
+        }
+        let places: Vec<usize> = reader.read.iter().map(index_of).collect();
+        for (file, found) in compared {
+            let of = &mut self.files[file];
+            of.sites
+                .iter()
+                .zip(&found.lines)
+                .for_each(|(site, line)| self.places[*site as usize].line = *line);
+            of.cut = Some(found.cut);
+        }
+        self.put(places.into_iter().zip(reader.read.into_iter().map(|read| read.site)))
+    }
+
+    /// Puts sites into the places of those they were.
+    fn put(&mut self, sites: impl Iterator<Item = (usize, Site)>) -> Update {
+        let (mut same_links, mut same_managers) = (true, true);
+        for (at, site) in sites {
+            let digest = version::site(&site);
+            // White space, or the same in other words.
+            if self.digests[at] == digest {
+                continue;
+            }
+            let before = &self.sites[at];
+            let links = |site: &Site| {
+                (
+                    site.org.clone(),
+                    site.time_zone_name.clone(),
+                    site.policy.clone(),
+                    site.valid_from,
+                    site.valid_to,
+                )
+            };
+            same_links &= links(before) == links(&site);
+            same_managers &= before.managers == site.managers;
+            self.digests[at] = digest;
+            self.sites[at] = Arc::new(Site { site_id: Arc::clone(&before.site_id), ..site });
+        }
+        Update::Taken { same_links, same_managers }
+    }
 }
 
 /// What stands at the top of a GeoJSON file, as far as it matters.
@@ -81,19 +191,33 @@ struct Reader<'s> {
     strings: &'s mut Strings,
     /// Every zone asked for, or what to do about a name that is none.
     zones: HashMap<String, Result<(TimeZone, Arc<str>), String>>,
-    read: Vec<(Site, At)>,
+    /// The place of the file at hand.
+    file: usize,
+    read: Vec<Read>,
     ids: Ids,
 }
 
-impl Reader<'_> {
-    fn collection(&mut self, report: &mut Report, file: FileId, text: &str) {
+/// A site, and the feature that it was.
+struct Read {
+    site: Site,
+    at: At,
+    file: usize,
+    feature: usize,
+}
+
+impl<'s> Reader<'s> {
+    fn new(strings: &'s mut Strings) -> Self {
+        Self { strings, zones: HashMap::new(), file: 0, read: Vec::new(), ids: Ids::default() }
+    }
+
+    fn collection(&mut self, report: &mut Report, file: FileId, text: &str) -> Option<Cut> {
         let collection: Collection<'_> = match serde_json::from_str(text) {
             Ok(collection) => collection,
             Err(error) => {
                 let at = At { file, line: error.line() as u64, column: error.column() as u64 };
                 let what = format!("not a GeoJSON FeatureCollection: {}", without_place(&error));
                 report.syntax_error("not_geojson", at, what, "export it as GeoJSON", "");
-                return;
+                return None;
             }
         };
         let Some(features) = collection.features.filter(|_| collection.kind == "FeatureCollection") else {
@@ -104,22 +228,23 @@ impl Reader<'_> {
             };
             let remedy = "convert it to a GeoJSON FeatureCollection";
             report.error("not_geojson", At::file(file), "", what, remedy);
-            return;
+            return None;
         };
         if let Some(name) = collection.crs.and_then(foreign_crs) {
             let what = format!("its coordinates are told in {name}");
             let remedy = "reproject it to WGS-84 longitude and latitude (EPSG:4326) and remove `crs`";
             report.error("projected", At::file(file), "", what, remedy);
-            return;
+            return None;
         }
         if features.is_empty() {
             report.warning("empty_file", At::file(file), "", "it holds no feature", "");
         }
         let mut lines = Lines::new(text);
-        for (number, feature) in features.into_iter().enumerate() {
+        for (number, feature) in features.iter().enumerate() {
             let line = lines.line_of(offset_in(text, feature.get()));
             self.feature(report, At::line(file, line), number, feature.get());
         }
+        Cut::of(text, &features)
     }
 
     fn feature(&mut self, report: &mut Report, at: At, number: usize, text: &str) {
@@ -162,7 +287,7 @@ impl Reader<'_> {
         let site = self.site(report, at, &subject, site_id, &row);
         let (Some(mut site), Some(fence), Some(_)) = (site, fence, datum) else { return };
         site.fence = fence;
-        self.read.push((site, at));
+        self.read.push(Read { site, at, file: self.file, feature: number });
     }
 
     fn datum(

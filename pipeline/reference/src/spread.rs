@@ -1,6 +1,7 @@
 //! Sites that stand far from all others: a slip of a digit or a sign, more often than a new country.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use model::{Fence, Site};
 
@@ -16,7 +17,7 @@ const EARTH_KM: f64 = 6_371.0;
 type Vector = [f64; 3];
 
 /// Warns of every site that is more than 1,000 km from all others. One site alone has no others.
-pub(crate) fn tell_far(report: &mut Report, sites: &[Site], places: &[At]) {
+pub(crate) fn tell_far(report: &mut Report, sites: &[Arc<Site>], places: &[At]) {
     let corners: Vec<Corner> = sites.iter().filter_map(|site| place(&site.fence)).collect();
     if corners.len() < sites.len() || sites.len() < 2 {
         return;

@@ -1,10 +1,11 @@
 //! The version of a snapshot: a hash of what it says.
 //!
-//! In: a [`Reference`] whose sets are sorted.  Out: 16 hex digits.  Owns: nothing.
+//! In: a [`Reference`] whose sets are sorted.  Out: hashes of its sets, and of these 16 hex digits.  Owns: nothing.
 //! Invariants: equal rows give an equal version, whatever files they came from and in whatever order they stood, because
 //! every set is sorted by id before it is hashed; another value anywhere gives another version. Each struct is taken
 //! apart without `..`, so that a new field does not compile until it is hashed too.
-//! Why so: rows of the lake carry the version; two runs over the same reference data must agree on it.
+//! Why so: rows of the lake carry the version; two runs over the same reference data must agree on it. Each site and each
+//! other set has a hash of its own, so that a changed one does not make the others be hashed again.
 
 use std::sync::Arc;
 
@@ -13,35 +14,65 @@ use model::reference::{Calendar, DayKind, Org};
 use model::{
     Correction, EventTime, Fence, Leave, LonLat, Person, PersonIndex, Reference, Shift, Site, SiteIndex,
 };
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 /// Bytes of the hash that are kept: 64 bits, 16 hex digits.
 const BYTES: usize = 8;
 
-/// The version of `reference`, whose own `version` is not looked at. Resolved policies are hashed through the policies
-/// that shifts and scopes point at, so that their numbering does not matter.
-pub(crate) fn of(reference: &Reference) -> Arc<str> {
-    let Reference {
-        version: _,
-        sites,
-        orgs,
-        people,
-        shifts,
-        leave,
-        corrections,
-        policies,
-        policy_rules,
-        calendars,
-    } = reference;
+/// A hash of one site.
+pub(crate) type Digest = [u8; 16];
+
+/// A hash of a set.
+pub(crate) type SetDigest = [u8; 32];
+
+/// The version that sets of these hashes make: sites one by one, then the others.
+pub(crate) fn of(sites: &[Digest], sets: &[SetDigest]) -> Arc<str> {
     let mut hash = Hash::new();
-    hash.rows("sites", sites, site);
-    hash.rows("orgs", orgs, org);
-    hash.rows("people", people, |hash, row| person(hash, row, reference));
-    let texts: Vec<String> = policies.iter().map(|policy| format!("{policy:?}")).collect();
-    hash.rows("shifts", shifts, |hash, row| shift(hash, row, reference, &texts));
-    hash.rows("leave", leave, |hash, row| leave_row(hash, row, reference));
-    hash.rows("corrections", corrections, |hash, row| correction(hash, row, reference));
-    hash.rows("policies", policy_rules.scopes(), |hash, scope| {
+    hash.text("sites");
+    hash.count(sites.len());
+    sites.iter().for_each(|site| hash.bytes(site));
+    sets.iter().for_each(|set| hash.bytes(set));
+    hash.finish().iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect::<String>().into()
+}
+
+/// Of one site.
+pub(crate) fn site(row: &Site) -> Digest {
+    let mut hash = Hash::new();
+    site_row(&mut hash, row);
+    let whole = hash.finish();
+    std::array::from_fn(|at| whole[at])
+}
+
+/// Of the orgs.
+pub(crate) fn orgs(reference: &Reference) -> SetDigest {
+    set("orgs", &reference.orgs, org)
+}
+
+/// Of the people.
+pub(crate) fn people(reference: &Reference) -> SetDigest {
+    set("people", &reference.people, |hash, row| person(hash, row, reference))
+}
+
+/// Of the shifts, through the policies that they point at, so that the numbering of resolved policies does not matter.
+pub(crate) fn shifts(reference: &Reference) -> SetDigest {
+    let texts: Vec<String> = reference.policies.iter().map(|policy| format!("{policy:?}")).collect();
+    set("shifts", &reference.shifts, |hash, row| shift(hash, row, reference, &texts))
+}
+
+/// Of leave and permissions.
+pub(crate) fn leave(reference: &Reference) -> SetDigest {
+    set("leave", &reference.leave, |hash, row| leave_row(hash, row, reference))
+}
+
+/// Of the corrections.
+pub(crate) fn corrections(reference: &Reference) -> SetDigest {
+    set("corrections", &reference.corrections, |hash, row| correction(hash, row, reference))
+}
+
+/// Of which policy holds where.
+pub(crate) fn policies(reference: &Reference) -> SetDigest {
+    let texts: Vec<String> = reference.policies.iter().map(|policy| format!("{policy:?}")).collect();
+    set("policies", reference.policy_rules.scopes(), |hash, scope| {
         hash.text(&scope.org);
         hash.texts(&scope.groups);
         hash.optional(scope.name.as_deref(), Hash::text);
@@ -49,12 +80,21 @@ pub(crate) fn of(reference: &Reference) -> Arc<str> {
             hash.date(*date);
             hash.text(&texts[index.0 as usize]);
         }
-    });
-    hash.rows("calendars", calendars, calendar);
+    })
+}
+
+/// Of the calendars.
+pub(crate) fn calendars(reference: &Reference) -> SetDigest {
+    set("calendars", &reference.calendars, calendar)
+}
+
+fn set<T>(name: &str, rows: &[T], row: impl FnMut(&mut Hash, &T)) -> SetDigest {
+    let mut hash = Hash::new();
+    hash.rows(name, rows, row);
     hash.finish()
 }
 
-fn site(hash: &mut Hash, row: &Site) {
+fn site_row(hash: &mut Hash, row: &Site) {
     let Site {
         site_id,
         name,
@@ -296,8 +336,7 @@ impl Hash {
         }
     }
 
-    fn finish(self) -> Arc<str> {
-        let digest = self.0.finalize();
-        digest.iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    fn finish(self) -> SetDigest {
+        self.0.finalize().into()
     }
 }

@@ -55,8 +55,9 @@ fn reference() -> Reference {
         sites: vec![
             site("hk-1", Fence::Circle { centre, radius_m: Meters::new(100.0).unwrap().get() }),
             site("hk-2", Fence::Polygons(Vec::new())),
-        ],
-        people: vec![person],
+        ]
+        .into(),
+        people: vec![person].into(),
         ..Reference::default()
     }
 }

@@ -79,7 +79,7 @@ impl World {
         };
         world.since = world.time("-2d00:00");
         let reference = &mut world.reference;
-        reference.sites = ["A", "B", "C"].map(|id| site(id, zone_name)).to_vec();
+        reference.sites = ["A", "B", "C"].map(|id| site(id, zone_name)).into_iter().collect();
         reference.policies = vec![Policy::default()];
         reference.people.push(Person {
             employee_id: EMPLOYEE.into(),
@@ -139,7 +139,7 @@ impl World {
             "shift" => self.shift(words),
             "leave" => {
                 let (from, until) = self.span(words[2]);
-                self.reference.leave.push(Leave {
+                let row = Leave {
                     leave_id: words[1].into(),
                     person: PersonIndex(0),
                     from,
@@ -148,7 +148,8 @@ impl World {
                     status,
                     effective_at: after("from").map(|at| self.time(at)),
                     place: None,
-                });
+                };
+                self.reference.leave.push(row);
             }
             "correct" => {
                 let row = Correction {
@@ -213,7 +214,7 @@ impl World {
         }
         breaks.sort_by_key(|b| b.start);
         let site = words.iter().position(|w| *w == "at").map_or(SiteIndex(0), |at| self.site(words[at + 1]));
-        self.reference.shifts.push(Shift {
+        let row = Shift {
             shift_id: words[1].into(),
             person: PersonIndex(0),
             site,
@@ -225,7 +226,8 @@ impl World {
             kind: if words.contains(&"free") { ShiftKind::Free } else { ShiftKind::Fixed },
             plan: if words.contains(&"cancelled") { ShiftPlan::Cancelled } else { ShiftPlan::Planned },
             policy: PolicyIndex(0),
-        });
+        };
+        self.reference.shifts.push(row);
     }
 
     pub(crate) fn roster(&self) -> Arc<Roster> {

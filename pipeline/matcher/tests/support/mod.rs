@@ -152,7 +152,7 @@ pub(crate) fn due() -> Due {
 }
 
 pub(crate) fn reference(sites: Vec<Site>, policies: Vec<Policy>) -> Reference {
-    Reference { version: "test".into(), sites, policies, ..Reference::default() }
+    Reference { version: "test".into(), sites: sites.into(), policies, ..Reference::default() }
 }
 
 /// Punches with their due rows, verdicts by the index.

@@ -63,7 +63,7 @@ impl Town {
 
     /// The same town with other sites.
     pub(crate) fn with_sites(&self, sites: Vec<Site>) -> Reference {
-        Reference { sites, ..self.reference.clone() }
+        Reference { sites: sites.into(), ..self.reference.clone() }
     }
 }
 
@@ -125,7 +125,7 @@ fn beacon(number: usize) -> BeaconId {
     BeaconId { uuid: 0xfda5_0693, major: 1, minor: number as u16 }
 }
 
-fn random_site(numbers: &mut Numbers, centre: (f64, f64), spread: f64, id: usize) -> Site {
+pub(crate) fn random_site(numbers: &mut Numbers, centre: (f64, f64), spread: f64, id: usize) -> Site {
     let mut row = site(&format!("s{id:04}"), random_fence(numbers, centre, spread));
     for _ in 0..numbers.below(3) {
         row.bssids.push(BssidBlock::new(random_bssid(numbers, 200), 48).unwrap());

@@ -39,7 +39,11 @@ pub(super) fn sources(config: &ReferenceConfig) -> Sources {
 
 /// Loads the reference data; warnings go to standard error, errors end the command.
 pub(super) fn reference(config: &ReferenceConfig) -> Result<(Arc<Reference>, Loaded), Box<Failure>> {
-    let loaded = reference::load(&sources(config));
+    told(reference::load(&sources(config)))
+}
+
+/// Tells what is wrong with what was loaded; errors end the command.
+pub(super) fn told(loaded: Loaded) -> Result<(Arc<Reference>, Loaded), Box<Failure>> {
     for problem in &loaded.problems {
         crate::tell(problem);
     }

@@ -4,30 +4,27 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use clap::Args;
 use jiff::Timestamp;
 use lake::{Lake, LakeOptions};
 use model::{Anomaly, AnomalyState, EventTime};
+use reference::Loader;
 use serve::Metrics;
-use serve::metrics::Swap;
 
 use super::Outcome;
 use super::load;
 use super::replay::{summary, tell};
-use crate::config::{ClockKind, Config, Paths};
+use crate::config::{ClockKind, Config};
 use crate::edges::Edges;
 use crate::failure::{Exit, Failure};
 use crate::live_log::LiveLog;
 use crate::meter::Meter;
 use crate::progress::Progress;
+use crate::reloader::{Reloader, Reloading};
 use crate::wiring::Wiring;
-use crate::worker::{End, Observer, Status, World};
-
-/// How often the reference files are looked at for a change.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+use crate::worker::{End, Observer, Status, Unwritten, World};
 
 /// Arguments of `muster run`.
 #[derive(Args)]
@@ -46,7 +43,9 @@ pub struct RunArguments {
 /// Runs the command.
 pub(super) fn run(arguments: &RunArguments) -> Outcome {
     let config = load::config(Some(&arguments.config))?;
-    let (reference, loaded) = load::reference(&config.reference)?;
+    let mut loader = Loader::new(load::sources(&config.reference));
+    let seen = loader.look();
+    let (reference, loaded) = load::told(loader.load())?;
     let runtime = crate::runtime()?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(&runtime, &stop);
@@ -60,22 +59,23 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
     let _lock = log.is_alone().then(|| lake.lock_local()).transpose().map_err(Failure::from_outside)?;
     let identity = log.prepare(&config)?;
     let world = Arc::new(ArcSwap::from_pointee(World::new(Arc::clone(&reference))));
+    let unwritten = Arc::new(Unwritten::default());
     let wiring = Wiring {
         config: &config,
         runtime: runtime.handle().clone(),
         lake: lake.clone(),
         log: &log,
         identity,
+        unwritten: Arc::clone(&unwritten),
         end: arguments.until.map_or(End::Never, |until| End::At(EventTime::from(until))),
     };
     let written = wiring.write_reference(&reference, &loaded.names)?;
     let mut edges = Edges::start(&config, &log, &lake, runtime.handle(), &loaded.names)?;
     count_rows(&edges.metrics, &written);
-    let reloader = (arguments.until.is_none()).then(|| {
-        let (config, world, stop, lake) =
-            (config.clone(), Arc::clone(&world), Arc::clone(&stop), lake.clone());
-        let (handle, metrics) = (runtime.handle().clone(), edges.metrics.clone());
-        std::thread::spawn(move || reload(&config, &world, &stop, &lake, &handle, &metrics))
+    let reloader = arguments.until.is_none().then(|| {
+        let (world, lake, runtime) = (Arc::clone(&world), lake.clone(), runtime.handle().clone());
+        let metrics = edges.metrics.clone();
+        Reloader::start(Reloading { loader, seen, world, unwritten, lake, runtime, metrics })
     });
     let mut watch = Watch { progress: Progress::new("run"), fired: BTreeSet::new() };
     let (metrics, health) = (edges.metrics.clone(), edges.health.clone());
@@ -91,9 +91,7 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
     });
     stop.store(true, Ordering::Relaxed);
     if let Some(reloader) = reloader {
-        reloader.thread().unpark();
-        // It only sleeps and reads; its panic would have been printed.
-        let _ = reloader.join();
+        reloader.stop();
     }
     let stopped = edges.stop();
     let tally = tally?;
@@ -122,85 +120,6 @@ fn count_rows(metrics: &Metrics, written: &[(&'static str, u64)]) {
     for (table, rows) in written {
         metrics.count_lake_rows(table, *rows);
     }
-}
-
-/// Looks at the reference files now and then; a changed set is validated, compared and swapped in as a whole.
-fn reload(
-    config: &Config,
-    world: &ArcSwap<World>,
-    stop: &AtomicBool,
-    lake: &Lake,
-    runtime: &tokio::runtime::Handle,
-    metrics: &Metrics,
-) {
-    let mut known = stamps(config);
-    while !stop.load(Ordering::Relaxed) {
-        std::thread::park_timeout(LOOK_EVERY);
-        let now = stamps(config);
-        if now == known {
-            continue;
-        }
-        known = now;
-        let is_taken = swap(config, world, lake, runtime, metrics);
-        metrics.count_reference_swap(if is_taken { Swap::Accepted } else { Swap::Refused });
-    }
-}
-
-/// Swaps in what the reference files now say; `false` if the old data stays in force.
-fn swap(
-    config: &Config,
-    world: &ArcSwap<World>,
-    lake: &Lake,
-    runtime: &tokio::runtime::Handle,
-    metrics: &Metrics,
-) -> bool {
-    let loaded = reference::load(&load::sources(&config.reference));
-    let Some(next) = loaded.reference else {
-        let first = loaded.problems.first().map(ToString::to_string).unwrap_or_default();
-        let problems = loaded.problems.len();
-        tracing::error!(problems, first, "changed reference data refused: the old one stays");
-        return false;
-    };
-    if let Err(refused) = reference::accept(&world.load().reference, &next) {
-        tracing::error!(%refused, "changed reference data refused: the old one stays");
-        return false;
-    }
-    let tables = crate::reference_rows::tables(&next, &loaded.names, (crate::wall_clock())());
-    match runtime.block_on(lake.append_reference(tables, &next.version)) {
-        Ok(written) => count_rows(metrics, &written),
-        Err(error) => {
-            tracing::error!(%error, "changed reference data could not be written to the lake: the old one stays");
-            return false;
-        }
-    }
-    tracing::info!(version = &*next.version, "reference data swapped");
-    world.store(Arc::new(World::new(next)));
-    true
-}
-
-/// When each reference file was last changed.
-fn stamps(config: &Config) -> Vec<(PathBuf, Option<SystemTime>)> {
-    let reference = &config.reference;
-    let sets: [&Paths; 8] = [
-        &reference.sites,
-        &reference.orgs,
-        &reference.people,
-        &reference.shifts,
-        &reference.leave,
-        &reference.corrections,
-        &reference.policies,
-        &reference.calendars,
-    ];
-    let mut stamps = Vec::new();
-    for path in sets.into_iter().flat_map(|set| &set.0) {
-        let inside = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
-        for file in std::iter::once(path.clone()).chain(inside) {
-            let changed = std::fs::metadata(&file).and_then(|data| data.modified()).ok();
-            stamps.push((file, changed));
-        }
-    }
-    stamps.sort();
-    stamps
 }
 
 struct Watch {

@@ -405,7 +405,12 @@ impl PartitionWork {
             return;
         }
         self.reference_version = Arc::clone(&world.reference.version);
+        let is_like = world.roster.is_like(self.state.roster());
         self.state.swap(Arc::clone(&world.roster));
+        if is_like {
+            // Only sites changed: what holds about people's days rests on punches as they were judged.
+            return;
+        }
         let from = self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor());
         self.with_steps(|state, sink| state.restate(from, sink));
     }

@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 use super::housekeeping::Housekeeping;
 use super::identities::Filters;
 use super::rows::Rows;
+use super::snapshots::Unwritten;
 use crate::failure::Failure;
 
 /// How often a commit is tried again while the outside says no, and how long between two tries.
@@ -128,6 +129,7 @@ pub struct Store {
     handed_out: BTreeMap<Partition, NextOffset>,
     house: Housekeeping,
     filters: Filters,
+    unwritten: Arc<Unwritten>,
 }
 
 impl Store {
@@ -143,7 +145,13 @@ impl Store {
             handed_out: BTreeMap::new(),
             house: Housekeeping::default(),
             filters: Filters::default(),
+            unwritten: Arc::default(),
         }
+    }
+
+    /// The same, whose commits wait for the rows of snapshots that wait there.
+    pub fn behind(self, unwritten: Arc<Unwritten>) -> Self {
+        Self { unwritten, ..self }
     }
 
     /// Claims `partitions` beside those held, and folds them; also those held that another owner has moved meanwhile.
@@ -243,11 +251,13 @@ impl Store {
     /// # Errors
     /// What the lake says, once trying again has not helped.
     pub(super) fn commit(&mut self, mut request: Request) -> Result<Committed, Box<Failure>> {
+        let snapshots = persist(|| self.unwritten.write(&self.runtime, &self.lake))?;
         let Some(mut claim) = self.claim.take() else { return Ok(Committed::default()) };
         let outcome = self.commit_parts(&mut claim, &mut request);
         self.claim = Some(claim);
         let lost = outcome?;
         let mut rows = BTreeMap::new();
+        snapshots.into_iter().for_each(|(table, count)| *rows.entry(table).or_default() += count);
         request.iter().for_each(|part| part.rows.count(&mut rows));
         let punches = rows.get(punches::NAME).copied().unwrap_or(0);
         let mut committed = Committed {

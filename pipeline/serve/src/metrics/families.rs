@@ -84,6 +84,7 @@ pub(super) struct Lake {
     pub(super) claims_lost: Counter,
     pub(super) rebalances: Counters<1>,
     pub(super) reference_swaps: Counters<1>,
+    pub(super) reference_swap_duration: Buckets,
 }
 
 /// Alerts and their delivery.
@@ -172,6 +173,11 @@ impl Lake {
                 .plain("muster_rebalanced_partitions", "Partitions assigned, revoked or lost by a rebalance"),
             reference_swaps: add
                 .plain("muster_reference_swaps", "Changed reference data, by whether it was taken"),
+            reference_swap_duration: add.buckets(
+                "muster_reference_swap_duration_seconds",
+                "Changed reference data, from seeing the change until punches are judged by it",
+                &COMMIT_BORDERS_S,
+            ),
         }
     }
 }

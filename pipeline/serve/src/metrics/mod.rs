@@ -299,6 +299,11 @@ impl Metrics {
     pub fn count_reference_swap(&self, outcome: Swap) {
         self.families().lake.reference_swaps.get_or_create(&label("outcome", outcome.name())).inc();
     }
+
+    /// Changed reference data came into force so long after the change was seen.
+    pub fn reference_swap_duration(&self, took: Duration) {
+        self.families().lake.reference_swap_duration.observe(took);
+    }
 }
 
 /// Alerts and their delivery.
