@@ -11,6 +11,7 @@
 mod chain;
 mod cities;
 mod counting;
+mod figures;
 mod fingerprint;
 mod judge;
 mod level;
@@ -20,6 +21,7 @@ mod phone_records;
 pub use chain::{BATCH_RECORDS, Chain, Scale};
 pub use cities::Cities;
 pub use counting::Counting;
+pub use figures::{Compared, Figures, Ruling, machine};
 pub use fingerprint::Fingerprint;
 pub use judge::Judge;
 pub use level::Level;

@@ -8,52 +8,19 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "test code outside of `#[test]` functions")]
 
+#[path = "support/mall.rs"]
+mod mall;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 
-use geo::{Distance, Euclidean, Point, Polygon};
 use geographiclib_rs::{Geodesic, InverseGeodesic};
+use mall::{MALL, NEIGHBOUR_M, STRONG_DBM, Scan, Shop, data, halves, json, lon_lat, scans, shops};
 use model::{
     AccessPoint, Batch, Bssid, BssidBlock, Datum, Due, DueBatch, EventTime, EvidenceSet, Fence, Fix, LonLat,
     Place, Platform, Policy, Reason, Reference, Site, SiteIndex as SiteAt, Verdict, Verdicts,
 };
-use serde_json::Value;
 use support::Numbers;
-
-const FLOORS: [&str; 3] = ["B1", "F1", "F2"];
-/// A neighbour nearer than this could explain a scan, in metres.
-const NEIGHBOUR_M: f64 = 20.0;
-/// What a survey takes for near, in dBm, and fresh, in ms (the policy's own default).
-const STRONG_DBM: i16 = -70;
-const FRESH_MS: u32 = 10_000;
-/// Flat metres around the mall.
-const MALL: (f64, f64) = (120.0745, 30.2930);
-
-fn data(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("MUSTER_DATA");
-    if folder.is_none() {
-        println!("skipped: MUSTER_DATA is not set ({name})");
-    }
-    Some(PathBuf::from(folder?).join(name))
-}
-
-fn unpacked(path: PathBuf) -> String {
-    let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
-    // Names of networks are in whatever encoding their owners chose.
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn json(path: PathBuf) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn lon_lat(pair: &Value) -> (f64, f64) {
-    (pair[0].as_f64().unwrap(), pair[1].as_f64().unwrap())
-}
 
 /// One punch without anything but what `bring` adds.
 fn push(batch: &mut Batch, due: &mut DueBatch, fix: Option<Fix>, scan: &[AccessPoint], row: Due) {
@@ -71,66 +38,6 @@ fn circle(centre: LonLat, radius_m: f64) -> Fence {
 
 fn exactly(bssid: Bssid) -> BssidBlock {
     BssidBlock::new(bssid, 48).unwrap()
-}
-
-/// One scan of the mall.
-struct Scan {
-    path: String,
-    floor: &'static str,
-    /// Where it was taken, in flat metres.
-    at: Point<f64>,
-    seen: Vec<AccessPoint>,
-}
-
-impl Scan {
-    fn fresh(&self) -> impl Iterator<Item = &AccessPoint> {
-        self.seen.iter().filter(|seen| seen.age_ms <= FRESH_MS)
-    }
-}
-
-fn flat(at: (f64, f64)) -> (f64, f64) {
-    ((at.0 - MALL.0) * 111_320.0 * MALL.1.to_radians().cos(), (at.1 - MALL.1) * 110_850.0)
-}
-
-/// The scans of three floors whose place is known and not extrapolated, in the order of path and time.
-fn scans() -> Option<Vec<Scan>> {
-    let mut scans: BTreeMap<(String, i64), Scan> = BTreeMap::new();
-    for row in unpacked(data("wifi/mall-scan-truth.csv.gz")?).lines().skip(1) {
-        let cells: Vec<_> = row.split(',').collect();
-        let Some(floor) = FLOORS.into_iter().find(|floor| *floor == cells[1]) else { continue };
-        if cells[cells.len() - 1] == "0" {
-            let at = flat((cells[6].parse().unwrap(), cells[7].parse().unwrap())).into();
-            let path = cells[2].to_owned();
-            scans.insert(
-                (path.clone(), cells[3].parse().unwrap()),
-                Scan { path, floor, at, seen: Vec::new() },
-            );
-        }
-    }
-    for floor in FLOORS {
-        for line in unpacked(data(&format!("wifi/mall-{floor}.tsv.gz"))?).lines() {
-            let cells: Vec<_> = line.split('\t').collect();
-            let [path, taken, "TYPE_WIFI", _, bssid, rssi, _, last_seen] = cells[..] else { continue };
-            let taken: i64 = taken.parse().unwrap();
-            let Some(scan) = scans.get_mut(&(path.to_owned(), taken)) else { continue };
-            let bssid = Bssid::parse(bssid.as_bytes()).unwrap();
-            let age_ms = u32::try_from(taken - last_seen.parse::<i64>().unwrap()).unwrap_or(0);
-            let rssi_dbm = Some(rssi.parse().unwrap());
-            if !bssid.is_placeholder() {
-                scan.seen.push(AccessPoint { bssid, rssi_dbm, connected: false, age_ms });
-            }
-        }
-    }
-    let scans: Vec<_> = scans.into_values().filter(|scan| !scan.seen.is_empty()).collect();
-    assert!(scans.len() > 5_000, "{} scans", scans.len());
-    Some(scans)
-}
-
-/// The scans of every other path, and those of the others.
-fn halves(scans: Vec<Scan>) -> (Vec<Scan>, Vec<Scan>) {
-    let paths: BTreeSet<String> = scans.iter().map(|scan| scan.path.clone()).collect();
-    let surveyed: BTreeSet<&String> = paths.iter().step_by(2).collect();
-    scans.into_iter().partition(|scan| surveyed.contains(&scan.path))
 }
 
 /// The verdicts on scans without a fix, as if each were a punch.
@@ -171,34 +78,6 @@ fn the_mall_is_told_right_every_time() {
         assert!(verdict.candidates.is_empty() && verdict.reasons.bits() == 0, "{verdict:?}");
     }
     println!("{} scans tried, {} access points surveyed", others.len(), listed.len());
-}
-
-/// A shop of the mall: its floor, its outline in flat metres.
-struct Shop {
-    floor: &'static str,
-    outline: Polygon<f64>,
-}
-
-impl Shop {
-    fn metres(&self, scan: &Scan) -> f64 {
-        if self.floor == scan.floor { Euclidean.distance(&scan.at, &self.outline) } else { f64::INFINITY }
-    }
-}
-
-fn shops() -> Option<Vec<Shop>> {
-    let mut shops = Vec::new();
-    for floor in FLOORS {
-        let map = json(data(&format!("wifi/mall-{floor}-map.geojson"))?);
-        for feature in map["features"].as_array().unwrap() {
-            if feature["geometry"]["type"] != "Polygon" || feature["properties"]["name"].as_str().is_none() {
-                continue;
-            }
-            let ring = feature["geometry"]["coordinates"][0].as_array().unwrap();
-            let corners: Vec<_> = ring.iter().map(|corner| flat(lon_lat(corner))).collect();
-            shops.push(Shop { floor, outline: Polygon::new(corners.into(), vec![]) });
-        }
-    }
-    Some(shops)
 }
 
 /// Chains of 8 to 40 shops: each lists what was heard strongly within 20 m of it. A shop is named for a scan only if no

@@ -1,37 +1,45 @@
-//! Tells whether fixes lie apart from their sites as a whole, and which missing datum tag would explain it.
+//! Tells which sites have fixes that lie apart from them in a common way, and which missing datum tag would explain it.
 //!
-//! In: for each site where it is and where its people's fixes are in the middle, both as told, in WGS-84 or untagged.
-//! Out: a [`Shift`], for `site_health` and `muster check`, or nothing.
+//! In: for each site of one feed where it is and where its people's fixes are in the middle, both as told, in WGS-84 or
+//! untagged.  Out: [`Shift`]s, for `site_health` and `muster check`.
 //! Absent on purpose: any use of it in a verdict. The tag decides what a coordinate means; here is only told that a tag is
 //! probably missing, so that a feed without one is not silently called outside.
-//! Why so: medians, so that a site drawn in the wrong place, or one whose people punch on the way, does not hide what the
-//! others show. GCJ-02 moves points by another vector in each region: over a whole country no one direction is constant,
-//! but the formula brings every site back to its people.
+//! Why so: GCJ-02 moves points by another vector in each region: over a whole country no one direction is constant, but
+//! the formula brings each site back to its people, so each site is asked by itself. One site drawn in the wrong place may
+//! look like a datum by chance, three hardly do: a shift is told where enough sites share it. Medians, since some people
+//! punch on the way.
 
 use crate::datum::to_wgs84;
 use crate::geometry::{Datum, LonLat};
 
+/// Fewer fixes of a feed at a site have no middle that is worth asking.
+pub const FIXES_MIN: u64 = 10;
 /// Nearer than this, in metres, fixes are where a fence or bad reception puts them.
 const SHIFT_MIN_M: f64 = 150.0;
 /// An explanation leaves at most this share of the distance.
 const LEFT_MAX: f64 = 0.25;
-/// One or two sites in the wrong place are no direction.
+/// One or two sites in the wrong place are no common shift, unless they are half of all.
 const SITES_MIN: usize = 3;
+/// Of the sites that lie apart and are not explained yet, one in so many shares a shift: where many fences are wrong anyhow,
+/// a few of them look like a datum by chance.
+const APART_MAX: usize = 4;
 
 /// Whose coordinates are told in a datum that their tag does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untagged {
-    /// The fixes': devices report this datum without saying so (or sites are tagged with it that are not told in it).
+    /// The fixes': devices report this datum without saying so.
     Fixes(Datum),
-    /// The sites': they were drawn on a map of this datum.
+    /// The sites': they were drawn on a map of this datum (or the fixes are tagged with it and not told in it).
     Sites(Datum),
 }
 
-/// Fixes lie apart from their sites.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The fixes of some sites lie apart from them in a common way.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Shift {
     /// Which tag would explain it; `None`: it is constant, and none does.
     pub untagged: Option<Untagged>,
+    /// The sites that show it, as places among those that were asked about, ascending.
+    pub sites: Vec<usize>,
     /// Median metres from site to fixes, to the east and to the north.
     pub east_m: f64,
     /// As `east_m`.
@@ -40,8 +48,21 @@ pub struct Shift {
     pub distance_m: f64,
     /// Median distance in metres that the explanation leaves; without one, how far sites lie from the common vector.
     pub left_m: f64,
-    /// How many sites were looked at.
-    pub sites: usize,
+}
+
+impl Shift {
+    /// What is untagged, and the datum it seems to be told in (`fixes gcj02`), or `constant`.
+    pub const fn name(&self) -> &'static str {
+        match self.untagged {
+            Some(untagged) => untagged.name(),
+            None => "constant",
+        }
+    }
+
+    /// From site to fixes, in degrees from the north to the east, 0 to 360.
+    pub fn bearing_deg(&self) -> f64 {
+        self.east_m.atan2(self.north_m).to_degrees().rem_euclid(360.0)
+    }
 }
 
 impl Untagged {
@@ -74,26 +95,61 @@ impl Untagged {
     }
 }
 
-/// What the sites' fixes show together; each pair is where a site is and where its fixes are in the middle. `None` where
-/// most fixes are near their sites, or lie apart in no common way.
-pub fn shift(pairs: &[(LonLat, LonLat)]) -> Option<Shift> {
-    let offsets: Vec<_> = pairs.iter().map(|(site, fixes)| offset_m(*site, *fixes)).collect();
-    let distance_m = median(offsets.iter().copied().map(length))?;
-    if distance_m < SHIFT_MIN_M {
-        return None;
+/// What the sites of one feed show, the shift that most of them share first; each pair is where a site is and where its
+/// fixes are in the middle. Nothing where fixes are near their sites, or lie apart in no common way.
+pub fn shifts(pairs: &[(LonLat, LonLat)]) -> Vec<Shift> {
+    let offsets: Vec<(f64, f64)> = pairs.iter().map(|(site, fixes)| offset_m(*site, *fixes)).collect();
+    let mut apart: Vec<usize> = (0..pairs.len()).filter(|at| length(offsets[*at]) >= SHIFT_MIN_M).collect();
+    let is_enough = |sites: usize, apart: usize| {
+        (sites >= SITES_MIN || 2 * sites >= pairs.len()) && APART_MAX * sites >= apart
+    };
+    let mut told = Vec::new();
+    while let Some((untagged, sites)) = most_shared(pairs, &offsets, &apart) {
+        if !is_enough(sites.len(), apart.len()) {
+            break;
+        }
+        apart.retain(|at| !sites.contains(at));
+        let left_m = median(sites.iter().map(|at| untagged.left_m(pairs[*at])));
+        told.push(told_of(Some(untagged), sites, &offsets, left_m));
     }
-    let east_m = median(offsets.iter().map(|offset| offset.0))?;
-    let north_m = median(offsets.iter().map(|offset| offset.1))?;
-    let left_by = |untagged: Untagged| median(pairs.iter().map(|pair| untagged.left_m(*pair)));
-    let tried = Untagged::ALL.into_iter().filter_map(|untagged| Some((untagged, left_by(untagged)?)));
-    let (untagged, left_m) = tried.min_by(|a, b| a.1.total_cmp(&b.1))?;
-    let told = |untagged, left_m| Shift { untagged, east_m, north_m, distance_m, left_m, sites: pairs.len() };
-    if left_m <= LEFT_MAX * distance_m {
-        return Some(told(Some(untagged), left_m));
-    }
-    let spread_m = median(offsets.iter().map(|offset| length((offset.0 - east_m, offset.1 - north_m))))?;
-    let is_constant = pairs.len() >= SITES_MIN && spread_m <= LEFT_MAX * distance_m;
-    is_constant.then(|| told(None, spread_m))
+    told.extend(constant(&offsets, &apart));
+    told
+}
+
+/// The explanation that holds for most of these sites, and for which. An explanation that was taken finds none again.
+fn most_shared(
+    pairs: &[(LonLat, LonLat)],
+    offsets: &[(f64, f64)],
+    among: &[usize],
+) -> Option<(Untagged, Vec<usize>)> {
+    let explained = |untagged: Untagged| {
+        let holds = |at: &usize| untagged.left_m(pairs[*at]) <= LEFT_MAX * length(offsets[*at]);
+        let sites: Vec<usize> = among.iter().copied().filter(holds).collect();
+        let left_m = median(sites.iter().map(|at| untagged.left_m(pairs[*at])));
+        (untagged, sites, left_m)
+    };
+    let found = Untagged::ALL.into_iter().map(explained).filter(|(_, sites, _)| !sites.is_empty());
+    // Of two that explain as many sites, the one that explains them better.
+    let best = found.min_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.2.total_cmp(&b.2)));
+    best.map(|(untagged, sites, _)| (untagged, sites))
+}
+
+/// A direction that at least half of all sites share, and that no tag explains.
+fn constant(offsets: &[(f64, f64)], apart: &[usize]) -> Option<Shift> {
+    let of = |value: fn(&(f64, f64)) -> f64| median(apart.iter().map(|at| value(&offsets[*at])));
+    let (east_m, north_m) = (of(|offset| offset.0), of(|offset| offset.1));
+    let beside_m = |at: &usize| length((offsets[*at].0 - east_m, offsets[*at].1 - north_m));
+    let holds = |at: &usize| beside_m(at) <= LEFT_MAX * length((east_m, north_m));
+    let sites: Vec<usize> = apart.iter().copied().filter(holds).collect();
+    let is_common = sites.len() >= SITES_MIN && 2 * sites.len() >= offsets.len();
+    let left_m = median(sites.iter().map(beside_m));
+    is_common.then(|| told_of(None, sites, offsets, left_m))
+}
+
+fn told_of(untagged: Option<Untagged>, sites: Vec<usize>, offsets: &[(f64, f64)], left_m: f64) -> Shift {
+    let of = |value: fn((f64, f64)) -> f64| median(sites.iter().map(|at| value(offsets[*at])));
+    let (east_m, north_m, distance_m) = (of(|offset| offset.0), of(|offset| offset.1), of(length));
+    Shift { untagged, sites, east_m, north_m, distance_m, left_m }
 }
 
 /// Metres east and north from one point to another; good to a percent within some kilometres.
@@ -109,11 +165,11 @@ fn length(offset: (f64, f64)) -> f64 {
     offset.0.hypot(offset.1)
 }
 
-/// The middle value, the lower of two.
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+/// The middle value, the lower of two; no number where there are none.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values.get(values.len().checked_sub(1)? / 2).copied()
+    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
@@ -171,44 +227,89 @@ mod tests {
         move |point| from_wgs84(point, datum)
     }
 
+    /// The one shift that they show.
+    fn one(pairs: &[(LonLat, LonLat)]) -> Shift {
+        let mut told = shifts(pairs);
+        assert_eq!(told.len(), 1, "{told:?}");
+        told.remove(0)
+    }
+
     #[test]
     fn a_feed_without_a_tag_is_told_with_its_datum() {
         for datum in [Datum::Gcj02, Datum::Bd09] {
             for (place, spread) in [(HONG_KONG, 0.1), ((116.4, 39.9), 0.3), ((110.0, 32.0), 9.0)] {
-                let fixes = shift(&chain(place, spread, as_told, told_in(datum))).unwrap();
+                let fixes = one(&chain(place, spread, as_told, told_in(datum)));
                 assert_eq!(fixes.untagged, Some(Untagged::Fixes(datum)), "{fixes:?}");
-                let sites = shift(&chain(place, spread, told_in(datum), as_told)).unwrap();
+                let sites = one(&chain(place, spread, told_in(datum), as_told));
                 assert_eq!(sites.untagged, Some(Untagged::Sites(datum)), "{sites:?}");
-                assert!(fixes.left_m < 30.0 && fixes.distance_m > 300.0 && fixes.sites == 40, "{fixes:?}");
+                assert!(fixes.left_m < 30.0 && fixes.distance_m > 300.0, "{fixes:?}");
+                // One in eight sites is drawn beside where it is: the rest show the shift.
+                assert!((35..=40).contains(&fixes.sites.len()), "{fixes:?}");
             }
         }
         // In Hong Kong mainland maps move points to the south-east, by about 600 m.
-        let here = shift(&chain(HONG_KONG, 0.1, as_told, told_in(Datum::Gcj02))).unwrap();
+        let here = one(&chain(HONG_KONG, 0.1, as_told, told_in(Datum::Gcj02)));
         assert!(here.east_m > 300.0 && here.north_m < -200.0, "{here:?}");
         assert!((500.0..700.0).contains(&here.distance_m), "{here:?}");
+        assert!((100.0..140.0).contains(&here.bearing_deg()), "{here:?}");
+        assert_eq!(here.name(), "fixes gcj02");
     }
 
     #[test]
-    fn one_site_is_enough_where_a_tag_explains_it() {
-        let there = point(114.17, 22.3);
-        let one = shift(&[(there, from_wgs84(there, Datum::Gcj02))]).unwrap();
-        assert_eq!(one.untagged, Some(Untagged::Fixes(Datum::Gcj02)));
-        assert_eq!(shift(&[(there, point(114.165, 22.305))]), None, "a fence in the wrong place");
+    fn a_part_of_a_chain_is_told_beside_the_rest() {
+        let hong_kong = chain(HONG_KONG, 0.1, as_told, as_told);
+        let beijing = chain((116.4, 39.9), 0.3, as_told, told_in(Datum::Bd09));
+        let singapore = chain((103.8, 0.5), 0.1, as_told, told_in(Datum::Gcj02));
+        let drawn: Vec<_> =
+            chain(HONG_KONG, 0.1, told_in(Datum::Gcj02), as_told).into_iter().take(6).collect();
+        let told = shifts(&[hong_kong, beijing, singapore, drawn].concat());
+        let names: Vec<_> = told.iter().map(Shift::name).collect();
+        assert_eq!(names, ["fixes bd09", "sites gcj02"], "{told:?}");
+        assert!(told[0].sites.iter().all(|at| (40..80).contains(at)), "{told:?}");
+        assert!(
+            told[1].sites.iter().all(|at| (120..126).contains(at)) && told[1].sites.len() >= 5,
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn few_sites_are_a_shift_only_where_there_are_few() {
+        let there = |at: i32| point(114.10 + 0.01 * f64::from(at), 22.3);
+        let shifted = |at| (there(at), from_wgs84(there(at), Datum::Gcj02));
+        let good = |at| (there(at), there(at));
+        assert_eq!(one(&[shifted(0)]).untagged, Some(Untagged::Fixes(Datum::Gcj02)));
+        let with =
+            |count: i32| [(0..count).map(shifted).collect::<Vec<_>>(), (9..19).map(good).collect()].concat();
+        assert_eq!(shifts(&with(2)), [], "two of twelve may be drawn wrongly");
+        assert_eq!(one(&with(3)).sites, [0, 1, 2]);
+        assert_eq!(shifts(&[(there(0), point(114.165, 22.305))]), [], "a fence in the wrong place");
+    }
+
+    #[test]
+    fn where_many_fences_are_wrong_a_few_are_no_datum() {
+        let mut numbers = Numbers(11);
+        let wrong = |numbers: &mut Numbers| {
+            let there = point(114.16 + 0.1 * numbers.next(), 22.32 + 0.1 * numbers.next());
+            (there, point(there.lon() + 0.01 * numbers.next(), there.lat() + 0.01 * numbers.next()))
+        };
+        let all: Vec<_> = (0..400).map(|_| wrong(&mut numbers)).collect();
+        assert_eq!(shifts(&all), []);
     }
 
     #[test]
     fn a_constant_direction_that_no_tag_explains_is_told_without_one() {
         let moved = |there: LonLat| point(there.lon() - 0.0025, there.lat() - 0.0016);
-        let told = shift(&chain(HONG_KONG, 0.1, as_told, moved)).unwrap();
-        assert_eq!(told.untagged, None, "{told:?}");
+        let told = one(&chain(HONG_KONG, 0.1, as_told, moved));
+        assert_eq!((told.untagged, told.name()), (None, "constant"), "{told:?}");
         assert!(told.east_m < -200.0 && told.north_m < -150.0 && told.left_m < 30.0, "{told:?}");
+        assert!((230.0..245.0).contains(&told.bearing_deg()), "{told:?}");
     }
 
     #[test]
     fn what_is_tagged_or_scattered_is_not_told() {
-        assert_eq!(shift(&[]), None);
-        assert_eq!(shift(&chain(HONG_KONG, 0.1, as_told, as_told)), None);
-        assert_eq!(shift(&chain((-73.9, 40.7), 0.1, told_in(Datum::Gcj02), as_told)), None, "no shift there");
+        assert_eq!(shifts(&[]), []);
+        assert_eq!(shifts(&chain(HONG_KONG, 0.1, as_told, as_told)), []);
+        assert_eq!(shifts(&chain((-73.9, 40.7), 0.1, told_in(Datum::Gcj02), as_told)), [], "no shift there");
         let mut numbers = Numbers(7);
         let scattered = chain(HONG_KONG, 0.1, as_told, as_told);
         let scattered: Vec<_> = scattered
@@ -217,7 +318,7 @@ mod tests {
                 (site, point(seen.lon() + 0.01 * numbers.next(), seen.lat() + 0.01 * numbers.next()))
             })
             .collect();
-        assert_eq!(shift(&scattered), None, "people who punch on the way");
+        assert_eq!(shifts(&scattered), [], "people who punch on the way");
     }
 
     #[test]

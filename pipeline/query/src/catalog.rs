@@ -17,9 +17,10 @@ use schemas::tables;
 
 use crate::error::{Error, Kind, Names};
 use crate::files::{LakeTable, LakeTables};
-use crate::ground_distance::ground_distance;
+use crate::ground::{ground_bearing, ground_distance};
 use crate::scan::TableScan;
 use crate::session::Options;
+use crate::shift_suspected::shift_suspected;
 use crate::views::{self, View};
 use crate::wall_time::wall_time;
 
@@ -81,6 +82,8 @@ impl Catalog {
         let context = SessionContext::new_with_config_rt(config(options), runtime);
         context.register_udf(wall_time());
         context.register_udf(ground_distance());
+        context.register_udf(ground_bearing());
+        context.register_udwf(shift_suspected());
         let store = ObjectStoreUrl::parse(&lake.url)
             .map_err(|e| Error::new(Kind::Lake, format!("object store {}: {e}", lake.url)))?;
         let mut relations = Vec::new();

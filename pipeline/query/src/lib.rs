@@ -15,12 +15,13 @@ pub mod format;
 pub mod repl;
 mod run;
 pub mod session;
+mod shift_suspected;
 pub mod statements;
 
 mod catalog;
 mod from_lake;
 
-mod ground_distance;
+mod ground;
 mod scan;
 mod views;
 mod wall_time;

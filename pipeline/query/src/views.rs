@@ -38,6 +38,8 @@ pub(crate) const ALL: &[View] = &[
     view("monthly_statistics_by_site", include_str!("../views/monthly_statistics_by_site.sql")),
     view("monthly_statistics_by_org", include_str!("../views/monthly_statistics_by_org.sql")),
     view("lateness_hotspots", include_str!("../views/lateness_hotspots.sql")),
+    step("punches_by_site_due", include_str!("../views/punches_by_site_due.sql")),
+    step("fixes_by_feed", include_str!("../views/fixes_by_feed.sql")),
     view("site_health", include_str!("../views/site_health.sql")),
 ];
 

@@ -19,17 +19,15 @@
 --   fixes                   kept fixes of these punches
 --   drift_m                 metres from the centre of the site's circle to the middle (median) of the kept fixes; null
 --                           without fixes or for a polygon. Beyond the radius the fence is likely misplaced
-WITH due AS (
-  SELECT
-    coalesce(r.site_id, h.home_site) AS site_id,
-    p.business_month AS month, p.employee_id, p.event_id, p.place,
-    array_has(p.reasons, 'not_permitted_site') AS not_permitted,
-    array_has(p.reasons, 'bssid_unknown') AS bssid_unknown
-  FROM punches AS p
-  LEFT JOIN latest_shift_results AS r ON r.shift_id = p.shift_id
-  LEFT JOIN latest_people AS h ON h.employee_id = p.employee_id
-),
-counted AS (
+--   drift_bearing_deg       in which direction, from the north to the east
+--   shift_suspected         a shift that this site shares with others of a feed, where 10 kept fixes or more show it:
+--                           `fixes gcj02` or `fixes bd09`, the feed tells that datum without the tag; `sites gcj02` or
+--                           `sites bd09`, the site was drawn in it without the tag, or fixes are tagged with it wrongly;
+--                           `constant`, one direction that no datum explains. Null: none, whatever the drift
+--   shift_feed              that feed: topic (`files` for replayed files), origin and, where told, platform
+--   shift_m                 metres from the centre of the site's circle to the middle of that feed's kept fixes
+--   shift_bearing_deg       in which direction, from the north to the east
+WITH counted AS (
   SELECT
     site_id, month,
     count(*) AS punches,
@@ -39,7 +37,7 @@ counted AS (
     sum(CASE WHEN place = 'no_evidence' THEN 1 ELSE 0 END) AS no_evidence,
     sum(CASE WHEN place = 'inside' AND not_permitted THEN 1 ELSE 0 END) AS not_permitted,
     sum(CASE WHEN bssid_unknown THEN 1 ELSE 0 END) AS unknown_ap_punches
-  FROM due
+  FROM punches_by_site_due
   WHERE site_id IS NOT NULL
   GROUP BY site_id, month
 ),
@@ -47,7 +45,7 @@ unknown AS (
   SELECT site_id, month, count(DISTINCT bssid) AS unknown_access_points
   FROM (
     SELECT d.site_id, d.month, unnest(e.bssids) AS bssid
-    FROM due AS d
+    FROM punches_by_site_due AS d
     JOIN punch_evidence AS e ON e.employee_id = d.employee_id AND e.event_id = d.event_id
     WHERE d.bssid_unknown AND array_length(e.bssids) > 0
   )
@@ -55,10 +53,29 @@ unknown AS (
 ),
 fixes AS (
   SELECT d.site_id, d.month, count(*) AS fixes, median(e.lon) AS lon, median(e.lat) AS lat
-  FROM due AS d
+  FROM punches_by_site_due AS d
   JOIN punch_evidence AS e ON e.employee_id = d.employee_id AND e.event_id = d.event_id
   WHERE e.lon IS NOT NULL AND e.lat IS NOT NULL
   GROUP BY d.site_id, d.month
+),
+suspected AS (
+  SELECT
+    f.site_id, f.month, f.feed, f.fixes,
+    ground_distance_m(s.lon, s.lat, f.lon, f.lat) AS shift_m,
+    ground_bearing_deg(s.lon, s.lat, f.lon, f.lat) AS shift_bearing_deg,
+    shift_suspected(s.lon, s.lat, f.lon, f.lat, f.fixes) OVER (PARTITION BY f.month, f.feed) AS shift
+  FROM fixes_by_feed AS f
+  JOIN latest_sites AS s ON s.site_id = f.site_id
+),
+-- Of several feeds that show one, that with the most fixes.
+shifted AS (
+  SELECT site_id, month, feed, shift, shift_m, shift_bearing_deg
+  FROM (
+    SELECT *, row_number() OVER (PARTITION BY site_id, month ORDER BY fixes DESC, feed) AS place
+    FROM suspected
+    WHERE shift IS NOT NULL
+  )
+  WHERE place = 1
 )
 SELECT
   c.site_id, s.org, c.month, c.punches, c.inside_permitted,
@@ -66,8 +83,11 @@ SELECT
   c.outside, c.uncertain, c.no_evidence, c.not_permitted,
   coalesce(u.unknown_access_points, 0) AS unknown_access_points, c.unknown_ap_punches,
   coalesce(f.fixes, 0) AS fixes,
-  ground_distance_m(s.lon, s.lat, f.lon, f.lat) AS drift_m
+  ground_distance_m(s.lon, s.lat, f.lon, f.lat) AS drift_m,
+  ground_bearing_deg(s.lon, s.lat, f.lon, f.lat) AS drift_bearing_deg,
+  d.shift AS shift_suspected, d.feed AS shift_feed, d.shift_m, d.shift_bearing_deg
 FROM counted AS c
 LEFT JOIN latest_sites AS s ON s.site_id = c.site_id
 LEFT JOIN unknown AS u ON u.site_id = c.site_id AND u.month = c.month
 LEFT JOIN fixes AS f ON f.site_id = c.site_id AND f.month = c.month
+LEFT JOIN shifted AS d ON d.site_id = c.site_id AND d.month = c.month

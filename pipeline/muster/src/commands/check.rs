@@ -1,4 +1,5 @@
-//! `muster check`: everything wrong with the configuration and the reference data, with file, line and remedy.
+//! `muster check`: everything wrong with the configuration and the reference data, with file, line and remedy; and what
+//! the lake's kept fixes say of both.
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use serde_json::json;
 
 use super::Outcome;
 use super::load;
+use super::shifted;
 use crate::failure::Exit;
 
 /// Arguments of `muster check`.
@@ -25,7 +27,9 @@ pub struct CheckArguments {
 pub(super) fn run(arguments: &CheckArguments) -> Outcome {
     let config = load::config(Some(&arguments.config))?;
     let loaded = reference::load(&load::sources(&config.reference));
-    for problem in &loaded.problems {
+    let shifted = loaded.reference.as_ref().map(|reference| shifted::problems(&config, reference));
+    let shifted = shifted.unwrap_or_default();
+    for problem in loaded.problems.iter().chain(&shifted) {
         if arguments.json {
             let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
             let line = json!({
@@ -48,8 +52,8 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             counts.leave,
             of(counts.corrections, "correction", "corrections"),
             crate::counted(counts.errors, "error", "errors"),
-            crate::counted(counts.warnings, "warning", "warnings"),
+            crate::counted(counts.warnings + shifted.len() as u64, "warning", "warnings"),
         ))?;
     }
-    Ok(if loaded.problems.is_empty() { Exit::Done } else { Exit::Findings })
+    Ok(if loaded.problems.is_empty() && shifted.is_empty() { Exit::Done } else { Exit::Findings })
 }

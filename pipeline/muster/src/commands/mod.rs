@@ -9,6 +9,7 @@ mod load;
 mod match_punches;
 mod replay;
 mod run;
+mod shifted;
 mod sql;
 mod top;
 

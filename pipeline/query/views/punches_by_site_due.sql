@@ -1,0 +1,19 @@
+-- Every punch with the site where its person was due: that of the shift it was bound to, else the person's home site.
+--
+--   site_id        the site; null where nobody knows where the person belongs
+--   month          the month of the business date
+--   employee_id    the person
+--   event_id       the punch
+--   place          inside, outside, uncertain or no_evidence
+--   not_permitted  whether it was placed inside a site where the person may not punch
+--   bssid_unknown  whether it saw access points and none that a site lists
+--   feed           by what road it came: topic (`files` for replayed files) and origin
+SELECT
+  coalesce(r.site_id, h.home_site) AS site_id,
+  p.business_month AS month, p.employee_id, p.event_id, p.place,
+  array_has(p.reasons, 'not_permitted_site') AS not_permitted,
+  array_has(p.reasons, 'bssid_unknown') AS bssid_unknown,
+  concat(CASE WHEN starts_with(p.topic, 'file:') THEN 'files' ELSE p.topic END, ' ', p.origin) AS feed
+FROM punches AS p
+LEFT JOIN latest_shift_results AS r ON r.shift_id = p.shift_id
+LEFT JOIN latest_people AS h ON h.employee_id = p.employee_id
