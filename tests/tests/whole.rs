@@ -13,6 +13,8 @@ mod inbox;
 mod misplaced;
 #[path = "whole/retention.rs"]
 mod retention;
+#[path = "whole/store.rs"]
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
