@@ -18,9 +18,14 @@ pub struct LakeReader {
 impl LakeReader {
     /// The lake in `folder` as it is now.
     pub fn open(folder: &Path) -> Self {
+        Self::open_at(folder.to_str().unwrap(), LakeOptions::default())
+    }
+
+    /// The lake at `place` as it is now.
+    pub fn open_at(place: &str, options: LakeOptions) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let session = runtime.block_on(async {
-            let lake = Lake::open_existing(folder.to_str().unwrap(), LakeOptions::default()).await.unwrap();
+            let lake = Lake::open_existing(place, options).await.unwrap();
             Session::open(lake, Options::default()).await.unwrap()
         });
         Self { runtime, session }

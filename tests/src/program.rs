@@ -30,6 +30,7 @@ const ULIMIT_BLOCK_BYTES: u64 = 512;
 pub struct Program {
     args: Vec<OsString>,
     folder: Option<PathBuf>,
+    variables: Vec<(String, String)>,
     file_bytes_max: Option<u64>,
     limit: Duration,
 }
@@ -49,7 +50,7 @@ impl Program {
     /// The program, without arguments, in the test's own folder.
     #[expect(clippy::new_without_default, reason = "a run without arguments is no default anybody wants")]
     pub fn new() -> Self {
-        Self { args: Vec::new(), folder: None, file_bytes_max: None, limit: LIMIT }
+        Self { args: Vec::new(), folder: None, variables: Vec::new(), file_bytes_max: None, limit: LIMIT }
     }
 
     /// Adds one argument.
@@ -67,6 +68,12 @@ impl Program {
     /// Runs it in `folder`, so that paths may be relative to it.
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// Adds variables to its environment.
+    pub fn envs<'a>(mut self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        self.variables.extend(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         self
     }
 
@@ -130,6 +137,7 @@ impl Program {
                 shell
             }
         };
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.args(&self.args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A terminal's width, colours or log settings of whoever runs the tests must not change what is printed.
         command

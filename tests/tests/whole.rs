@@ -15,6 +15,8 @@ mod misplaced;
 mod retention;
 #[path = "whole/snapshots.rs"]
 mod snapshots;
+#[path = "whole/store.rs"]
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -60,7 +60,8 @@ pub fn run_if_asked() -> Option<ExitCode> {
     let name = arguments.next()?;
     let config = PathBuf::from(arguments.next()?);
     let command = if name == "replay" {
-        let (punches, lake) = (PathBuf::from(arguments.next()?), arguments.next().map(PathBuf::from));
+        let punches = PathBuf::from(arguments.next()?);
+        let lake = arguments.next().map(|lake| lake.to_string_lossy().into_owned());
         commands::Command::Replay(ReplayArguments {
             config: Some(config),
             punches: vec![punches],

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fold::origins_from;
 use crate::lake::Lake;
 use crate::log::TableLog;
-use crate::ownership::LogIdentity;
+use crate::ownership::{LogIdentity, shared_by_replays};
 
 /// The tables committed just before `punches`, in this order; their rows are skipped where the table holds them already.
 pub(crate) const SIDE_TABLES: [&str; 3] = [punch_evidence::NAME, rejects::NAME, late::NAME];
@@ -84,6 +84,14 @@ impl Claim {
 
     pub(crate) fn id(&self, partition: Partition, mark: Mark) -> TxnId {
         TxnId { log: self.log.log_id.clone(), partition, mark }
+    }
+
+    /// What an entry of this owner writes beside rows: `numbers`, and of a replay the one that all replays share.
+    pub(crate) fn fenced(&self, mut numbers: BTreeMap<TxnId, i64>) -> BTreeMap<TxnId, i64> {
+        if self.log.is_file() {
+            numbers.insert(shared_by_replays(), self.generation.0);
+        }
+        numbers
     }
 
     /// Lets go of partitions that the log has given to another owner: a commit that carries them is lost from now on.
@@ -216,7 +224,7 @@ impl Lake {
         head: u64,
         numbers: &BTreeMap<TxnId, i64>,
     ) -> Result<Option<u64>> {
-        let entry = table.new_entry(Vec::new(), numbers)?;
+        let entry = table.new_entry(Vec::new(), &claim.fenced(numbers.clone()))?;
         let held = claim.held();
         match table.append(&claim.log.log_id, entry, &held, head, self.options().retries).await {
             Ok(Outcome::Done { version, .. }) => Ok(Some(version)),

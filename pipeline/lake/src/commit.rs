@@ -296,7 +296,7 @@ impl Lake {
         moved: &Frontiers,
     ) -> Result<Step> {
         let log = self.table(table)?;
-        let entry = log.new_entry(files, numbers)?;
+        let entry = log.new_entry(files, &claim.fenced(numbers.clone()))?;
         let held = claim.held();
         let seen = claim.seen_of(table);
         match log.append(&claim.log.log_id, entry, &held, seen, self.options().retries).await {

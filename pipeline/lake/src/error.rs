@@ -18,8 +18,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum ErrorKind {
     /// The kind of storage is not built yet.
     NotBuiltYet,
+    /// The place, or how to reach it, cannot be as it is told.
+    Settings,
     /// There is no lake at that place.
     NoLake,
+    /// The store overwrites what it is told to put only if absent.
+    NotConditional,
     /// The lake's files are of a later version than this program's.
     Format,
     /// Another process works on this local lake.
@@ -32,6 +36,8 @@ pub enum ErrorKind {
     DiskFull,
     /// The place may not be written.
     Unwritable,
+    /// The store takes no requests of ours: it does not know the key, or the key may not do this.
+    Denied,
     /// A file stands where a folder must be, or a folder where a file must be.
     InTheWay,
     /// The store does not answer, or answers with an error of its own.
@@ -73,6 +79,15 @@ impl Error {
         Self { kind, what: what.into(), source: Some(source) }
     }
 
+    /// An error of the store of a kind that is known.
+    pub(crate) fn caused(
+        kind: ErrorKind,
+        what: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { kind, what: what.into(), source: Some(source.into()) }
+    }
+
     pub(crate) fn schema(
         what: impl Into<String>,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -94,12 +109,15 @@ impl Error {
         match self.kind {
             ErrorKind::DiskFull | ErrorKind::Unreachable | ErrorKind::Contended => Action::Retry,
             ErrorKind::NotBuiltYet
+            | ErrorKind::Settings
             | ErrorKind::NoLake
+            | ErrorKind::NotConditional
             | ErrorKind::Format
             | ErrorKind::Locked
             | ErrorKind::OtherLog
             | ErrorKind::PartitionsChanged
             | ErrorKind::Unwritable
+            | ErrorKind::Denied
             | ErrorKind::InTheWay
             | ErrorKind::Schema
             | ErrorKind::Corrupt => Action::Stop,
@@ -116,6 +134,9 @@ impl fmt::Display for Error {
             }
             ErrorKind::Unwritable => {
                 f.write_str(": the place may not be written: check its owner and permissions")?
+            }
+            ErrorKind::Denied => {
+                f.write_str(": the store refuses: check the access key, its secret and what its policy allows")?
             }
             ErrorKind::InTheWay => f.write_str(
                 ": a file stands where a folder is needed, or the other way round: move it, or name another place",
@@ -158,11 +179,10 @@ fn classify(error: &(dyn StdError + 'static)) -> ErrorKind {
         if matches!(error.downcast_ref(), Some(StoreError::AlreadyExists { .. })) {
             return ErrorKind::Unreachable;
         }
-        if matches!(
-            error.downcast_ref(),
-            Some(StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. })
-        ) {
-            return ErrorKind::Unwritable;
+        if let Some(StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. }) =
+            error.downcast_ref()
+        {
+            return if is_of_the_system(error) { ErrorKind::Unwritable } else { ErrorKind::Denied };
         }
         let is_contradiction = matches!(
             error.downcast_ref(),
@@ -181,6 +201,18 @@ fn classify(error: &(dyn StdError + 'static)) -> ErrorKind {
         next = error.source();
     }
     ErrorKind::Unreachable
+}
+
+/// Whether the system said so, and not a store elsewhere.
+fn is_of_the_system(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<io::Error>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 #[cfg(test)]

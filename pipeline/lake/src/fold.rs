@@ -52,7 +52,7 @@ impl Lake {
     /// commits with the same claim, it folds up to these.
     pub async fn fold(&self, claim: &Claim, since: EventTime) -> Result<Fold> {
         let held = claim.held();
-        let topic = (!is_file(&claim.log)).then(|| claim.log.topic.clone());
+        let topic = (!claim.log.is_file()).then(|| claim.log.topic.clone());
         let (punches, other_logs) = self.fold_punches(claim, &held, topic.as_deref(), since).await?;
         let mut fold = Fold {
             punches,
@@ -347,10 +347,6 @@ fn lies_beyond<'a>(
         };
         Ok((0..batch.num_rows()).map(|row| Some(keep(row))).collect())
     }
-}
-
-fn is_file(log: &LogIdentity) -> bool {
-    log.log_id.as_str().starts_with("file:")
 }
 
 fn key_of_result(result: &ShiftResult) -> (Arc<str>, i64) {

@@ -1,6 +1,6 @@
 //! A lake: its place, its store, its tables' logs.
 //!
-//! In: a folder or URL.  Out: a handle to claim, commit, fold and scan with.  Owns: nothing that a second handle would miss.
+//! In: a folder or URL, and how to reach it.  Out: a handle to claim, commit, fold and scan with.  Owns: nothing that a second handle would miss.
 //! Absent on purpose: a cache of snapshots: claims carry what they have seen, everything else asks the store.
 
 use std::fs;
@@ -17,7 +17,8 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::TableLog;
-use crate::ownership::{self, LocalLock, LogIdentity, LogKind};
+use crate::ownership::{self, LogIdentity, LogKind};
+use crate::s3::{self, S3Options};
 
 /// How a lake writes.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct LakeOptions {
     pub location_days: i64,
     /// How long the bytes of a removed evidence file stay, for readers that began before.
     pub reader_grace_min: u32,
+    /// How a lake in an S3-compatible store is reached; of no matter for a folder.
+    pub s3: S3Options,
 }
 
 impl Default for LakeOptions {
@@ -46,6 +49,7 @@ impl Default for LakeOptions {
             log_retention_hours: 24,
             location_days: 7,
             reader_grace_min: 15,
+            s3: S3Options::default(),
         }
     }
 }
@@ -62,8 +66,16 @@ pub struct Lake {
 }
 
 impl Lake {
-    /// Opens the lake in the folder `place` (a path or a `file://` URL) for writing; makes the folder if there is none.
+    /// Opens the lake at `place` (a path, a `file://` URL or `s3://BUCKET/PREFIX`) for writing. A folder is made if there is
+    /// none, a bucket is not. A store is tried first: one that does not keep the first of two objects put under one name is
+    /// refused.
     pub async fn open(place: &str, options: LakeOptions) -> Result<Self> {
+        if is_s3(place) {
+            let lake = Self::in_s3(place, options)?;
+            s3::probe(lake.store.as_ref(), &lake.root, &lake.prefix, lake.options.retries).await?;
+            ownership::read(lake.store.as_ref(), &lake.prefix).await?;
+            return Ok(lake);
+        }
         let dir = local_dir(place)?;
         let muster = dir.join("_muster");
         let unwritable = |e| Error::store(format!("open lake {}", dir.display()), e);
@@ -74,8 +86,16 @@ impl Lake {
         Self::open_existing(place, options).await
     }
 
-    /// Opens the lake in the folder `place` for reading; writes nothing.
+    /// Opens the lake at `place` for reading; writes nothing.
     pub async fn open_existing(place: &str, options: LakeOptions) -> Result<Self> {
+        if is_s3(place) {
+            let lake = Self::in_s3(place, options)?;
+            if !s3::is_there(lake.store.as_ref(), &lake.root, &lake.prefix).await? {
+                return Err(Error::new(ErrorKind::NoLake, format!("open lake {place}: nothing is there")));
+            }
+            ownership::read(lake.store.as_ref(), &lake.prefix).await?;
+            return Ok(lake);
+        }
         let dir = local_dir(place)?;
         let dir = fs::canonicalize(&dir).map_err(|e| {
             let what = format!("open lake {}: {e}", dir.display());
@@ -89,6 +109,11 @@ impl Lake {
         // Read for its format alone: a later one is refused before anything else is tried.
         ownership::read(lake.store.as_ref(), &lake.prefix).await?;
         Ok(lake)
+    }
+
+    fn in_s3(place: &str, options: LakeOptions) -> Result<Self> {
+        let (store, root) = s3::open(place, &options.s3, s3::client_retries())?;
+        Self::with_store(store, root, options)
     }
 
     /// The lake at `root` in `store`, whose own root is the root of the URL's host: for stores that wrap another, in tests and
@@ -105,18 +130,12 @@ impl Lake {
     /// Makes the lake that of `log`, or finds that it is already; see [`ErrorKind::OtherLog`] and
     /// [`ErrorKind::PartitionsChanged`]. A lake that holds replayed files takes no live log, and the other way round.
     pub async fn own(&self, log: &LogIdentity, kind: LogKind) -> Result<()> {
-        ownership::own(self.store.as_ref(), &self.prefix, log, kind).await
+        ownership::own(self.store.as_ref(), &self.prefix, log, kind, self.options.retries).await
     }
 
     /// Whether the lake belongs to a live log; `None` if it belongs to nobody yet.
     pub async fn is_live(&self) -> Result<Option<bool>> {
         Ok(ownership::read(self.store.as_ref(), &self.prefix).await?.map(|file| file.is_live()))
-    }
-
-    /// Locks a local lake for this process until the lock is dropped; `None` for a lake that is no local folder, where claims
-    /// alone keep owners apart.
-    pub fn lock_local(&self) -> Result<Option<LocalLock>> {
-        self.dir.as_deref().map(ownership::lock).transpose()
     }
 
     /// The folder, if it is a local one.
@@ -140,7 +159,7 @@ impl Lake {
 
     /// The log of the table `name`.
     pub(crate) fn table(&self, name: &str) -> Result<TableLog> {
-        TableLog::new(self.store.clone(), &self.root, name, self.options.log_retention_hours)
+        TableLog::new(self.store.clone(), &self.root, name, &self.options)
     }
 }
 
@@ -152,6 +171,10 @@ pub(crate) fn schema_of(name: &str) -> Result<SchemaRef> {
     Ok((table.schema)())
 }
 
+fn is_s3(place: &str) -> bool {
+    place.starts_with("s3://")
+}
+
 fn local_dir(place: &str) -> Result<PathBuf> {
     match place.split_once("://") {
         None => Ok(PathBuf::from(place)),
@@ -161,7 +184,9 @@ fn local_dir(place: &str) -> Result<PathBuf> {
             .ok_or_else(|| Error::new(ErrorKind::NoLake, format!("open lake {place}: not a local path"))),
         Some((scheme, _)) => Err(Error::new(
             ErrorKind::NotBuiltYet,
-            format!("open lake {place}: lakes on {scheme}:// are not built yet: name a local folder"),
+            format!(
+                "open lake {place}: lakes on {scheme}:// are not built yet: name a folder or an s3:// URL"
+            ),
         )),
     }
 }
@@ -177,7 +202,8 @@ mod tests {
         fs::write(&file, b"x").unwrap();
         let absent = dir.path().join("absent");
         for (place, kind) in [
-            ("s3://bucket/lake".to_owned(), ErrorKind::NotBuiltYet),
+            ("s3://bucket/a lake".to_owned(), ErrorKind::Settings),
+            ("s3:///lake".to_owned(), ErrorKind::Settings),
             ("abfss://c@a/lake".to_owned(), ErrorKind::NotBuiltYet),
             (absent.display().to_string(), ErrorKind::NoLake),
         ] {

@@ -10,15 +10,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use deltalake::DeltaTableError;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
 use deltalake::kernel::transaction::CommitData;
 use deltalake::kernel::{Action, Add, EagerSnapshot, Remove, Snapshot, StructType, Transaction};
-use deltalake::logstore::{LogStoreRef, StorageConfig, commit_uri_from_version, logstore_with};
+use deltalake::logstore::{LogStoreRef, StorageConfig, commit_uri_from_version, default_logstore};
 use deltalake::protocol::{DeltaOperation, SaveMode};
-use frontier::{Attempt, AttemptId, Do, Entry, Event, Outcome, Put, TxnId};
+use deltalake::{DeltaTable, DeltaTableError};
+use frontier::{Attempt, AttemptId, Do, Entry, Event, Outcome, Put, Retries, TxnId};
 use model::{LogId, Partition};
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, PutMode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -27,7 +28,8 @@ use url::Url;
 
 use crate::encode::{now_ms, uuid};
 use crate::error::{Error, Result};
-use crate::lake::schema_of;
+use crate::lake::{LakeOptions, schema_of};
+use crate::ownership::is_rival;
 
 /// The key of an attempt's id in an entry's `commitInfo`.
 const ATTEMPT_KEY: &str = "musterAttempt";
@@ -43,6 +45,7 @@ pub(crate) struct TableLog {
     root: Path,
     delta: LogStoreRef,
     retention_hours: u64,
+    retries: Retries,
 }
 
 /// One line of an entry, as far as owners and maintenance care.
@@ -90,14 +93,16 @@ impl TableLog {
         store: Arc<dyn ObjectStore>,
         lake: &Url,
         name: &str,
-        retention_hours: u64,
+        options: &LakeOptions,
     ) -> Result<Self> {
         let what = || format!("open table {name}");
         let url = lake.join(&format!("{name}/")).map_err(|e| Error::store(what(), e))?;
         let root = Path::from_url_path(url.path()).map_err(|e| Error::store(what(), e))?;
-        let delta =
-            logstore_with(store, &url, StorageConfig::default()).map_err(|e| Error::store(what(), e))?;
-        Ok(Self { name: name.to_owned(), root, delta, retention_hours })
+        // Not by a registry of URL schemes: the store is at hand, whichever it is.
+        let table = Arc::new(PrefixStore::new(store.clone(), root.clone()));
+        let delta = default_logstore(table, store, &url, &StorageConfig::default());
+        let LakeOptions { log_retention_hours, retries, .. } = *options;
+        Ok(Self { name: name.to_owned(), root, delta, retention_hours: log_retention_hours, retries })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -116,6 +121,13 @@ impl TableLog {
     /// The store as seen from the table's root.
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
         self.delta.object_store(None)
+    }
+
+    /// The table as delta-rs has it, at `version`.
+    pub(crate) async fn load(&self, version: u64) -> std::result::Result<DeltaTable, DeltaTableError> {
+        let mut table = DeltaTable::new(self.delta.clone());
+        table.load_version(version).await?;
+        Ok(table)
     }
 
     /// The version of the last entry; `None` if there is no table yet. Lists the log from its last snapshot on.
@@ -171,9 +183,16 @@ impl TableLog {
             } }),
         ];
         let text: Vec<String> = entry.iter().map(ToString::to_string).collect();
-        match self.put(0, text.join("\n").into()).await {
-            Ok(()) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
-            Err(error) => Err(Error::store(what(), error)),
+        let (bytes, mut retries) = (Bytes::from(text.join("\n")), self.retries);
+        loop {
+            let error = match self.put(0, bytes.clone()).await {
+                Ok(()) | Err(object_store::Error::AlreadyExists { .. }) => return Ok(()),
+                Err(error) => Error::store(what(), error),
+            };
+            match retries.next_wait().filter(|_| error.action() == crate::Action::Retry) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(error),
+            }
         }
     }
 
@@ -200,7 +219,8 @@ impl TableLog {
         for line in lines {
             match fence {
                 Fence::Owners(log) => {
-                    let id = line.txn.and_then(|txn| TxnId::parse(&txn.app_id)).filter(|id| id.log == *log);
+                    let id = line.txn.and_then(|txn| TxnId::parse(&txn.app_id));
+                    let id = id.filter(|id| is_rival(&id.log, log));
                     entry.touches.extend(id.map(|id| id.partition));
                 }
                 Fence::Removals => {
@@ -296,7 +316,7 @@ impl TableLog {
         entry: NewEntry,
         held: &BTreeSet<Partition>,
         seen: u64,
-        retries: frontier::Retries,
+        retries: Retries,
     ) -> std::result::Result<Outcome, (Pending, Error)> {
         let (attempt, first) =
             Attempt::start(entry.attempt, entry.writes.clone(), held.clone(), seen, retries);
@@ -309,7 +329,7 @@ impl TableLog {
         &self,
         entry: NewEntry,
         seen: u64,
-        retries: frontier::Retries,
+        retries: Retries,
     ) -> Result<Outcome> {
         let (attempt, first) =
             Attempt::start(entry.attempt, entry.writes.clone(), BTreeSet::new(), seen, retries);

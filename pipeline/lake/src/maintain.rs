@@ -5,7 +5,6 @@
 //! Why so: delta-rs writes a log snapshot inside the hundredth commit and lists the log for old entries in every one; here
 //! neither delays a commit, and an error of either fails no commit that has succeeded (`research/streams.md`, 5.3 and 5.5).
 
-use deltalake::DeltaTableBuilder;
 use deltalake::checkpoints::{cleanup_expired_logs_for, create_checkpoint};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
@@ -45,10 +44,7 @@ impl Lake {
             return Ok(());
         }
         let what = || format!("write a log snapshot of table {} version {head}", table.name());
-        let url = table.delta().root_url().clone();
-        let builder = DeltaTableBuilder::from_url(url.clone()).map_err(|e| Error::store(what(), e))?;
-        let loaded = builder.with_storage_backend(self.store().clone(), url).with_version(head).load().await;
-        let loaded = loaded.map_err(|e| Error::store(what(), e))?;
+        let loaded = table.load(head).await.map_err(|e| Error::store(what(), e))?;
         create_checkpoint(&loaded, None).await.map_err(|e| Error::store(what(), e))?;
         stats.log_snapshots += 1;
         let keep_ms =

@@ -1,7 +1,7 @@
-//! Whose log a lake belongs to, and which process works on it.
+//! Whose log a lake belongs to, and which process of a machine works on it.
 //!
 //! In: a log's identity.  Out: leave, or a named error.  Owns: `_muster/lake.json` (written once, put if absent) and
-//! `_muster/lock` (held while the process lives).
+//! `_muster/lock` in a folder (held while the process lives).
 //! Invariants: I-7 a lake belongs to one live log, or to replays, and never changes hands: kept by [`check`].
 //! Why so: a live log in a lake of replays (or the other way round) would fold other people's partitions: the partition of a
 //! replayed file says nothing about a person. So neither is let into the other's lake.
@@ -11,12 +11,13 @@ use std::io::Write as _;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use model::LogId;
+use frontier::{Mark, Retries, TxnId};
+use model::{LogId, Partition};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Action, Error, ErrorKind, Result};
 
 /// The version of the lake's own files and conventions that this program reads and writes.
 const FORMAT: u32 = 1;
@@ -38,6 +39,29 @@ impl LogIdentity {
         let topic = log_id.as_str().into();
         Self { log_id, topic, partitions: 1 }
     }
+
+    pub(crate) fn is_file(&self) -> bool {
+        is_file(&self.log_id)
+    }
+}
+
+/// The log whose one number every owner of a replayed file writes beside its own, in every table.
+const REPLAYS: &str = "replays";
+
+fn is_file(log: &LogId) -> bool {
+    log.as_str().starts_with("file:")
+}
+
+/// Whether an owner of `mine` makes way for an entry that writes numbers of `log`. Files are logs of their own, but what one
+/// replay finds new another may just have written: of two replays at once the later one to claim goes on.
+pub(crate) fn is_rival(log: &LogId, mine: &LogId) -> bool {
+    log == mine || (is_file(mine) && log.as_str() == REPLAYS)
+}
+
+/// The number that replays share.
+pub(crate) fn shared_by_replays() -> TxnId {
+    let log = LogId::new(REPLAYS).expect("a log's id");
+    TxnId { log, partition: Partition::new(0), mark: Mark::Said }
 }
 
 /// What kind of log.
@@ -79,7 +103,8 @@ impl LakeFile {
     }
 }
 
-fn path(prefix: &Path) -> Path {
+/// Where the owner file is.
+pub(crate) fn path(prefix: &Path) -> Path {
     prefix.clone().join("_muster").join("lake.json")
 }
 
@@ -111,20 +136,24 @@ pub(crate) async fn own(
     prefix: &Path,
     log: &LogIdentity,
     kind: LogKind,
+    mut retries: Retries,
 ) -> Result<()> {
     let wanted = LakeFile::of(log, kind);
-    if let Some(found) = read(store, prefix).await? {
-        return check(&found, &wanted, prefix);
-    }
     let bytes = serde_json::to_vec_pretty(&wanted).map_err(|e| Error::store("write lake.json", e))?;
     let path = path(prefix);
-    match store.put_opts(&path, bytes.into(), PutMode::Create.into()).await {
-        Ok(_) => Ok(()),
-        // Another process was first, or the answer of an earlier try was lost: what is there decides.
-        Err(error) => match read(store, prefix).await? {
-            Some(found) => check(&found, &wanted, prefix),
-            None => Err(Error::store(format!("write /{path}"), error)),
-        },
+    loop {
+        // What is there decides, whoever wrote it: another process, or this one by a put whose answer was lost.
+        if let Some(found) = read(store, prefix).await? {
+            return check(&found, &wanted, prefix);
+        }
+        let Err(error) = store.put_opts(&path, bytes.clone().into(), PutMode::Create.into()).await else {
+            return Ok(());
+        };
+        let error = Error::store(format!("write /{path}"), error);
+        match retries.next_wait().filter(|_| error.action() == Action::Retry) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(error),
+        }
     }
 }
 
@@ -156,16 +185,27 @@ fn check(found: &LakeFile, wanted: &LakeFile, prefix: &Path) -> Result<()> {
     }
 }
 
-/// The lock of a local lake, held until dropped.
+/// The lock of a folder, held until dropped.
 #[derive(Debug)]
 pub struct LocalLock {
     _file: File,
 }
 
-/// Locks the local lake at `dir` for this process.
-pub(crate) fn lock(dir: &FilePath) -> Result<LocalLock> {
+impl LocalLock {
+    /// Locks `dir`, the folder of a local lake or what lies beside a remote one, for this process; makes it if there is none.
+    /// Other machines know nothing of it: there claims keep owners apart.
+    ///
+    /// # Errors
+    /// `Locked` if another process has it; what the system says.
+    pub fn take(dir: &FilePath) -> Result<Self> {
+        lock(dir)
+    }
+}
+
+fn lock(dir: &FilePath) -> Result<LocalLock> {
     let path = dir.join("_muster").join("lock");
-    let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let folder = std::fs::create_dir_all(dir.join("_muster"));
+    let open = folder.and_then(|()| OpenOptions::new().create(true).truncate(false).write(true).open(&path));
     let mut file = open.map_err(|e| Error::store(format!("lock {}", path.display()), e))?;
     match file.try_lock() {
         Ok(()) => {
@@ -204,8 +244,10 @@ mod tests {
             ((log("file:1", 1), Replay), (log("file:2", 1), Replay), None),
         ] {
             let (store, prefix) = (InMemory::new(), Path::from("lake"));
-            own(&store, &prefix, &first.0, first.1).await.unwrap();
-            let found = own(&store, &prefix, &second.0, second.1).await.map_err(|error| error.kind());
+            own(&store, &prefix, &first.0, first.1, Retries::at_once(0)).await.unwrap();
+            let found = own(&store, &prefix, &second.0, second.1, Retries::at_once(0))
+                .await
+                .map_err(|error| error.kind());
             assert_eq!(found.err(), expected, "{first:?} {second:?}");
         }
     }
@@ -213,8 +255,8 @@ mod tests {
     #[tokio::test]
     async fn a_changed_partition_count_names_the_remedy() {
         let (store, prefix) = (InMemory::new(), Path::from("lake"));
-        own(&store, &prefix, &log("a", 4), LogKind::Live).await.unwrap();
-        let error = own(&store, &prefix, &log("a", 8), LogKind::Live).await.unwrap_err();
+        own(&store, &prefix, &log("a", 4), LogKind::Live, Retries::at_once(0)).await.unwrap();
+        let error = own(&store, &prefix, &log("a", 8), LogKind::Live, Retries::at_once(0)).await.unwrap_err();
         assert!(error.to_string().contains("a topic of 4 partitions, or begin a new lake"), "{error}");
     }
 
@@ -228,7 +270,6 @@ mod tests {
     #[test]
     fn one_process_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("_muster")).unwrap();
         let held = lock(dir.path()).unwrap();
         let error = lock(dir.path()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Locked);

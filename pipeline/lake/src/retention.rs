@@ -25,7 +25,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::TimestampMicrosecondType;
-use deltalake::DeltaTableBuilder;
 use deltalake::kernel::{Add, Remove};
 use frontier::{Frontiers, Outcome};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -274,10 +273,7 @@ impl Lake {
     /// When each file was removed that the log still knows as removed, in milliseconds.
     async fn removed_files(&self, table: &TableLog, head: u64) -> Result<HashMap<Path, i64>> {
         let what = || format!("read what was removed from table {}", table.name());
-        let url = table.delta().root_url().clone();
-        let builder = DeltaTableBuilder::from_url(url.clone()).map_err(|e| Error::store(what(), e))?;
-        let loaded = builder.with_storage_backend(self.store().clone(), url).with_version(head).load().await;
-        let loaded = loaded.map_err(|e| Error::store(what(), e))?;
+        let loaded = table.load(head).await.map_err(|e| Error::store(what(), e))?;
         let state = loaded.snapshot().map_err(|e| Error::store(what(), e))?;
         let mut tombstones = state.all_tombstones(table.delta().as_ref());
         let mut removed = HashMap::new();
@@ -308,6 +304,9 @@ impl Lake {
 
     /// A local store writes beside and renames: deletes what a kill left beside, which its listings do not show.
     async fn sweep_staged(&self, table: &TableLog, before_ms: i64) -> Result<u64> {
+        if self.root().scheme() != "file" {
+            return Ok(0);
+        }
         let Ok(dir) = self.root().to_file_path() else { return Ok(0) };
         let dir = dir.join(table.name());
         let what = format!("delete unfinished files of table {}", table.name());

@@ -6,6 +6,7 @@
 //! Invariants: an accepted config has every limit in its range, kept by `check_ranges`, tested below.
 //! Why so: serde stops at the first mistake; walking the tables by hand tells all of them in one run.
 
+mod lake_section;
 mod sections;
 
 use std::collections::BTreeMap;
@@ -20,9 +21,10 @@ use serve::ServeConfig;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+pub use lake_section::{AddressingKind, LakeConfig, S3Config};
 pub use sections::{
-    AlertsConfig, ClockKind, ImportConfig, LakeConfig, Length, LimitsConfig, Paths, PrivacyConfig,
-    ReferenceConfig, SaslConfig, SourceConfig, SourceKind, Start, StateColumn, TlsConfig,
+    AlertsConfig, ClockKind, ImportConfig, Length, LimitsConfig, Paths, PrivacyConfig, ReferenceConfig,
+    SaslConfig, SourceConfig, SourceKind, Start, StateColumn, TlsConfig,
 };
 
 impl ImportConfig {
@@ -103,7 +105,7 @@ const SECTIONS: [(&str, &[&str]); 8] = [
             "sasl",
         ],
     ),
-    ("lake", &["url", "commit_every_ms", "target_file_bytes", "state_days", "restate_days"]),
+    ("lake", &["url", "beside", "s3", "commit_every_ms", "target_file_bytes", "state_days", "restate_days"]),
     ("alerts", &["topic", "max_age", "deliver", "outbox", "region", "names_regions", "destinations"]),
     ("import", &["time_zone", "device_id", "columns", "state"]),
     ("privacy", &["location_days"]),
@@ -138,6 +140,7 @@ impl Config {
             config.import.check(text, &mut problems);
             config.check_log(text, &mut problems);
             config.check_faces(text, &mut problems);
+            config.check_lake(text, &mut problems);
         }
         config.resolve(folder);
         problems.sort_by_key(|problem| problem.span.start);
@@ -248,6 +251,13 @@ impl Config {
         }
     }
 
+    fn check_lake(&self, text: &str, problems: &mut Vec<ConfigProblem>) {
+        for problem in self.lake.check() {
+            let at = text.find(problem.key).map_or(0..0, |at| at..at + problem.key.len());
+            problems.push(ConfigProblem { span: at, what: problem.what, remedy: problem.remedy });
+        }
+    }
+
     /// The destinations and the HTTP face, by their own rooms' rules.
     fn check_faces(&self, text: &str, problems: &mut Vec<ConfigProblem>) {
         let mut tell = |key: &str, what: String, remedy: String| {
@@ -301,9 +311,7 @@ impl Config {
                 *file = folder.join(&*file);
             }
         }
-        if !self.lake.url.contains("://") {
-            self.lake.url = folder.join(&self.lake.url).to_string_lossy().into_owned();
-        }
+        self.lake.resolve(folder);
     }
 }
 

@@ -39,9 +39,9 @@ pub fn expect_file(path: &Path) -> Result<(), Box<Failure>> {
     Err(Box::new(Failure::usage(format!("{}: {what}", path.display()), "name a file of punches")))
 }
 
-/// Where records that are too large for a dead letter are kept, in the lake in the folder `lake`.
-pub fn kept_records_dir(lake: &Path) -> PathBuf {
-    lake.join("_muster").join("dead_letters")
+/// Where records that are too large for a dead letter are kept, in the folder `beside` the lake.
+pub fn kept_records_dir(beside: &Path) -> PathBuf {
+    beside.join("_muster").join("dead_letters")
 }
 
 /// A failure of a log or file, as a person reads it: a wrong name is wrong use, a full disk says what to do.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod edges;
 pub mod failure;
 pub mod files;
+pub mod lake_place;
 pub mod live_log;
 pub mod meter;
 pub mod mover;

@@ -2,7 +2,7 @@
 //!
 //! In: an open log, an open lake, the configuration.  Out: a run's tally.  Owns: nothing beyond the run.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::files;
 use crate::worker::{
-    ClockMode, End, Forwarder, LogReader, Observer, PartitionSettings, Pipeline, Settings, Store, Tally,
-    TopicLetters, Unwritten, World,
+    ClockMode, End, Forwarder, LogReader, Observer, PartitionSettings, Pipeline, Rivals, Settings, Store,
+    Tally, TopicLetters, Unwritten, World,
 };
 
 /// What a run on a live log is wired from.
@@ -33,6 +33,8 @@ pub struct Wiring<'a> {
     pub runtime: Handle,
     /// The lake, locked by the caller where the log is one process's.
     pub lake: Lake,
+    /// The folder beside it.
+    pub beside: PathBuf,
     /// The log.
     pub log: &'a LiveLog,
     /// What [`LiveLog::prepare`] said of it.
@@ -107,6 +109,7 @@ impl Wiring<'_> {
             buffered_rows_max: self.config.limits.buffered_rows_max,
             start: self.config.source.start.0,
             end: self.end,
+            rivals: Rivals::Overtake,
         };
         let pipeline = Pipeline {
             source: &mut *source,
@@ -134,8 +137,7 @@ impl Wiring<'_> {
 
     /// Where records go that are too large for a dead letter: beside the lake.
     fn kept_records(&self) -> Result<KeptRecords, Box<Failure>> {
-        let lake = self.lake.dir().unwrap_or_else(|| Path::new(&self.config.lake.url));
         let bytes_max = self.log.letter_bytes_max().map_err(files::failure)?;
-        Ok(KeptRecords::new(&files::kept_records_dir(lake), bytes_max))
+        Ok(KeptRecords::new(&files::kept_records_dir(&self.beside), bytes_max))
     }
 }

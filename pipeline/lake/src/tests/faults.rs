@@ -6,35 +6,39 @@ use model::{LogClock, Partition};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use super::support::{Fault, START, World, commit_of, is_done, is_lost, next};
+use super::support::{Fault, On, START, World, commit_of, is_done, is_lost, next};
 use crate::{Action, Claim, ErrorKind};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_read_back() {
-    for table in ["punches", "rejects", "late", "punch_evidence"] {
-        for faults in [vec![Fault::After], vec![Fault::Before], vec![Fault::Before, Fault::After]] {
-            let world = World::new();
-            let mut claim = world.claim(&[0]).await;
-            world.fail(table, faults.iter().copied());
-            let outcome = world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
-            assert!(is_done(&outcome), "{table} {faults:?} {outcome:?}");
-            world.assert_exact(&[(0, 20)]).await;
+    for on in On::EACH {
+        for table in ["punches", "rejects", "late", "punch_evidence"] {
+            for faults in [vec![Fault::After], vec![Fault::Before], vec![Fault::Before, Fault::After]] {
+                let world = World::on(on);
+                let mut claim = world.claim(&[0]).await;
+                world.fail(table, faults.iter().copied());
+                let outcome = world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
+                assert!(is_done(&outcome), "{table} {faults:?} {outcome:?}");
+                world.assert_exact(&[(0, 20)]).await;
+            }
         }
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_whose_answer_is_lost_is_read_back() {
-    let world = World::new();
-    world.fail("", []);
-    drop(world.claim(&[0]).await);
-    for table in ["punches", "rejects", "anomalies"] {
-        world.fail(table, [Fault::After]);
-        let mut claim = world.claim(&[0]).await;
-        let from = claim.frontiers()[&Partition::new(0)].next().get();
-        assert!(is_done(&world.lake.commit(&mut claim, commit_of(0, from, from + 10)).await.unwrap()));
+    for on in On::EACH {
+        let world = World::on(on);
+        world.fail("", []);
+        drop(world.claim(&[0]).await);
+        for table in ["punches", "rejects", "anomalies"] {
+            world.fail(table, [Fault::After]);
+            let mut claim = world.claim(&[0]).await;
+            let from = claim.frontiers()[&Partition::new(0)].next().get();
+            assert!(is_done(&world.lake.commit(&mut claim, commit_of(0, from, from + 10)).await.unwrap()));
+        }
+        world.assert_exact(&[(0, 30)]).await;
     }
-    world.assert_exact(&[(0, 30)]).await;
 }
 
 #[tokio::test]
@@ -51,48 +55,54 @@ async fn a_full_disk_is_said_and_passes_by_itself() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_in_doubt_is_settled_by_the_same_commit() {
-    for table in ["punches", "rejects"] {
-        for last in [Fault::Before, Fault::After] {
-            let world = World::new();
-            let mut claim = world.claim(&[0, 1]).await;
-            world.fail(table, [Fault::Before, Fault::Before, last]);
-            world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap_err();
-            let outcome = world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
-            assert!(is_done(&outcome), "{table} {last:?} {outcome:?}");
-            assert!(is_done(&world.lake.commit(&mut claim, commit_of(0, 20, 30)).await.unwrap()));
-            world.assert_exact(&[(0, 30)]).await;
+    for on in On::EACH {
+        for table in ["punches", "rejects"] {
+            for last in [Fault::Before, Fault::After] {
+                let world = World::on(on);
+                let mut claim = world.claim(&[0, 1]).await;
+                world.fail(table, [Fault::Before, Fault::Before, last]);
+                world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap_err();
+                let outcome = world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
+                assert!(is_done(&outcome), "{table} {last:?} {outcome:?}");
+                assert!(is_done(&world.lake.commit(&mut claim, commit_of(0, 20, 30)).await.unwrap()));
+                world.assert_exact(&[(0, 30)]).await;
+            }
         }
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_in_doubt_that_is_done_refuses_a_longer_one() {
-    let world = World::new();
-    let mut claim = world.claim(&[0, 1]).await;
-    world.fail("punches", [Fault::Before, Fault::Before, Fault::After]);
-    world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap_err();
-    let outcome = world.lake.commit(&mut claim, commit_of(0, 0, 25)).await.unwrap();
-    assert!(is_lost(&outcome, &[0]), "{outcome:?}");
-    let mut claim = world.claim(&[0]).await;
-    assert!(is_done(&world.lake.commit(&mut claim, commit_of(0, 20, 25)).await.unwrap()));
-    world.assert_exact(&[(0, 25)]).await;
+    for on in On::EACH {
+        let world = World::on(on);
+        let mut claim = world.claim(&[0, 1]).await;
+        world.fail("punches", [Fault::Before, Fault::Before, Fault::After]);
+        world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap_err();
+        let outcome = world.lake.commit(&mut claim, commit_of(0, 0, 25)).await.unwrap();
+        assert!(is_lost(&outcome, &[0]), "{outcome:?}");
+        let mut claim = world.claim(&[0]).await;
+        assert!(is_done(&world.lake.commit(&mut claim, commit_of(0, 20, 25)).await.unwrap()));
+        world.assert_exact(&[(0, 25)]).await;
+    }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_in_doubt_may_be_dropped_and_the_partition_claimed() {
-    for last in [Fault::Before, Fault::After] {
-        let world = World::new();
-        let mut claim = world.claim(&[0]).await;
-        world.fail("punches", [Fault::Before, Fault::Before, last]);
-        world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap_err();
-        drop(claim);
-        let mut claim = world.claim(&[0]).await;
-        let from = claim.frontiers()[&Partition::new(0)].next().get();
-        assert_eq!(from, if last == Fault::After { 20 } else { 0 });
-        assert!(is_done(&world.lake.commit(&mut claim, commit_of(0, from, 30)).await.unwrap()));
-        world.assert_exact(&[(0, 30)]).await;
+    for on in On::EACH {
+        for last in [Fault::Before, Fault::After] {
+            let world = World::on(on);
+            let mut claim = world.claim(&[0]).await;
+            world.fail("punches", [Fault::Before, Fault::Before, last]);
+            world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap_err();
+            drop(claim);
+            let mut claim = world.claim(&[0]).await;
+            let from = claim.frontiers()[&Partition::new(0)].next().get();
+            assert_eq!(from, if last == Fault::After { 20 } else { 0 });
+            assert!(is_done(&world.lake.commit(&mut claim, commit_of(0, from, 30)).await.unwrap()));
+            world.assert_exact(&[(0, 30)]).await;
+        }
     }
 }
 
@@ -144,72 +154,87 @@ async fn said(world: &World, claim: &Claim) -> Vec<(String, i64)> {
     said
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn said_state_is_fenced_and_said_once() {
-    let world = World::new();
-    let mut former = world.claim(&[0]).await;
-    let rows = || vec![anomaly_rows(0..3, 1)];
-    world.fail("anomalies", [Fault::Before, Fault::Before, Fault::After]);
-    world.lake.commit_derived(&mut former, Vec::new(), rows(), &[]).await.unwrap_err();
-    assert!(is_done(&world.lake.commit_derived(&mut former, Vec::new(), rows(), &[]).await.unwrap()));
-    assert_eq!(world.lake.snapshot("anomalies").await.unwrap().unwrap().files.len(), 1);
-    assert_eq!(said(&world, &former).await, [("s0".into(), 1), ("s1".into(), 1), ("s2".into(), 1)]);
+    for on in On::EACH {
+        let world = World::on(on);
+        let mut former = world.claim(&[0]).await;
+        let rows = || vec![anomaly_rows(0..3, 1)];
+        world.fail("anomalies", [Fault::Before, Fault::Before, Fault::After]);
+        world.lake.commit_derived(&mut former, Vec::new(), rows(), &[]).await.unwrap_err();
+        assert!(is_done(&world.lake.commit_derived(&mut former, Vec::new(), rows(), &[]).await.unwrap()));
+        assert_eq!(world.lake.snapshot("anomalies").await.unwrap().unwrap().files.len(), 1);
+        assert_eq!(said(&world, &former).await, [("s0".into(), 1), ("s1".into(), 1), ("s2".into(), 1)]);
 
-    let mut owner = world.claim(&[0]).await;
-    let outcome =
-        world.lake.commit_derived(&mut former, Vec::new(), vec![anomaly_rows(0..1, 2)], &[]).await.unwrap();
-    assert!(is_lost(&outcome, &[0]), "{outcome:?}");
-    assert!(is_done(
-        &world.lake.commit_derived(&mut owner, Vec::new(), vec![anomaly_rows(1..2, 2)], &[]).await.unwrap()
-    ));
-    assert_eq!(said(&world, &owner).await, [("s0".into(), 1), ("s1".into(), 2), ("s2".into(), 1)]);
+        let mut owner = world.claim(&[0]).await;
+        let outcome = world
+            .lake
+            .commit_derived(&mut former, Vec::new(), vec![anomaly_rows(0..1, 2)], &[])
+            .await
+            .unwrap();
+        assert!(is_lost(&outcome, &[0]), "{outcome:?}");
+        assert!(is_done(
+            &world
+                .lake
+                .commit_derived(&mut owner, Vec::new(), vec![anomaly_rows(1..2, 2)], &[])
+                .await
+                .unwrap()
+        ));
+        assert_eq!(said(&world, &owner).await, [("s0".into(), 1), ("s1".into(), 2), ("s2".into(), 1)]);
+    }
 }
 
 /// Random faults, kills and rival owners; afterwards every record is there once.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rough_day_ends_exact() {
-    for seed in 0..4 {
-        eprintln!("seed {seed}");
-        let mut random = StdRng::seed_from_u64(seed);
-        let world = World::new();
-        let mut claims = [world.claim(&[0, 1]).await, world.claim(&[0, 1]).await];
-        let tables = ["punches", "rejects", "late", "punch_evidence"];
-        for _ in 0..30 {
-            let at = random.random_range(0..2);
-            if random.random_bool(0.3) {
-                let faults: Vec<_> = (0..random.random_range(1..=3))
-                    .map(|_| if random.random_bool(0.5) { Fault::Before } else { Fault::After })
-                    .collect();
-                world.fail(tables[random.random_range(0..4)], faults);
-            }
-            let partition = random.random_range(0..2);
-            let claim = &mut claims[at];
-            let is_kill = random.random_bool(0.1);
-            let Some(base) = claim.frontiers().get(&Partition::new(partition)).filter(|_| !is_kill) else {
-                if let Ok(new) = world.lake.claim(&super::support::log(), &[0, 1].map(Partition::new)).await {
-                    claims[at] = new;
+    for on in On::EACH {
+        for seed in 0..4 {
+            eprintln!("seed {seed}");
+            let mut random = StdRng::seed_from_u64(seed);
+            let world = World::on(on);
+            let mut claims = [world.claim(&[0, 1]).await, world.claim(&[0, 1]).await];
+            let tables = ["punches", "rejects", "late", "punch_evidence"];
+            for _ in 0..30 {
+                let at = random.random_range(0..2);
+                if random.random_bool(0.3) {
+                    let faults: Vec<_> = (0..random.random_range(1..=3))
+                        .map(|_| if random.random_bool(0.5) { Fault::Before } else { Fault::After })
+                        .collect();
+                    world.fail(tables[random.random_range(0..4)], faults);
                 }
-                continue;
+                let partition = random.random_range(0..2);
+                let claim = &mut claims[at];
+                let is_kill = random.random_bool(0.1);
+                let Some(base) = claim.frontiers().get(&Partition::new(partition)).filter(|_| !is_kill)
+                else {
+                    if let Ok(new) =
+                        world.lake.claim(&super::support::log(), &[0, 1].map(Partition::new)).await
+                    {
+                        claims[at] = new;
+                    }
+                    continue;
+                };
+                let from = base.next().get();
+                let until = from + random.random_range(1..12);
+                let mut tries = 0;
+                while let Err(error) = world.lake.commit(claim, commit_of(partition, from, until)).await {
+                    assert_eq!(error.action(), Action::Retry, "{error}");
+                    tries += 1;
+                    assert!(tries < 10, "the faults end, and so does the doubt: {error}");
+                }
+            }
+            let claim = loop {
+                if let Ok(claim) = world.lake.claim(&super::support::log(), &[0, 1].map(Partition::new)).await
+                {
+                    break claim;
+                }
             };
-            let from = base.next().get();
-            let until = from + random.random_range(1..12);
-            let mut tries = 0;
-            while let Err(error) = world.lake.commit(claim, commit_of(partition, from, until)).await {
-                assert_eq!(error.action(), Action::Retry, "{error}");
-                tries += 1;
-                assert!(tries < 10, "the faults end, and so does the doubt: {error}");
-            }
+            let ends: Vec<_> = claim
+                .frontiers()
+                .iter()
+                .map(|(partition, frontier)| (partition.number(), frontier.next().get()))
+                .collect();
+            world.assert_exact(&ends).await;
         }
-        let claim = loop {
-            if let Ok(claim) = world.lake.claim(&super::support::log(), &[0, 1].map(Partition::new)).await {
-                break claim;
-            }
-        };
-        let ends: Vec<_> = claim
-            .frontiers()
-            .iter()
-            .map(|(partition, frontier)| (partition.number(), frontier.next().get()))
-            .collect();
-        world.assert_exact(&ends).await;
     }
 }

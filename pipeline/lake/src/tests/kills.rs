@@ -6,38 +6,43 @@ use frontier::PartitionFrontier;
 use model::{Offset, Partition, Reject, RejectCode};
 use schemas::tables::rejects;
 
-use super::support::{START, World, commit_of, is_done, next, punch_rows, reject_rows};
+use super::support::{On, START, World, commit_of, is_done, next, punch_rows, reject_rows};
 use crate::claim::SIDE_TABLES;
 use crate::commit::Step;
 use crate::{Claim, Commit};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_between_any_two_tables_is_healed_by_the_next_owner() {
-    for tables_done in 0..=SIDE_TABLES.len() {
-        let world = World::new();
-        let mut claim = world.claim(&[0, 1]).await;
-        world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
+    for on in On::EACH {
+        for tables_done in 0..=SIDE_TABLES.len() {
+            let world = World::on(on);
+            let mut claim = world.claim(&[0, 1]).await;
+            world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
 
-        let commit = commit_of(0, 20, 60);
-        let moved: BTreeMap<_, _> = commit.frontiers.iter().copied().collect();
-        let sides = [commit.evidence.clone(), commit.rejects.clone(), commit.late.clone()];
-        for (table, batches) in SIDE_TABLES.into_iter().zip(sides).take(tables_done) {
-            let step = world.lake.commit_side(&mut claim, table, batches, &moved).await.unwrap();
-            assert!(matches!(step, Step::Done(..)), "{step:?}");
-        }
-        // Files of `punches` that no entry names.
-        world.lake.write_files("punches", &commit.punches).await.unwrap();
-        drop(claim);
+            let commit = commit_of(0, 20, 60);
+            let moved: BTreeMap<_, _> = commit.frontiers.iter().copied().collect();
+            let sides = [commit.evidence.clone(), commit.rejects.clone(), commit.late.clone()];
+            for (table, batches) in SIDE_TABLES.into_iter().zip(sides).take(tables_done) {
+                let step = world.lake.commit_side(&mut claim, table, batches, &moved).await.unwrap();
+                assert!(matches!(step, Step::Done(..)), "{step:?}");
+            }
+            // Files of `punches` that no entry names.
+            world.lake.write_files("punches", &commit.punches).await.unwrap();
+            drop(claim);
 
-        // The next owner reads again from the frontier, cut otherwise than before.
-        let mut claim = world.claim(&[0, 1]).await;
-        assert_eq!(claim.frontiers()[&Partition::new(0)].next().get(), 20);
-        for (from, until) in [(20, 33), (33, 70)] {
-            let outcome = world.lake.commit(&mut claim, commit_of(0, from, until)).await.unwrap();
-            assert!(is_done(&outcome), "{outcome:?}");
+            // The next owner reads again from the frontier, cut otherwise than before.
+            let mut claim = world.claim(&[0, 1]).await;
+            assert_eq!(claim.frontiers()[&Partition::new(0)].next().get(), 20);
+            for (from, until) in [(20, 33), (33, 70)] {
+                let outcome = world.lake.commit(&mut claim, commit_of(0, from, until)).await.unwrap();
+                assert!(is_done(&outcome), "{outcome:?}");
+            }
+            world.assert_exact(&[(0, 70)]).await;
+            assert!(
+                claim.present.values().all(|rows| rows.is_empty()),
+                "rows the frontier passed are forgotten"
+            );
         }
-        world.assert_exact(&[(0, 70)]).await;
-        assert!(claim.present.values().all(|rows| rows.is_empty()), "rows the frontier passed are forgotten");
     }
 }
 
@@ -103,23 +108,25 @@ async fn a_kill_while_the_inbox_is_drained_repeats_no_reject() {
     assert!(!claim.present["rejects"].contains(&(partition, reject.offset)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_before_said_state_shows_how_far_it_lags() {
-    let world = World::new();
-    let partition = Partition::new(0);
-    let mut claim = world.claim(&[0]).await;
-    world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
-    world.lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[partition]).await.unwrap();
-    world.lake.commit(&mut claim, commit_of(0, 20, 60)).await.unwrap();
-    drop(claim);
+    for on in On::EACH {
+        let world = World::on(on);
+        let partition = Partition::new(0);
+        let mut claim = world.claim(&[0]).await;
+        world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
+        world.lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[partition]).await.unwrap();
+        world.lake.commit(&mut claim, commit_of(0, 20, 60)).await.unwrap();
+        drop(claim);
 
-    let mut claim = world.claim(&[0]).await;
-    let said = claim.said_until(partition);
-    assert_eq!((said.next.get(), claim.frontiers()[&partition].next().get()), (20, 60));
-    assert!(said.clock_ms < claim.frontiers()[&partition].clock_ms());
-    world.lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[partition]).await.unwrap();
-    drop(claim);
+        let mut claim = world.claim(&[0]).await;
+        let said = claim.said_until(partition);
+        assert_eq!((said.next.get(), claim.frontiers()[&partition].next().get()), (20, 60));
+        assert!(said.clock_ms < claim.frontiers()[&partition].clock_ms());
+        world.lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[partition]).await.unwrap();
+        drop(claim);
 
-    let claim = world.claim(&[0]).await;
-    assert_eq!(claim.said_until(partition).next, claim.frontiers()[&partition].next());
+        let claim = world.claim(&[0]).await;
+        assert_eq!(claim.said_until(partition).next, claim.frontiers()[&partition].next());
+    }
 }

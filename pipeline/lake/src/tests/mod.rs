@@ -1,4 +1,4 @@
-//! The lake against a real local folder: owners, kills, lost answers, folding, plain readers, cost.
+//! The lake against a real local folder and a loopback S3 server: owners, kills, lost answers, folding, plain readers, cost.
 
 mod deliveries;
 mod faults;
@@ -10,5 +10,6 @@ mod owners;
 mod protocol;
 mod reference;
 mod retention;
+mod s3;
 mod size;
 mod support;

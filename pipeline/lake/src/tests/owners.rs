@@ -2,27 +2,29 @@
 
 use model::{Generation, Partition};
 
-use super::support::{World, commit_of, frontier, is_done, is_lost, log, punch_rows};
+use super::support::{On, World, commit_of, frontier, is_done, is_lost, log, punch_rows};
 use crate::{Commit, CommitOutcome};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_committed_is_found_by_the_next_owner() {
-    let world = World::new();
-    let mut claim = world.claim(&[0, 1]).await;
-    assert_eq!(claim.frontiers()[&Partition::new(0)], frontier::PartitionFrontier::START);
-    let outcome = world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
-    assert!(is_done(&outcome), "{outcome:?}");
-    let outcome = world.lake.commit(&mut claim, commit_of(1, 0, 30)).await.unwrap();
-    assert!(is_done(&outcome), "{outcome:?}");
-    assert_eq!(claim.frontiers()[&Partition::new(1)], frontier(30));
-    world.assert_exact(&[(0, 20), (1, 30)]).await;
+    for on in On::EACH {
+        let world = World::on(on);
+        let mut claim = world.claim(&[0, 1]).await;
+        assert_eq!(claim.frontiers()[&Partition::new(0)], frontier::PartitionFrontier::START);
+        let outcome = world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
+        assert!(is_done(&outcome), "{outcome:?}");
+        let outcome = world.lake.commit(&mut claim, commit_of(1, 0, 30)).await.unwrap();
+        assert!(is_done(&outcome), "{outcome:?}");
+        assert_eq!(claim.frontiers()[&Partition::new(1)], frontier(30));
+        world.assert_exact(&[(0, 20), (1, 30)]).await;
 
-    let mut again = world.claim(&[0, 1, 2]).await;
-    assert!(again.generation() > claim.generation());
-    let frontiers: Vec<_> = again.frontiers().values().copied().collect();
-    assert_eq!(frontiers, [frontier(20), frontier(30), frontier::PartitionFrontier::START]);
-    assert!(is_done(&world.lake.commit(&mut again, commit_of(0, 20, 40)).await.unwrap()));
-    world.assert_exact(&[(0, 40), (1, 30)]).await;
+        let mut again = world.claim(&[0, 1, 2]).await;
+        assert!(again.generation() > claim.generation());
+        let frontiers: Vec<_> = again.frontiers().values().copied().collect();
+        assert_eq!(frontiers, [frontier(20), frontier(30), frontier::PartitionFrontier::START]);
+        assert!(is_done(&world.lake.commit(&mut again, commit_of(0, 20, 40)).await.unwrap()));
+        world.assert_exact(&[(0, 40), (1, 30)]).await;
+    }
 }
 
 #[tokio::test]
@@ -57,24 +59,26 @@ async fn rows_without_a_frontier_behind_them_panic() {
     let _ = world.lake.commit(&mut claim, commit).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stalled_former_owner_commits_nothing_that_counts() {
-    let world = World::new();
-    let mut former = world.claim(&[0, 1]).await;
-    world.lake.commit(&mut former, commit_of(0, 0, 10)).await.unwrap();
-    // It stalls; another claims partition 0 and has not written a row yet.
-    let mut owner = world.claim(&[0]).await;
+    for on in On::EACH {
+        let world = World::on(on);
+        let mut former = world.claim(&[0, 1]).await;
+        world.lake.commit(&mut former, commit_of(0, 0, 10)).await.unwrap();
+        // It stalls; another claims partition 0 and has not written a row yet.
+        let mut owner = world.claim(&[0]).await;
 
-    let outcome = world.lake.commit(&mut former, commit_of(0, 10, 20)).await.unwrap();
-    assert!(is_lost(&outcome, &[0]), "{outcome:?}");
-    world.assert_exact(&[(0, 10)]).await;
-    assert_eq!(former.held().into_iter().map(Partition::number).collect::<Vec<_>>(), [1]);
-    // What it still holds goes on.
-    assert!(is_done(&world.lake.commit(&mut former, commit_of(1, 0, 10)).await.unwrap()));
-    assert!(is_done(&world.lake.commit(&mut owner, commit_of(0, 10, 30)).await.unwrap()));
-    // And what it lost stays lost.
-    assert!(is_lost(&world.lake.commit(&mut former, commit_of(0, 10, 20)).await.unwrap(), &[0]));
-    world.assert_exact(&[(0, 30), (1, 10)]).await;
+        let outcome = world.lake.commit(&mut former, commit_of(0, 10, 20)).await.unwrap();
+        assert!(is_lost(&outcome, &[0]), "{outcome:?}");
+        world.assert_exact(&[(0, 10)]).await;
+        assert_eq!(former.held().into_iter().map(Partition::number).collect::<Vec<_>>(), [1]);
+        // What it still holds goes on.
+        assert!(is_done(&world.lake.commit(&mut former, commit_of(1, 0, 10)).await.unwrap()));
+        assert!(is_done(&world.lake.commit(&mut owner, commit_of(0, 10, 30)).await.unwrap()));
+        // And what it lost stays lost.
+        assert!(is_lost(&world.lake.commit(&mut former, commit_of(0, 10, 20)).await.unwrap(), &[0]));
+        world.assert_exact(&[(0, 30), (1, 10)]).await;
+    }
 }
 
 #[tokio::test]
@@ -109,22 +113,24 @@ async fn owners_of_different_partitions_do_not_disturb_each_other() {
     world.assert_exact(&[(0, 60), (1, 60)]).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn owners_who_claim_at_once_all_get_a_generation_of_their_own() {
-    let world = World::new();
-    let claims = futures::future::join_all((0..4).map(|_| world.claim(&[0, 1]))).await;
-    let mut generations: Vec<Generation> = claims.iter().map(crate::Claim::generation).collect();
-    generations.sort_unstable();
-    generations.dedup();
-    assert_eq!(generations.len(), 4);
-    // The last one owns; the others learn that they do not.
-    let latest = *generations.last().unwrap();
-    for mut claim in claims {
-        let is_owner = claim.generation() == latest;
-        let outcome = world.lake.commit(&mut claim, commit_of(0, 0, 5)).await.unwrap();
-        assert_eq!(is_done(&outcome), is_owner, "{outcome:?}");
+    for on in On::EACH {
+        let world = World::on(on);
+        let claims = futures::future::join_all((0..4).map(|_| world.claim(&[0, 1]))).await;
+        let mut generations: Vec<Generation> = claims.iter().map(crate::Claim::generation).collect();
+        generations.sort_unstable();
+        generations.dedup();
+        assert_eq!(generations.len(), 4);
+        // The last one owns; the others learn that they do not.
+        let latest = *generations.last().unwrap();
+        for mut claim in claims {
+            let is_owner = claim.generation() == latest;
+            let outcome = world.lake.commit(&mut claim, commit_of(0, 0, 5)).await.unwrap();
+            assert_eq!(is_done(&outcome), is_owner, "{outcome:?}");
+        }
+        world.assert_exact(&[(0, 5)]).await;
     }
-    world.assert_exact(&[(0, 5)]).await;
 }
 
 #[tokio::test]
@@ -133,8 +139,9 @@ async fn logs_of_replayed_files_share_the_tables() {
     let file = |name: &str| crate::LogIdentity::file(model::LogId::new(name).unwrap());
     let (one, two) = (file("file:01"), file("file:02"));
     let mut first = world.lake.claim(&one, &[Partition::new(0)]).await.unwrap();
-    let mut second = world.lake.claim(&two, &[Partition::new(0)]).await.unwrap();
     assert!(is_done(&world.lake.commit(&mut first, commit_of(0, 0, 10)).await.unwrap()));
+    let mut second = world.lake.claim(&two, &[Partition::new(0)]).await.unwrap();
+    assert_eq!(second.frontiers()[&Partition::new(0)], frontier::PartitionFrontier::START);
     assert!(is_done(&world.lake.commit(&mut second, commit_of(0, 0, 10)).await.unwrap()));
     let again = world.lake.claim(&one, &[Partition::new(0)]).await.unwrap();
     assert_eq!(again.frontiers()[&Partition::new(0)], frontier(10));
@@ -144,6 +151,27 @@ async fn logs_of_replayed_files_share_the_tables() {
             .get(),
         0
     );
+}
+
+/// What one replay finds new another may just have written: the later one to claim goes on, before it has written a row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_replays_at_once_the_later_goes_on() {
+    for on in On::EACH {
+        let world = World::on(on);
+        let file = |name: &str| crate::LogIdentity::file(model::LogId::new(name).unwrap());
+        let mut first = world.lake.claim(&file("file:01"), &[Partition::new(0)]).await.unwrap();
+        assert!(is_done(&world.lake.commit(&mut first, commit_of(0, 0, 10)).await.unwrap()));
+        let mut second = world.lake.claim(&file("file:02"), &[Partition::new(0)]).await.unwrap();
+        assert!(is_lost(&world.lake.commit(&mut first, commit_of(0, 10, 20)).await.unwrap(), &[0]));
+        let said = world.lake.commit_derived(&mut first, Vec::new(), Vec::new(), &[Partition::new(0)]).await;
+        assert!(is_lost(&said.unwrap(), &[0]));
+        assert!(is_done(&world.lake.commit(&mut second, commit_of(0, 0, 10)).await.unwrap()));
+        // It may come back, and then the other one stops.
+        let mut first = world.lake.claim(&file("file:01"), &[Partition::new(0)]).await.unwrap();
+        assert_eq!(first.frontiers()[&Partition::new(0)], frontier(10));
+        assert!(is_lost(&world.lake.commit(&mut second, commit_of(0, 10, 20)).await.unwrap(), &[0]));
+        assert!(is_done(&world.lake.commit(&mut first, commit_of(0, 10, 20)).await.unwrap()));
+    }
 }
 
 /// Owners run on a runtime with several threads, each of which may go on with any owner's work.

@@ -8,7 +8,7 @@ use frontier::{PartitionFrontier, Retries};
 use model::{EventTime, LogClock, Partition};
 use schemas::tables::{punch_evidence, punches};
 
-use super::support::{Fault, START, World, is_done, log, next, with_punch_at};
+use super::support::{Fault, On, START, World, is_done, log, next, with_punch_at};
 use crate::encode::now_ms;
 use crate::read::read_file;
 use crate::{Claim, Commit, ErrorKind, Lake, LakeOptions};
@@ -64,15 +64,7 @@ async fn put(world: &World, claim: &mut Claim, partition: u32, rows: &[(i64, i64
 
 /// The data files in the table's folders, staged ones included.
 fn files_on_disk(world: &World) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for folder in std::fs::read_dir(world.dir().join("punch_evidence")).unwrap() {
-        let folder = folder.unwrap().path();
-        if folder.file_name().unwrap() != "_delta_log" {
-            let files = std::fs::read_dir(folder).unwrap();
-            found.extend(files.map(|file| file.unwrap().file_name().into_string().unwrap()));
-        }
-    }
-    found
+    world.data_files("punch_evidence").into_iter().collect()
 }
 
 async fn files_in_table(lake: &Lake) -> BTreeSet<String> {
@@ -100,34 +92,40 @@ async fn hours_in_table(lake: &Lake) -> Vec<i64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_rows_leave_the_table_and_then_the_folder() {
-    let world = World::with(options());
-    let mut claim = world.claim(&[0]).await;
-    put(&world, &mut claim, 0, &[(0, 0), (1, 24)], 24).await;
-    put(&world, &mut claim, 0, &[(2, 36), (3, 120)], 120).await;
-    put(&world, &mut claim, 0, &[(4, 216)], 216).await;
-    let (now, before) = (now_ms(), files_on_disk(&world));
+    for on in On::EACH {
+        let world = World::on_with(on, options());
+        let mut claim = world.claim(&[0]).await;
+        put(&world, &mut claim, 0, &[(0, 0), (1, 24)], 24).await;
+        put(&world, &mut claim, 0, &[(2, 36), (3, 120)], 120).await;
+        put(&world, &mut claim, 0, &[(4, 216)], 216).await;
+        let (now, before) = (now_ms(), files_on_disk(&world));
 
-    // The clock stands at nine days: what occurred before the second is gone.
-    let stats = world.lake.retain_evidence_at(&log(), now).await.unwrap();
-    assert_eq!((stats.files_removed, stats.files_rewritten, stats.files_deleted), (1, 1, 0));
-    assert_eq!(stats.files_left, 2);
-    assert_eq!(hours_in_table(&world.lake).await, [120, 216]);
-    assert_eq!(world.rows("punch_evidence").await, [(0, 3), (0, 4)], "the rows' other columns came along");
-    assert!(files_on_disk(&world).is_superset(&before), "readers have their grace");
+        // The clock stands at nine days: what occurred before the second is gone.
+        let stats = world.lake.retain_evidence_at(&log(), now).await.unwrap();
+        assert_eq!((stats.files_removed, stats.files_rewritten, stats.files_deleted), (1, 1, 0));
+        assert_eq!(stats.files_left, 2);
+        assert_eq!(hours_in_table(&world.lake).await, [120, 216]);
+        assert_eq!(
+            world.rows("punch_evidence").await,
+            [(0, 3), (0, 4)],
+            "the rows' other columns came along"
+        );
+        assert!(files_on_disk(&world).is_superset(&before), "readers have their grace");
 
-    // Once more does nothing; a killed round's next one needs no memory of it.
-    let again = world.again(options());
-    let stats = again.retain_evidence_at(&log(), now + 14 * MINUTE_MS).await.unwrap();
-    assert_eq!((stats.files_removed, stats.files_rewritten, stats.files_deleted), (0, 0, 0));
-    let stats = again.retain_evidence_at(&log(), now + 15 * MINUTE_MS).await.unwrap();
-    assert_eq!(stats.files_deleted, 2);
-    assert_eq!(files_on_disk(&world), files_in_table(&again).await);
-    assert_eq!(hours_in_table(&again).await, [120, 216]);
-    assert_eq!(world.rows("punches").await.len(), 5, "the punches stay");
+        // Once more does nothing; a killed round's next one needs no memory of it.
+        let again = world.again(options());
+        let stats = again.retain_evidence_at(&log(), now + 14 * MINUTE_MS).await.unwrap();
+        assert_eq!((stats.files_removed, stats.files_rewritten, stats.files_deleted), (0, 0, 0));
+        let stats = again.retain_evidence_at(&log(), now + 15 * MINUTE_MS).await.unwrap();
+        assert_eq!(stats.files_deleted, 2);
+        assert_eq!(files_on_disk(&world), files_in_table(&again).await);
+        assert_eq!(hours_in_table(&again).await, [120, 216]);
+        assert_eq!(world.rows("punches").await.len(), 5, "the punches stay");
 
-    // The owner at work goes on behind the entries that removed.
-    put(&world, &mut claim, 0, &[(5, 217)], 217).await;
-    assert_eq!(hours_in_table(&again).await, [120, 216, 217]);
+        // The owner at work goes on behind the entries that removed.
+        put(&world, &mut claim, 0, &[(5, 217)], 217).await;
+        assert_eq!(hours_in_table(&again).await, [120, 216, 217]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -243,59 +241,68 @@ async fn what_writers_left_unfinished_goes_after_a_day_and_not_before() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_snapshot_forgets_neither_age_nor_removal() {
-    let more = LakeOptions { checkpoint_every: 2, ..options() };
-    let world = World::with(more.clone());
-    let mut claim = world.claim(&[0]).await;
-    put(&world, &mut claim, 0, &[(0, 0), (1, 24)], 24).await;
-    put(&world, &mut claim, 0, &[(2, 30)], 30).await;
-    assert!(world.lake.maintain().await.unwrap().log_snapshots > 0);
-    put(&world, &mut claim, 0, &[(3, 180)], 180).await;
-    let now = now_ms();
-    let stats = world.lake.retain_evidence_at(&log(), now).await.unwrap();
-    assert_eq!((stats.files_removed, stats.files_rewritten), (0, 1), "bounds and dates are in the snapshot");
-    put(&world, &mut claim, 0, &[(4, 181)], 181).await;
-    assert!(world.lake.maintain().await.unwrap().log_snapshots > 0);
-    let again = world.again(more);
-    let stats = again.retain_evidence_at(&log(), now + 15 * MINUTE_MS).await.unwrap();
-    assert_eq!(stats.files_deleted, 1, "the removal is in the snapshot");
-    assert_eq!(hours_in_table(&again).await, [24, 30, 180, 181]);
+    for on in On::EACH {
+        let more = LakeOptions { checkpoint_every: 2, ..options() };
+        let world = World::on_with(on, more.clone());
+        let mut claim = world.claim(&[0]).await;
+        put(&world, &mut claim, 0, &[(0, 0), (1, 24)], 24).await;
+        put(&world, &mut claim, 0, &[(2, 30)], 30).await;
+        assert!(world.lake.maintain().await.unwrap().log_snapshots > 0);
+        put(&world, &mut claim, 0, &[(3, 180)], 180).await;
+        let now = now_ms();
+        let stats = world.lake.retain_evidence_at(&log(), now).await.unwrap();
+        assert_eq!(
+            (stats.files_removed, stats.files_rewritten),
+            (0, 1),
+            "bounds and dates are in the snapshot"
+        );
+        put(&world, &mut claim, 0, &[(4, 181)], 181).await;
+        assert!(world.lake.maintain().await.unwrap().log_snapshots > 0);
+        let again = world.again(more);
+        let stats = again.retain_evidence_at(&log(), now + 15 * MINUTE_MS).await.unwrap();
+        assert_eq!(stats.files_deleted, 1, "the removal is in the snapshot");
+        assert_eq!(hours_in_table(&again).await, [24, 30, 180, 181]);
+    }
 }
 
 /// Two processes remove, a third one commits, all at once: each row is there once, or gone for its age.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rounds_and_commits_at_once_lose_and_double_nothing() {
-    let world = World::with(options());
-    let mut claim = world.claim(&[0]).await;
-    let mut expected = Vec::new();
-    for offset in 0..12 {
-        put(&world, &mut claim, 0, &[(offset * 2, offset), (offset * 2 + 1, offset + 40)], offset + 40).await;
-        expected.extend([offset, offset + 40]);
-    }
-    let now = now_ms();
-    let round = |lake: Lake| async move {
-        let mut stats = Vec::new();
-        for _ in 0..6 {
-            match lake.retain_evidence_at(&log(), now).await {
-                Ok(round) => stats.push(round),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Contended, "{error}"),
-            }
+    for on in On::EACH {
+        let world = World::on_with(on, options());
+        let mut claim = world.claim(&[0]).await;
+        let mut expected = Vec::new();
+        for offset in 0..12 {
+            put(&world, &mut claim, 0, &[(offset * 2, offset), (offset * 2 + 1, offset + 40)], offset + 40)
+                .await;
+            expected.extend([offset, offset + 40]);
         }
-        stats
-    };
-    let rivals = [world.again(options()), world.again(options())].map(|lake| tokio::spawn(round(lake)));
-    for step in 0..12 {
-        // The limit moves on from hour to hour, through the files' middle.
-        let hours = 24 * 7 + step;
-        put(&world, &mut claim, 0, &[(24 + step, hours)], hours).await;
-        expected.push(hours);
+        let now = now_ms();
+        let round = |lake: Lake| async move {
+            let mut stats = Vec::new();
+            for _ in 0..6 {
+                match lake.retain_evidence_at(&log(), now).await {
+                    Ok(round) => stats.push(round),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Contended, "{error}"),
+                }
+            }
+            stats
+        };
+        let rivals = [world.again(options()), world.again(options())].map(|lake| tokio::spawn(round(lake)));
+        for step in 0..12 {
+            // The limit moves on from hour to hour, through the files' middle.
+            let hours = 24 * 7 + step;
+            put(&world, &mut claim, 0, &[(24 + step, hours)], hours).await;
+            expected.push(hours);
+        }
+        for rival in rivals {
+            rival.await.unwrap();
+        }
+        world.lake.retain_evidence_at(&log(), now).await.unwrap();
+        expected.retain(|hours| *hours >= 11);
+        expected.sort_unstable();
+        assert_eq!(hours_in_table(&world.lake).await, expected);
+        world.lake.retain_evidence_at(&log(), now + DAY_MS + MINUTE_MS).await.unwrap();
+        assert_eq!(files_on_disk(&world), files_in_table(&world.lake).await);
     }
-    for rival in rivals {
-        rival.await.unwrap();
-    }
-    world.lake.retain_evidence_at(&log(), now).await.unwrap();
-    expected.retain(|hours| *hours >= 11);
-    expected.sort_unstable();
-    assert_eq!(hours_in_table(&world.lake).await, expected);
-    world.lake.retain_evidence_at(&log(), now + DAY_MS + MINUTE_MS).await.unwrap();
-    assert_eq!(files_on_disk(&world), files_in_table(&world.lake).await);
 }

@@ -1,4 +1,4 @@
-//! A lake in a temporary folder whose store can fail, and rows to put in it. Tests only.
+//! A lake in a temporary folder, or in a loopback S3 server, whose store can fail; and rows to put in it. Tests only.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,14 +23,16 @@ use object_store::path::Path;
 use object_store::{
     CopyOptions, Error as StoreError, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
-    Result as StoreResult,
+    Result as StoreResult, RetryConfig,
 };
+use s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
 use schemas::tables::{late, punch_evidence, punches, rejects};
 use tempfile::TempDir;
 use url::Url;
 
 use crate::read::read_file;
-use crate::{Claim, Commit, CommitOutcome, Lake, LakeOptions, LogIdentity};
+use crate::s3::client_retries;
+use crate::{Claim, Commit, CommitOutcome, Lake, LakeOptions, LogIdentity, S3Keys, S3Options};
 
 /// What a store does wrong with one log entry that is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,44 +163,117 @@ impl ObjectStore for FaultStore {
     }
 }
 
-/// A lake in a folder that goes away with it.
+/// What a lake is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    Folder,
+    /// A client that leaves every try to the lake.
+    S3,
+}
+
+impl On {
+    pub(super) const EACH: [Self; 2] = [Self::Folder, Self::S3];
+}
+
+/// Where a lake is, which goes away with its world.
+enum Host {
+    Folder(FaultStore, #[expect(dead_code, reason = "it is removed when this goes")] TempDir),
+    S3(S3Server),
+}
+
+/// How a server is reached.
+pub(super) fn s3_options(server: &S3Server) -> S3Options {
+    S3Options {
+        endpoint: Some(server.endpoint()),
+        keys: Some(S3Keys { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned() }),
+        ..S3Options::default()
+    }
+}
+
+/// Where a lake is in a server.
+pub(super) fn s3_place() -> String {
+    format!("s3://{BUCKET}/chains/hk")
+}
+
+/// A lake that goes away with it.
 pub(super) struct World {
     pub(super) lake: Lake,
-    store: FaultStore,
+    store: Arc<dyn ObjectStore>,
     root: Url,
-    _dir: TempDir,
+    host: Host,
 }
 
 impl World {
     pub(super) fn new() -> Self {
-        Self::with(LakeOptions { retries: Retries::at_once(2), ..LakeOptions::default() })
+        Self::on(On::Folder)
+    }
+
+    pub(super) fn on(on: On) -> Self {
+        Self::on_with(on, LakeOptions { retries: Retries::at_once(2), ..LakeOptions::default() })
     }
 
     pub(super) fn with(options: LakeOptions) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let root = Url::from_directory_path(dir.path().canonicalize().unwrap()).unwrap();
-        let store = FaultStore::new();
-        let lake = Lake::with_store(Arc::new(store.clone()), root.clone(), options).unwrap();
-        Self { lake, store, root, _dir: dir }
+        Self::on_with(On::Folder, options)
+    }
+
+    pub(super) fn on_with(on: On, options: LakeOptions) -> Self {
+        let (store, root, host) = match on {
+            On::Folder => {
+                let dir = tempfile::tempdir().unwrap();
+                let root = Url::from_directory_path(dir.path().canonicalize().unwrap()).unwrap();
+                let store = FaultStore::new();
+                (Arc::new(store.clone()) as Arc<dyn ObjectStore>, root, Host::Folder(store, dir))
+            }
+            On::S3 => {
+                let server = S3Server::start();
+                let once = RetryConfig { max_retries: 0, ..client_retries() };
+                let (store, root) = crate::s3::open(&s3_place(), &s3_options(&server), once).unwrap();
+                (store, root, Host::S3(server))
+            }
+        };
+        let lake = Lake::with_store(store.clone(), root.clone(), options).unwrap();
+        Self { lake, store, root, host }
     }
 
     /// The same lake as another process opens it.
     pub(super) fn again(&self, options: LakeOptions) -> Lake {
-        Lake::with_store(Arc::new(self.store.clone()), self.root.clone(), options).unwrap()
+        Lake::with_store(self.store.clone(), self.root.clone(), options).unwrap()
     }
 
     pub(super) fn dir(&self) -> std::path::PathBuf {
         self.root.to_file_path().unwrap()
     }
 
+    /// The data files in the table's folders, staged ones included.
+    pub(super) fn data_files(&self, table: &str) -> Vec<String> {
+        let Host::S3(server) = &self.host else { return data_files(&self.dir().join(table)) };
+        let keys = server.keys(&format!("chains/hk/{table}/business_month="));
+        keys.iter().map(|key| key.rsplit('/').next().unwrap().to_owned()).collect()
+    }
+
     /// The next log entries put into tables whose path holds `part` fail like this.
     pub(super) fn fail(&self, part: &str, faults: impl IntoIterator<Item = Fault>) {
-        let mut state = self.store.state.lock().unwrap();
-        state.faults.extend(faults.into_iter().map(|fault| (format!("/{part}/_delta_log/"), fault)));
+        let part = format!("/{part}/_delta_log/");
+        match &self.host {
+            Host::Folder(store, _) => {
+                let mut state = store.state.lock().unwrap();
+                state.faults.extend(faults.into_iter().map(|fault| (part.clone(), fault)));
+            }
+            Host::S3(server) => server.fail(
+                "PUT",
+                &part,
+                faults.into_iter().map(|fault| match fault {
+                    Fault::Before => s3_server::Fault::SlowDown,
+                    Fault::After => s3_server::Fault::ErrorAfter,
+                    Fault::Full => panic!("a store of objects is never full"),
+                }),
+            ),
+        }
     }
 
     pub(super) fn calls(&self) -> Calls {
-        self.store.state.lock().unwrap().calls
+        let Host::Folder(store, _) = &self.host else { panic!("only calls of a folder are counted") };
+        store.state.lock().unwrap().calls
     }
 
     pub(super) async fn claim(&self, partitions: &[u32]) -> Claim {
@@ -222,6 +297,18 @@ impl World {
         rows.sort_unstable();
         rows
     }
+}
+
+fn data_files(table: &std::path::Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in std::fs::read_dir(table).unwrap() {
+        let folder = folder.unwrap().path();
+        if folder.file_name().unwrap() != "_delta_log" {
+            let files = std::fs::read_dir(folder).unwrap();
+            found.extend(files.map(|file| file.unwrap().file_name().into_string().unwrap()));
+        }
+    }
+    found
 }
 
 pub(super) fn log() -> LogIdentity {

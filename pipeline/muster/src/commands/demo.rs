@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use clap::Args;
 use generate::{Spec, World as Chain};
 use jiff::tz::TimeZone;
-use lake::{Lake, LakeOptions};
+use lake::LocalLock;
 use model::{Anomaly, AnomalyState, EventTime, Reference, ShiftResult};
 use query::{Format, Session};
 
@@ -21,6 +21,7 @@ use super::load;
 use super::replay::{summary, tell};
 use crate::chain_files::{LedgerFile, Made, Pace, append_records, write_reference};
 use crate::failure::{Exit, Failure};
+use crate::lake_place::LakePlace;
 use crate::live_log::LiveLog;
 use crate::picture::{Picture, Scene, StoreLine};
 use crate::truth;
@@ -89,10 +90,10 @@ pub(super) fn run(arguments: &DemoArguments) -> Outcome {
     let config = load::config(Some(&folder.join("muster.toml")))?;
     let (reference, loaded) = load::reference(&config.reference)?;
     let runtime = crate::runtime()?;
-    let lake = runtime
-        .block_on(Lake::open(&config.lake.url, LakeOptions::default()))
-        .map_err(Failure::from_outside)?;
-    let _lock = lake.lock_local().map_err(Failure::from_outside)?;
+    let place = LakePlace::of(&config, None)?;
+    let lake = runtime.block_on(place.open())?;
+    let beside = place.beside(&lake);
+    let _lock = LocalLock::take(&beside).map_err(Failure::from_outside)?;
     let log = LiveLog::open(&config)?;
     let identity = log.prepare(&config)?;
     let world = ArcSwap::from_pointee(World::new(Arc::clone(&reference)));
@@ -100,6 +101,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Outcome {
         config: &config,
         runtime: runtime.handle().clone(),
         lake: lake.clone(),
+        beside,
         log: &log,
         identity,
         unwritten: Arc::default(),

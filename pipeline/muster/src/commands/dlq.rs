@@ -50,9 +50,9 @@ struct Where {
     /// The configuration: the dead-letter topic of its log, or the letters in its lake if replays filled that.
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A lake filled by replays.
-    #[arg(long, value_name = "DIR")]
-    lake: Option<PathBuf>,
+    /// A lake filled by replays: its folder or URL.
+    #[arg(long, value_name = "PLACE")]
+    lake: Option<String>,
 }
 
 /// Which letters.

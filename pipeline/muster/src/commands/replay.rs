@@ -10,7 +10,7 @@ use alerts::FileOutlet;
 use arc_swap::ArcSwap;
 use clap::Args;
 use jiff::Timestamp;
-use lake::{Lake, LakeOptions, LogKind};
+use lake::{LocalLock, LogKind};
 use model::{Anomaly, AnomalyState, EventTime, ShiftResult};
 use schemas::Decoder;
 use schemas::lines::Summary;
@@ -21,11 +21,12 @@ use super::load;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::files;
+use crate::lake_place::LakePlace;
 use crate::progress::Progress;
 use crate::reference_rows;
 use crate::worker::{
-    ClockMode, End, FileLetters, LogReader, Observer, PartitionSettings, Pipeline, Settings, Status, Store,
-    Tally, World,
+    ClockMode, End, FileLetters, LogReader, Observer, PartitionSettings, Pipeline, Rivals, Settings, Status,
+    Store, Tally, World,
 };
 
 /// Arguments of `muster replay`.
@@ -37,9 +38,9 @@ pub struct ReplayArguments {
     /// Files of punches, in the order they are to be read.
     #[arg(required = true, value_name = "PUNCHES")]
     pub punches: Vec<PathBuf>,
-    /// The lake's folder, in place of the configured one.
-    #[arg(long, value_name = "DIR")]
-    pub lake: Option<PathBuf>,
+    /// The lake's folder or URL (s3://BUCKET/PREFIX), in place of the configured one.
+    #[arg(long, value_name = "PLACE")]
+    pub lake: Option<String>,
     /// The format of the files; by their endings where not given.
     #[arg(long, value_parser = files::parse_format)]
     pub format: Option<FileFormat>,
@@ -54,23 +55,16 @@ pub struct ReplayArguments {
 /// Runs the command.
 pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
     let config = load::config(arguments.config.as_deref())?;
-    let place = match &arguments.lake {
-        Some(folder) => folder.to_string_lossy().into_owned(),
-        None => config.lake.url.clone(),
-    };
+    let place = LakePlace::of(&config, arguments.lake.as_deref())?;
     for file in &arguments.punches {
         files::expect_file(file)?;
     }
     let (reference, loaded) = load::reference(&config.reference)?;
     let opened = open_all(arguments, &config)?;
     let runtime = crate::runtime()?;
-    let options = LakeOptions {
-        target_file_bytes: config.lake.target_file_bytes,
-        location_days: config.privacy.location_days,
-        ..LakeOptions::default()
-    };
-    let lake = runtime.block_on(Lake::open(&place, options)).map_err(Failure::from_outside)?;
-    let _lock = lake.lock_local().map_err(Failure::from_outside)?;
+    let lake = runtime.block_on(place.open())?;
+    let beside = place.beside(&lake);
+    let _lock = LocalLock::take(&beside).map_err(Failure::from_outside)?;
     let world = ArcSwap::from_pointee(World::new(Arc::clone(&reference)));
     let mut replayed = Replayed::default();
     let mut tally = Tally::default();
@@ -84,15 +78,14 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
         runtime.block_on(lake.own(&log, LogKind::Replay)).map_err(Failure::from_outside)?;
         let tables = reference_rows::tables(&reference, &loaded.names, (crate::wall_clock())());
         runtime.block_on(lake.append_reference(tables, &reference.version)).map_err(Failure::from_outside)?;
-        let folder = lake.dir().map(PathBuf::from).unwrap_or_default();
         let pipeline = Pipeline {
             store: Store::new(lake.clone(), log, runtime.handle().clone(), config.lake.state_days),
             world: &world,
             outlet: Box::new(
-                FileOutlet::open(&folder.join("alerts.ndjson")).map_err(|e| files::outlet_failure(&e))?,
+                FileOutlet::open(&beside.join("alerts.ndjson")).map_err(|e| files::outlet_failure(&e))?,
             ),
             letters: Box::new(FileLetters {
-                file: DeadLetterFile::open(&folder.join("dead_letters.ndjson")).map_err(files::failure)?,
+                file: DeadLetterFile::open(&beside.join("dead_letters.ndjson")).map_err(files::failure)?,
                 log: reader(file, arguments.format),
             }),
             forwarder: None,
@@ -110,8 +103,8 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
     if let Err(error) = runtime.block_on(lake.maintain()) {
         tracing::warn!(%error, "housekeeping of the lake failed");
     }
-    let summary = summary(&tally, &replayed.fired, &place);
-    let letters = Path::new(&place).join("dead_letters.ndjson");
+    let summary = summary(&tally, &replayed.fired, &place.url);
+    let letters = beside.join("dead_letters.ndjson");
     tell(&summary, arguments.json, &letters.display().to_string())?;
     Ok(if summary.rejected == 0 { Exit::Done } else { Exit::Findings })
 }
@@ -158,6 +151,7 @@ fn settings(
         buffered_rows_max: config.limits.buffered_rows_max,
         start: StartAt::Earliest,
         end,
+        rivals: Rivals::GiveWay,
     })
 }
 

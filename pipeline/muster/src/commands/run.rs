@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use clap::Args;
 use jiff::Timestamp;
-use lake::{Lake, LakeOptions};
+use lake::{Lake, LocalLock};
 use model::{Anomaly, AnomalyState, EventTime};
 use reference::Loader;
 use serve::Metrics;
@@ -19,6 +19,7 @@ use super::replay::{summary, tell};
 use crate::config::{ClockKind, Config};
 use crate::edges::Edges;
 use crate::failure::{Exit, Failure};
+use crate::lake_place::LakePlace;
 use crate::live_log::LiveLog;
 use crate::meter::Meter;
 use crate::progress::Progress;
@@ -49,14 +50,12 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
     let runtime = crate::runtime()?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(&runtime, &stop);
-    let options = LakeOptions {
-        target_file_bytes: config.lake.target_file_bytes,
-        location_days: config.privacy.location_days,
-        ..LakeOptions::default()
-    };
-    let lake = runtime.block_on(Lake::open(&config.lake.url, options)).map_err(Failure::from_outside)?;
+    let place = LakePlace::of(&config, None)?;
+    let lake = runtime.block_on(place.open())?;
+    let beside = place.beside(&lake);
     let log = LiveLog::open(&config)?;
-    let _lock = log.is_alone().then(|| lake.lock_local()).transpose().map_err(Failure::from_outside)?;
+    let _lock =
+        log.is_alone().then(|| LocalLock::take(&beside)).transpose().map_err(Failure::from_outside)?;
     let identity = log.prepare(&config)?;
     let world = Arc::new(ArcSwap::from_pointee(World::new(Arc::clone(&reference))));
     let unwritten = Arc::new(Unwritten::default());
@@ -64,6 +63,7 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
         config: &config,
         runtime: runtime.handle().clone(),
         lake: lake.clone(),
+        beside,
         log: &log,
         identity,
         unwritten: Arc::clone(&unwritten),

@@ -4,22 +4,22 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lake::{Lake, LakeOptions};
 use query::{Format, Layout, ReplOptions, Session};
 
 use super::Outcome;
 use super::load;
 use crate::failure::{Exit, Failure};
+use crate::lake_place::LakePlace;
 
 /// Arguments of `muster sql`.
 #[derive(Args)]
 pub struct SqlArguments {
-    /// The configuration, for the place of the lake.
+    /// The configuration, for the place of the lake and how to reach it.
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The lake's folder, in place of the configured one.
-    #[arg(long, value_name = "DIR")]
-    lake: Option<PathBuf>,
+    /// The lake's folder or URL (s3://BUCKET/PREFIX), in place of the configured one.
+    #[arg(long, value_name = "PLACE")]
+    lake: Option<String>,
     /// table, csv, json or parquet.
     #[arg(long, default_value = "table", value_parser = parse_format)]
     format: Format,
@@ -34,19 +34,17 @@ fn parse_format(name: &str) -> Result<Format, String> {
 
 /// Runs the command.
 pub(super) fn run(arguments: &SqlArguments) -> Outcome {
-    let place = match &arguments.lake {
-        Some(folder) => folder.to_string_lossy().into_owned(),
-        None => load::config(arguments.config.as_deref())?.lake.url,
-    };
-    if Path::new(&place).is_file() {
+    let config = load::config(arguments.config.as_deref())?;
+    let place = LakePlace::of(&config, arguments.lake.as_deref())?;
+    if Path::new(&place.url).is_file() {
         return Err(Box::new(Failure::usage(
-            format!("open lake {place}: it is a file, no folder"),
+            format!("open lake {}: it is a file, no folder", place.url),
             NAME_A_LAKE,
         )));
     }
     let runtime = crate::runtime()?;
     runtime.block_on(async {
-        let lake = Lake::open_existing(&place, LakeOptions::default()).await.map_err(not_opened)?;
+        let lake = place.open_existing().await.map_err(not_opened)?;
         let session =
             Session::open(lake, query::Options::default()).await.map_err(|error| failure(&error, ""))?;
         match &arguments.statement {
@@ -63,7 +61,7 @@ pub(super) fn run(arguments: &SqlArguments) -> Outcome {
 }
 
 /// What to do about a place that is no lake.
-const NAME_A_LAKE: &str = "name the lake's folder with --lake, or the configuration with -c";
+const NAME_A_LAKE: &str = "name the lake's folder or URL with --lake, or the configuration with -c";
 
 /// A wrong place is wrong use; a lake that is there and cannot be read is not.
 fn not_opened(error: lake::Error) -> Box<Failure> {
@@ -71,6 +69,7 @@ fn not_opened(error: lake::Error) -> Box<Failure> {
         lake::ErrorKind::NoLake | lake::ErrorKind::NotBuiltYet | lake::ErrorKind::InTheWay => {
             Failure::usage(error.to_string(), NAME_A_LAKE)
         }
+        lake::ErrorKind::Settings => Failure::wrong_use(error.to_string()),
         _ => Failure::from_outside(error),
     })
 }

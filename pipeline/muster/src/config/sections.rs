@@ -178,34 +178,6 @@ impl std::fmt::Debug for SaslConfig {
     }
 }
 
-/// `[lake]`: where rows go, and how often.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
-pub struct LakeConfig {
-    /// A directory.
-    pub url: String,
-    /// At most so long between two commits while there is something to commit.
-    pub commit_every_ms: u64,
-    /// Parquet files are rolled at about this size.
-    pub target_file_bytes: u64,
-    /// Days of punches kept in memory; older ones go through the table `late`.
-    pub state_days: i64,
-    /// Days whose results are judged again when reference data changed.
-    pub restate_days: i64,
-}
-
-impl Default for LakeConfig {
-    fn default() -> Self {
-        Self {
-            url: "lake".into(),
-            commit_every_ms: 2_000,
-            target_file_bytes: 128 << 20,
-            state_days: 45,
-            restate_days: 45,
-        }
-    }
-}
-
 /// `[alerts]`: the topic, how old an alert may be when it is published, and who is told.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]

@@ -31,7 +31,7 @@ use source::{ErrorKind, Polled, RawBatch, Source, StartAt};
 use super::backlog::Backlog;
 use super::partition::{ClockMode, Cut, PartitionWork};
 use super::patience::await_log;
-use super::pipeline::{End, Events, Observer, Outlets, Progress, Settings, Status};
+use super::pipeline::{End, Events, Observer, Outlets, Progress, Rivals, Settings, Status};
 use super::store::{Committed, Owned, Part, Request};
 use super::tally::Tally;
 use super::threads::{FromCommitter, FromWorker, ToCommitter, ToWorker};
@@ -502,6 +502,12 @@ impl<'a> Control<'a> {
         }
         for (partition, known) in committed.known {
             self.send(partition, ToWorker::Known(partition, known));
+        }
+        if !committed.lost.is_empty() && self.settings.rivals == Rivals::GiveWay {
+            return Err(Box::new(Failure::outside(
+                "another replay has begun to write to this lake",
+                "wait until it has ended, then run the same command again: nothing is lost or doubled",
+            )));
         }
         for partition in committed.lost {
             // Another owner has it in the lake: what was judged here does not count.

@@ -39,7 +39,7 @@ pub use backlog::Buffered;
 pub use letters::{FileLetters, Letters, LogReader, TopicLetters};
 pub use misplaced::Forwarder;
 pub use partition::{ClockMode, PartitionSettings};
-pub use pipeline::{End, Events, Observer, Pipeline, Progress, Settings, Status};
+pub use pipeline::{End, Events, Observer, Pipeline, Progress, Rivals, Settings, Status};
 pub use rows::Rows;
 pub use snapshots::{Snapshot, Unwritten};
 pub use store::Store;

@@ -43,6 +43,17 @@ pub struct Settings {
     pub start: StartAt,
     /// When the run ends.
     pub end: End,
+    /// What to do when another owner has claimed a partition in the lake that the log still gives to this run.
+    pub rivals: Rivals,
+}
+
+/// What to do about other owners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rivals {
+    /// Claim it again: the log says whose it is, and the other one will hear of it.
+    Overtake,
+    /// Stop: no log says whose a replayed file is.
+    GiveWay,
 }
 
 /// When a run ends.

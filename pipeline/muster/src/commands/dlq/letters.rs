@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lake::{Lake, LakeOptions};
 use model::{EventTime, NextOffset};
 use schemas::lines::header;
 use serde::Deserialize;
@@ -23,6 +22,7 @@ use crate::commands::load;
 use crate::config::{Config, SourceKind};
 use crate::failure::Failure;
 use crate::files;
+use crate::lake_place::LakePlace;
 use crate::live_log::LiveLog;
 
 /// How long one poll waits.
@@ -37,8 +37,10 @@ pub(super) struct Letters {
     pub(super) config: Config,
     /// Where they are.
     pub(super) home: Home,
-    /// The lake's folder, if it is there.
-    pub(super) lake: Option<PathBuf>,
+    /// The lake.
+    pub(super) place: LakePlace,
+    /// The folder beside it, or the lake's own; none if there is no lake.
+    beside: Option<PathBuf>,
 }
 
 /// Where letters are.
@@ -61,10 +63,11 @@ impl Letters {
     /// Opens the log or the file.
     pub(super) fn open(home: &Where) -> Result<Self, Box<Failure>> {
         let config = load::config(home.config.as_deref())?;
-        let place = home.lake.as_ref().map(|folder| folder.to_string_lossy().into_owned());
-        let lake = lake_dir(place.as_deref().unwrap_or(&config.lake.url))?;
-        let file = lake.as_ref().map(|lake| lake.join("dead_letters.ndjson")).filter(|file| file.is_file());
-        let home = match (file, place) {
+        let place = LakePlace::of(&config, home.lake.as_deref())?;
+        let beside = beside(&place)?;
+        let file =
+            beside.as_ref().map(|folder| folder.join("dead_letters.ndjson")).filter(|file| file.is_file());
+        let home = match (file, &home.lake) {
             // Only replays make this file, and a lake is theirs or a live log's, never both's.
             (Some(file), _) => Home::File(file),
             (None, None) => Home::Log(open_log(&config)?),
@@ -76,7 +79,7 @@ impl Letters {
                 )));
             }
         };
-        Ok(Self { config, home, lake })
+        Ok(Self { config, home, place, beside })
     }
 
     /// What the letters lie in, for a person.
@@ -89,13 +92,13 @@ impl Letters {
 
     /// What was replayed.
     pub(super) fn marks(&self) -> Option<Marks> {
-        self.lake.as_deref().map(Marks::of)
+        self.beside.as_deref().map(Marks::of)
     }
 
     /// Where the bytes of letters are that could not carry them.
     pub(super) fn kept(&self) -> KeptRecords {
-        let lake = self.lake.clone().unwrap_or_else(|| PathBuf::from(&self.config.lake.url));
-        KeptRecords::new(&files::kept_records_dir(&lake), source::RECORD_BYTES_MAX)
+        let beside = self.beside.clone().unwrap_or_else(|| PathBuf::from(&self.place.url));
+        KeptRecords::new(&files::kept_records_dir(&beside), source::RECORD_BYTES_MAX)
     }
 
     /// Gives every letter to `take`, repeats of one origin included, in the order in which they stand.
@@ -278,11 +281,14 @@ fn origins(letter: &Letter) -> Vec<Place> {
     text.filter_map(|text| place::parse(text).ok()).collect()
 }
 
-/// The lake's folder; none if there is no lake.
-fn lake_dir(place: &str) -> Result<Option<PathBuf>, Box<Failure>> {
+/// The folder beside the lake; none if there is no lake. A remote lake itself is not asked: its letters are not there.
+fn beside(place: &LakePlace) -> Result<Option<PathBuf>, Box<Failure>> {
+    if let Some(beside) = place.remote_beside() {
+        return Ok(Some(beside));
+    }
     let runtime = crate::runtime()?;
-    match runtime.block_on(Lake::open_existing(place, LakeOptions::default())) {
-        Ok(lake) => Ok(lake.dir().map(PathBuf::from)),
+    match runtime.block_on(place.open_existing()) {
+        Ok(lake) => Ok(Some(place.beside(&lake))),
         Err(error) if error.kind() == lake::ErrorKind::NoLake => Ok(None),
         Err(error) => Err(Box::new(Failure::from_outside(error))),
     }

@@ -317,12 +317,8 @@ fn tell(counts: &Counts, arguments: &ReplayArguments, letters: &Letters) -> Resu
         }
         (Home::Log(_), _) => crate::say("a running processor takes them as they come"),
         (Home::File(_), _) => {
-            let lake =
-                letters.lake.as_deref().unwrap_or_else(|| std::path::Path::new(&letters.config.lake.url));
-            crate::say(&format!(
-                "next: muster replay --lake {} {name}, with your configuration",
-                lake.display()
-            ))
+            let lake = &letters.place.url;
+            crate::say(&format!("next: muster replay --lake {lake} {name}, with your configuration"))
         }
     }
 }
