@@ -6,12 +6,15 @@
 //! Invariants: index and reference are of one snapshot and there is one `Due` per punch, both asserted at the batch's
 //! border; candidates are sorted by `site_id`, kept by `ranks`.
 
-use model::{Batch, Due, DueBatch, Place, Reason, Reference, SiteIndex as SiteAt, Verdict, Verdicts};
+use model::{
+    Batch, Due, DueBatch, EvidenceRule, Place, Punch, Reason, Reference, SiteIndex as SiteAt, Verdict,
+    Verdicts,
+};
 
 use crate::evidence::{Evidence, Heard, World};
 use crate::fence_index::FenceIndex;
-use crate::fusion::fuse;
-use crate::nearby::{GROUP, Nearby};
+use crate::fusion::{Fused, fuse, fuse_fix};
+use crate::nearby::{GROUP, Nearby, Told};
 use crate::nearest::distance_m;
 use crate::plain_sites::PlainSites;
 use crate::radio_index::RadioIndex;
@@ -50,11 +53,12 @@ impl SiteIndex {
         for (rank, site) in order.into_iter().enumerate() {
             ranks[site as usize] = rank as u32;
         }
+        let plain = PlainSites::build(reference);
         Self {
             version: reference.version.clone(),
-            fences: FenceIndex::build(reference),
+            fences: FenceIndex::build(reference, &plain),
             radios: RadioIndex::build(reference),
-            plain: PlainSites::build(reference),
+            plain,
             ranks,
         }
     }
@@ -82,30 +86,46 @@ impl SiteIndex {
             scratch.nearby.read(world, punches, due, rows);
             for (place, (punch, row)) in punches.iter().zip(rows).enumerate() {
                 let nearby = scratch.nearby.of(place);
-                scratch.evidence.read(world, (batch, &scratch.heard), punch, row, nearby);
-                let verdict = self.verdict(world, due, row, punch.occurred_at, scratch, out);
+                let rule = reference.policy(row.policy).evidence;
+                let fused = match nearby {
+                    Some((fix, near)) if is_alone(punch, row, rule) => {
+                        let policy = reference.policy(row.policy);
+                        let says =
+                            |told: &Told| (told.site, told.place(world, fix, policy, punch.occurred_at));
+                        let fused = fuse_fix(near.iter().map(says), row.scheduled, &mut scratch.sites);
+                        Fused { reasons: fused.reasons.union(fix.reasons), ..fused }
+                    }
+                    _ => {
+                        scratch.evidence.read(world, (batch, &scratch.heard), punch, row, nearby);
+                        let fused = fuse(&scratch.evidence, rule, row.scheduled, &mut scratch.sites);
+                        Fused { reasons: fused.reasons.union(scratch.evidence.reasons), ..fused }
+                    }
+                };
+                let distance_m =
+                    nearby.and_then(|nearby| distance_m(world, nearby, due, row, punch.occurred_at));
+                let verdict = self.verdict(fused, distance_m, due, row, &mut scratch.sites, out);
                 out.rows.push(verdict);
             }
         }
     }
 
+    /// `sites` are those that remain.
+    #[inline]
     fn verdict(
         &self,
-        world: World<'_>,
+        fused: Fused,
+        distance_m: Option<f64>,
         batch: &DueBatch,
         due: &Due,
-        at: model::EventTime,
-        scratch: &mut Scratch,
+        sites: &mut [SiteAt],
         out: &mut Verdicts,
     ) -> Verdict {
-        let rule = world.reference.policy(due.policy).evidence;
-        let fused = fuse(&scratch.evidence, rule, due.scheduled, &mut scratch.sites);
-        let mut reasons = fused.reasons.union(scratch.evidence.reasons);
+        let mut reasons = fused.reasons;
         if due.person.is_none() {
             reasons.insert(Reason::UnknownEmployee);
         }
         let from = out.candidates.len() as u32;
-        let site = match scratch.sites.as_mut_slice() {
+        let site = match sites {
             [] => None,
             [site] => Some(*site),
             several => {
@@ -118,13 +138,15 @@ impl SiteIndex {
             reasons.insert(Reason::NotPermittedSite);
         }
         debug_assert!(site.is_none() || matches!(fused.place, Place::Inside | Place::Uncertain));
-        Verdict {
-            place: fused.place,
-            site,
-            candidates: from..out.candidates.len() as u32,
-            evidence: fused.evidence,
-            distance_m: distance_m(world, &scratch.evidence, batch, due, at),
-            reasons,
-        }
+        let candidates = from..out.candidates.len() as u32;
+        Verdict { place: fused.place, site, candidates, evidence: fused.evidence, distance_m, reasons }
     }
+}
+
+/// Whether a punch brings nothing but its fix, and nothing else is asked for: most of those made where no radio is listed.
+#[inline]
+fn is_alone(punch: &Punch, due: &Due, rule: EvidenceRule) -> bool {
+    let is_silent = punch.wifi.is_empty() && punch.beacons.is_empty() && punch.wifi_ignored == 0;
+    let claims_nothing = punch.device_id.is_empty() && punch.site_claim.is_empty();
+    is_silent && claims_nothing && due.field.is_none() && rule == EvidenceRule::Any
 }
