@@ -40,6 +40,8 @@ const EARTH_M: f64 = 6.3e6;
 const WINDOW_SLACK: f64 = 1e-4;
 /// In wider windows circles are not looked at.
 const WINDOW_MAX_M: f64 = 12_000.0;
+/// Lanes of a line.
+const LANES: usize = size_of::<Lanes>() / size_of::<i16>();
 /// Cells of a window that are on their way together.
 const TOGETHER: usize = 64;
 
@@ -95,6 +97,14 @@ pub(crate) struct Cell {
 impl CellGrid {
     pub(crate) fn new(levels: Vec<(u32, CellTable)>) -> Self {
         Self { levels: levels.into_iter().map(|(level, cells)| Level { level, cells }).collect() }
+    }
+
+    /// Asks for what tells where the cell of a point is.
+    #[inline]
+    pub(crate) fn fetch_pilot(&self, at: Position) {
+        if let Some(finest) = self.levels.first() {
+            finest.cells.fetch_pilot(at.key(finest.level));
+        }
     }
 
     /// Asks for the lines of the cells of a point; tells which the finest is.
@@ -159,12 +169,16 @@ impl Scan {
     #[inline]
     fn line(&self, line: &Line, more: &[Entry], visit: &mut impl FnMut(SiteIndex, Seen)) {
         let [x, y, circle] = line.lanes();
-        let mut squares = [0.0; size_of::<Lanes>() / 2];
-        let mut near = 0_u32;
-        for (at, square) in squares.iter_mut().enumerate() {
-            *square = self.square(x[at], y[at]);
-            near |= u32::from(self.reaches(circle[at].cast_unsigned(), *square)) << at;
+        // Loops over eight lanes and nothing else: a compiler makes a few wide instructions of each.
+        let mut squares = [0.0; LANES];
+        for (square, (x, y)) in squares.iter_mut().zip(x.iter().zip(y)) {
+            *square = self.square(*x, *y);
         }
+        let mut reaching = [0; LANES];
+        for (bit, (circle, square)) in reaching.iter_mut().zip(circle.iter().zip(&squares)) {
+            *bit = i32::from(self.reaches(circle.cast_unsigned(), *square));
+        }
+        let mut near = (0..LANES).fold(0_u32, |near, at| near | (reaching[at] as u32) << at);
         // What lies behind the entries is none, nor is the last one where it tells of more.
         near &= if more.is_empty() { (1 << INLINE) - 1 } else { (1 << (INLINE - 1)) - 1 };
         while near != 0 {

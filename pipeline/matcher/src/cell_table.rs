@@ -172,6 +172,12 @@ impl CellTable {
         }
     }
 
+    /// Asks for the pilot of a cell.
+    #[inline]
+    pub(crate) fn fetch_pilot(&self, key: u32) {
+        prefetch(&self.pilots, bucket(mixed(key), self.pilots.len()));
+    }
+
     /// Where a cell is if it is anywhere.
     #[inline]
     pub(crate) fn home(&self, key: u32) -> Home {

@@ -136,6 +136,12 @@ impl FenceIndex {
         }
     }
 
+    /// Asks for what tells where the cell of `here` is. Like the others a hint: answers are the same without.
+    #[inline]
+    pub(crate) fn fetch_pilot(&self, here: &Here) {
+        self.grid.fetch_pilot(here.position);
+    }
+
     /// Asks for the lines of the cells that `here` lies in, and tells which the finest is.
     #[inline]
     pub(crate) fn fetch_line(&self, here: &Here) -> Cell {

@@ -120,6 +120,9 @@ impl Nearby {
             }
             self.rows.push(measured);
         }
+        for measured in self.rows.iter_mut().flatten() {
+            measured.cell = fences.fetch_line(&measured.here);
+        }
         for measured in self.rows.iter().flatten() {
             fences.fetch_more(&measured.here, measured.cell);
         }
@@ -177,7 +180,7 @@ fn sort(near: &mut Vec<Told>, from: usize) {
     near.truncate(kept);
 }
 
-/// The punch's fix if it is usable; the lines of its cells are asked for.
+/// The punch's fix if it is usable; what tells where its cell is is asked for.
 #[inline]
 fn measured(world: World<'_>, punch: &Punch, due: &Due) -> Option<Measured> {
     let fix = punch.fix.as_ref().filter(|_| !due.location_declined)?;
@@ -185,20 +188,21 @@ fn measured(world: World<'_>, punch: &Punch, due: &Due) -> Option<Measured> {
     let (reasons, accuracy) = usable(fix, policy);
     let accuracy = accuracy?;
     let here = Here::new(to_wgs84(fix.point, fix.datum));
-    let cell = world.fences.fetch_line(&here);
+    world.fences.fetch_pilot(&here);
     let (rule, tolerance_m) = (policy.fence_rule, policy.tolerance_m);
     let span = Span {
         inside_m: inside_m(rule, tolerance_m, accuracy),
         within_m: reach_m(rule, tolerance_m, accuracy),
     };
     let is_lost = due.scheduled.is_none() && due.permitted == Permitted::All;
-    Some(Measured { here, accuracy, span, reasons, cell, is_lost, places: 0..0 })
+    Some(Measured { here, accuracy, span, reasons, cell: Cell::default(), is_lost, places: 0..0 })
 }
 
 /// Asks for the rows to which distances will be told (`nearest`).
 #[inline]
 fn fetch_due(world: World<'_>, batch: &DueBatch, due: &Due) {
     if let Some(site) = due.scheduled {
+        world.plain.fetch(site);
         world.fences.fetch_row(site);
     } else if let Permitted::Sites(range) = &due.permitted {
         let sites = &batch.sites[range.start as usize..range.end as usize];

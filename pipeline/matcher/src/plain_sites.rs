@@ -6,6 +6,8 @@
 
 use model::{Reference, Site, SiteIndex};
 
+use crate::memory::prefetch;
+
 /// Which sites of one snapshot are plain.
 #[derive(Debug)]
 pub(crate) struct PlainSites(Vec<u64>);
@@ -18,6 +20,12 @@ impl PlainSites {
             sites.iter().enumerate().fold(0, |word, (bit, site)| word | u64::from(is_plain(site)) << bit)
         });
         Self(words.collect())
+    }
+
+    /// Asks for the site's bit.
+    #[inline]
+    pub(crate) fn fetch(&self, site: SiteIndex) {
+        prefetch(&self.0, (site.0 / 64) as usize);
     }
 
     #[inline]
