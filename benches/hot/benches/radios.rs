@@ -20,7 +20,7 @@ use std::time::Instant;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use hdrhistogram::Histogram;
-use hot::{Counting, is_tiny};
+use hot::{Counting, MAKERS, address, is_tiny, maker};
 use matcher::{Listed, RadioIndex};
 use model::{AccessPoint, Bssid, BssidBlock, Fence, LonLat, Reference, Site, SiteIndex};
 
@@ -30,7 +30,6 @@ static ALLOCATOR: Counting = Counting;
 /// Addresses a site lists, and of how many sites one lists a block.
 const PER_SITE: u64 = 20;
 const BLOCK_ONE_IN: u64 = 5;
-const MAKERS: u64 = 2_000;
 /// Addresses of a batch: 1,000 scans of four.
 const BATCH: usize = 4_000;
 
@@ -53,17 +52,6 @@ impl Numbers {
 
 fn bssid(bits: u64) -> Bssid {
     Bssid::from_bits(bits).expect("24 bits of maker and 24 of device are 48")
-}
-
-/// A maker's first three octets: even first octets, so none names a group.
-fn maker(number: u64) -> u64 {
-    ((number & 0x3f) + 2) << 17 | (number >> 6) << 8 | (number * 37 % 256)
-}
-
-/// The address with that number: runs of four, then another maker.
-fn address(number: u64) -> Bssid {
-    let run = number / 4;
-    bssid(maker(run % MAKERS) << 24 | (run / MAKERS).wrapping_mul(0x9_e375) << 2 & 0xff_fffc | (number % 4))
 }
 
 /// The block of the site with that number.

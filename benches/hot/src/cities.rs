@@ -8,19 +8,22 @@
 //! others within about 100 m. Radii 50 to 200 m; polygons have 4 to 12 corners. Sites come in random order.
 //! Punches: 70 % at a store, 30 % anywhere in its city; 8 % with an accuracy of 80 to 400 m, else 4 to 40 m. Of the
 //! people, 90 % are scheduled at their store, 9 % are not but have one to three permitted sites, 1 % are strangers.
-//! Absent on purpose: radios, datums, sites with dates (other benchmarks have them).
+//! Absent on purpose: beacons, datums, sites with dates (other benchmarks have them).
 
 use std::f64::consts::{PI, TAU};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use model::{
-    Batch, Datum, Due, DueBatch, EventTime, Fence, Fix, Kind, LonLat, NextOffset, Offset, Origin, Partition,
-    Permitted, PersonIndex, Platform, Policy, PolicyIndex, Punch, Reference, Ring, Site, SiteIndex,
+    AccessPoint, Batch, Bssid, BssidBlock, Datum, Due, DueBatch, EventTime, Fence, Fix, Kind, LonLat,
+    NextOffset, Offset, Origin, Partition, Permitted, PersonIndex, Platform, Policy, PolicyIndex, Punch,
+    Reference, Ring, Site, SiteIndex,
 };
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
+
+use crate::addresses::{MAKERS, address, maker};
 
 /// Metres per degree of latitude, about.
 const DEGREE_M: f64 = 111_195.0;
@@ -111,6 +114,51 @@ impl Cities {
             batch.punches.push(punch(place, point, accuracy_m, texts));
             due.rows.push(self.due(store, &mut due.sites));
         }
+    }
+
+    /// Lets every site list `each` access points, the same ones whenever that many are asked for.
+    pub fn list_access_points(&mut self, each: u64) {
+        let reference = Arc::make_mut(&mut self.reference);
+        for (site, number) in reference.sites.iter_mut().zip(0_u64..) {
+            let addresses = (0..each).map(|at| address(number * each + at));
+            site.bssids = addresses.filter_map(|first| BssidBlock::new(first, 48)).collect();
+        }
+    }
+
+    /// Lets every punch of a batch by [`Self::fill`] hear four access points: at its person's store three of those that it
+    /// lists and one that nobody does, elsewhere four that nobody does.
+    pub fn hear(&mut self, batch: &mut Batch, due: &DueBatch) {
+        for (punch, row) in batch.punches.iter_mut().zip(&due.rows) {
+            let store = row.scheduled.or(match &row.permitted {
+                Permitted::Sites(range) => Some(due.sites[range.start as usize]),
+                Permitted::All => None,
+            });
+            let store = store.filter(|store| self.is_at(*store, punch));
+            let from = batch.access_points.len() as u32;
+            for place in 0..4 {
+                let listed = store.map_or(&[][..], |store| &self.reference.site(store).bssids[..]);
+                let bssid = match listed.get(self.random.random_range(0..listed.len().max(1))) {
+                    Some(block) if place > 0 => Some(block.first()),
+                    _ => {
+                        let device = self.random.random_range(0..1 << 24);
+                        Bssid::from_bits(maker(self.random.random_range(0..MAKERS)) << 24 | device)
+                    }
+                };
+                let heard = |bssid| AccessPoint { bssid, rssi_dbm: None, connected: false, age_ms: 0 };
+                batch.access_points.extend(bssid.map(heard));
+            }
+            punch.wifi = from..batch.access_points.len() as u32;
+        }
+    }
+
+    /// Whether the punch is about where the site is.
+    fn is_at(&self, site: SiteIndex, punch: &Punch) -> bool {
+        let Fence::Circle { centre, radius_m } = &self.reference.site(site).fence else { return true };
+        punch.fix.is_some_and(|fix| {
+            let north = (fix.point.lat() - centre.lat()) * DEGREE_M;
+            let east = (fix.point.lon() - centre.lon()) * DEGREE_M * centre.lat().to_radians().cos();
+            north.hypot(east) <= *radius_m
+        })
     }
 
     fn punch_point(&mut self, store: usize) -> LonLat {

@@ -1,6 +1,6 @@
-//! An allocator that counts the bytes the program asked for and has not given back.
+//! An allocator that counts the bytes the program asked for and has not given back, and how often it asked.
 //!
-//! Owns: one counter. What the system's allocator adds around each block is not in it.
+//! Owns: two counters. What the system's allocator adds around each block is not in it.
 
 #![allow(
     unsafe_code,
@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes asked for and not given back.
 static LIVE: AtomicUsize = AtomicUsize::new(0);
+/// How often bytes were asked for.
+static CALLS: AtomicUsize = AtomicUsize::new(0);
 
 /// The system's allocator, counted: for a benchmark's `#[global_allocator]`.
 #[derive(Clone, Copy, Debug)]
@@ -22,18 +24,25 @@ impl Counting {
     pub fn live() -> usize {
         LIVE.load(Ordering::Relaxed)
     }
+
+    /// How often bytes were asked for.
+    pub fn calls() -> usize {
+        CALLS.load(Ordering::Relaxed)
+    }
 }
 
-// SAFETY: every call is handed on to `System` unchanged, which keeps the contract; counting is one atomic addition, which
+// SAFETY: every call is handed on to `System` unchanged, which keeps the contract; counting is atomic additions, which
 // neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
         LIVE.fetch_add(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promises about `layout` are handed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
         LIVE.fetch_add(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promises about `layout` are handed on.
         unsafe { System.alloc_zeroed(layout) }
@@ -46,6 +55,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
         LIVE.fetch_add(size, Ordering::Relaxed);
         LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: `pointer` came from `System`, with this layout; the caller's promise about `size` is handed on.

@@ -8,6 +8,7 @@
 //! Why so: the stages are called as `muster::worker` calls them, without its queues, commits and outlets: what is
 //! measured here is the price of a decision. What a whole run costs is `benches/whole`.
 
+mod addresses;
 mod chain;
 mod cities;
 mod counting;
@@ -18,6 +19,7 @@ mod level;
 mod locator;
 mod phone_records;
 
+pub use addresses::{MAKERS, address, maker};
 pub use chain::{BATCH_RECORDS, Chain, Scale};
 pub use cities::Cities;
 pub use counting::Counting;

@@ -1,257 +1,257 @@
 //! Finds the fences near a point: a hash of lon/lat cells, each with the circles that may matter to points in it.
 //!
-//! In: a box and, where it is small, a circle around each fence.  Out: `SiteIndex`es, some of them more than once, some of
-//! them a little too far.  Owns: cells and entries.
-//! Absent on purpose: outlines and exact distances (`fence_index` asks them of the few that come out), neighbouring cells
-//! on the common path, floating point in the scan, allocation while searching.
-//! Invariants: a fence stands in every cell that comes within [`REACH_M`] of it, so that one look-up per level answers any
-//! search up to there (`every_fence_in_reach_comes_out`); positions are 2³² steps round the earth and wrap where longitudes
-//! do, so that the antimeridian is a border of cells like any other.
+//! In: a point, how far to look.  Out: sites, and what their cell is already sure of; some of them more than once, some of
+//! them a little too far.  Owns: the cells of each level.
+//! Absent on purpose: outlines and exact distances (`fence_index` asks them of the few that nobody is sure of),
+//! neighbouring cells on the common path, floating point in the scan, allocation while searching.
+//! Invariants: a fence stands in every cell that comes within `REACH_M` of it, so that one look-up per level answers any
+//! search up to there (`every_fence_in_reach_comes_out`); what a cell is sure of is so (`a_cell_is_sure_of_the_truth`).
 //!
 //! ```text
-//! position   x = (lon + 180) · 2³²/360   y = (lat + 90) · 2³²/360          whole numbers, 9.3 mm at the equator
-//! level      0: 2¹⁶ columns of 611 m at the equator, 1: 2.4 km, … 5: 626 km; a fence stands at one level, by its size
-//! cell key   row y >> shift in the upper, column x >> shift in the lower 16 bits
+//! point ─▶ position ─▶ cell key ─▶ one line, six fences (`cells`, `cell_table`)
 //!
-//! slots      [ key 4 | first 4 ]  eight to a cache line, open addressing, two thirds taken
-//!                       │
-//! entries    [ site 4 | x 2 | y 2 | last 1 bit, radius 15 bits | – 2 ] …  those of a cell side by side, by site
+//! entry    [ site 4 | x 2 | y 2 | exact 1 bit, radius 15 bits ]        in steps of 7.5 cm (level 0) from the cell's corner
+//!
+//!          ◀─ inside, sure ─▶ ◀ unsure ▶ ◀─ between, sure ─▶ ◀ unsure ▶ ◀─ out of reach, not told ─▶
+//!                              1.5 m wide                     1.5 m wide
 //! ```
 //!
-//! An entry's circle is told in steps of 7.5 cm (level 0) from the cell's corner; its radius is rounded up by whatever the
-//! frame, the steps and the changing width of a degree may be wrong by, so the scan passes too much rather than too little.
+//! An exact entry is a circle, and 16 bits tell it well enough to be sure of what the fence rule will say, but near its
+//! two borders; other entries hold the fence, and what passes has to be measured.
 //! Why so: a tree waits for one line of memory after the other, and a grid searched around the point for several; an entry
-//! that reaches into all cells where it may matter costs 12 bytes for each of them and one line to read. Accuracy explains
+//! that reaches into all cells where it may matter costs ten bytes for each of them and one line to read. Accuracy explains
 //! at most 100 m under the usual rules, so that one inflation does for all; wider searches walk over the cells of a window.
 
 use model::{LonLat, SiteIndex};
 
-use crate::distance::{POLAR_LAT, Spot, reach_deg};
+use crate::cell_table::{CellTable, Entry, Home, INLINE, Lanes, Line};
+use crate::cells::{Cells, Position};
+use crate::distance::{POLAR_LAT, reach_deg};
 use crate::outline::LonLatBox;
-use crate::prefetch::prefetch;
+use crate::reach::{EVERYWHERE, EXACT, REACH_M};
 
-/// Searches up to here, in metres, look at one cell of each level: the 100 m that an accuracy explains, and some tolerance.
-pub(crate) const REACH_M: f64 = 128.0;
-
-/// Steps of a position per degree.
-const STEPS: f64 = 4_294_967_296.0 / 360.0;
-/// Steps across a cell of level 0 and from one level to the next, as powers of two.
-const FINEST: u32 = 16;
-const COARSER: u32 = 2;
-/// The last level, whose cells are 5.6° wide: 64 columns, 33 rows.
-const LEVELS: u32 = 6;
-/// Above this many cells a fence moves up a level.
-const CELLS_MAX: u64 = 16;
-/// A cell is this many entry steps high.
-const CELL_BITS: u32 = 13;
-const CELL_STEPS: f64 = (1 << CELL_BITS) as f64;
-const SCALE_BITS: u32 = 15;
-/// Circles are told at these levels; above, an entry stands for all of its cell.
-const CIRCLE_LEVELS: u32 = 4;
-/// What a degree of latitude is taken for, in metres, and how wrong that may be.
-const LAT_DEGREE_M: f64 = 111_134.0;
-const LAT_DEGREE_SLACK: f64 = 1.006;
-/// Searches are widened by this much more where they leave the cell, up to `WINDOW_MAX_M`.
-const WINDOW_SLACK: f64 = 1.03;
+/// By so many steps a distance to an exact circle may be told wrong: 3 for rounding positions and radius, 2 for degrees that
+/// change their width by the way, and some to spare.
+const STEPS_OFF: f32 = 10.0;
+/// The least radius of the earth's curvature in metres, rounded down: over a way of w metres degrees of longitude change
+/// their width by less than w / this · tan φ.
+const EARTH_M: f64 = 6.3e6;
+/// What else may be wrong about a distance across a window, relatively.
+const WINDOW_SLACK: f64 = 1e-4;
+/// In wider windows circles are not looked at.
 const WINDOW_MAX_M: f64 = 12_000.0;
-/// A radius that passes from any point in the cell.
-const EVERYWHERE: u16 = 32_767;
-/// Set in the radius of a cell's last entry.
-const LAST: u16 = 0x8000;
-/// Entries in 64 bytes.
-const ENTRIES_A_LINE: usize = 64 / size_of::<Entry>();
-/// Slots for each cell in use.
-const SLOTS_A_CELL: f64 = 1.5;
+/// Lanes of a line.
+const LANES: usize = size_of::<Lanes>() / size_of::<i16>();
+/// Cells of a window that are on their way together.
+const TOGETHER: usize = 64;
 
 /// The fences of one snapshot, by cell.
 #[derive(Debug)]
 pub(crate) struct CellGrid {
-    /// The levels in use.
+    /// The levels in use, the finest first.
     levels: Vec<Level>,
 }
 
-/// What is put into a grid: a fence, or a part of it, with all points within its tolerance and [`REACH_M`].
+/// What a fence rule asks of signed distances.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reach {
-    pub(crate) site: SiteIndex,
-    /// A box around all of it.
-    pub(crate) around: LonLatBox,
-    /// The radius in metres of a circle around the middle of the box that holds the fence and its tolerance.
-    pub(crate) radius_m: f64,
+pub(crate) struct Span {
+    /// Up to here, in metres, a fence is inside.
+    pub(crate) inside_m: f64,
+    /// Beyond, in metres, it is outside and not asked for.
+    pub(crate) within_m: f64,
+}
+
+/// What a cell says of a fence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Its signed distance is less than [`Span::inside_m`], whatever it is.
+    Inside,
+    /// It is more, and less than [`Span::within_m`].
+    Between,
+    /// It has to be measured, and may turn out to be too far.
+    Unsure,
 }
 
 #[derive(Debug)]
 struct Level {
-    shift: u32,
-    /// Entry steps in a metre, rounded up by as much as a degree of latitude may be shorter than it is taken for.
-    steps_per_m: f64,
-    slots: Vec<Slot>,
-    entries: Vec<Entry>,
+    level: u32,
+    cells: CellTable,
 }
 
+/// A search in the cell of a point, in steps.
+struct Scan {
+    x: f32,
+    y: f32,
+    lon_scale: f32,
+    inside: f32,
+    within: f32,
+}
+
+/// The cell of a point at the finest level.
 #[derive(Clone, Copy, Debug, Default)]
-#[repr(align(8))]
-struct Slot {
+pub(crate) struct Cell {
+    home: Home,
     key: u32,
-    /// The place behind the cell's first entry; 0: the slot is free.
-    behind_first: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    site: SiteIndex,
-    x: i16,
-    y: i16,
-    radius: u16,
-}
-
-/// A point as the cells see it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Position {
-    x: u32,
-    y: u32,
-    /// How long a degree of longitude is there, in parts of 2¹⁵ of a degree of latitude.
-    lon_scale: i32,
-}
-
-/// Collects what goes into a grid.
-#[derive(Debug, Default)]
-pub(crate) struct CellGridBuilder {
-    rows: [Vec<(u32, Entry)>; LEVELS as usize],
-}
-
-impl CellGridBuilder {
-    /// Puts it into all cells that it reaches into.
-    pub(crate) fn put(&mut self, reach: &Reach) {
-        let level = level_of(&reach.around);
-        put(reach, level, &mut self.rows[level as usize]);
-    }
-
-    pub(crate) fn build(self) -> CellGrid {
-        let rows = (0..LEVELS).zip(self.rows).filter(|(_, rows)| !rows.is_empty());
-        CellGrid { levels: rows.map(|(level, rows)| Level::build(shift_of(level), rows)).collect() }
-    }
 }
 
 impl CellGrid {
-    /// Calls `visit` for every site whose reach was put in with at least `radius_m` of it ending at the point; possibly
-    /// twice, possibly for others nearby.
+    pub(crate) fn new(levels: Vec<(u32, CellTable)>) -> Self {
+        Self { levels: levels.into_iter().map(|(level, cells)| Level { level, cells }).collect() }
+    }
+
+    /// Asks for what tells where the cell of a point is.
     #[inline]
-    pub(crate) fn within(
+    pub(crate) fn fetch_pilot(&self, at: Position) {
+        if let Some(finest) = self.levels.first() {
+            finest.cells.fetch_pilot(at.key(finest.level));
+        }
+    }
+
+    /// Asks for the lines of the cells of a point; tells which the finest is.
+    #[inline]
+    pub(crate) fn fetch_line(&self, at: Position) -> Cell {
+        let [finest, others @ ..] = self.levels.as_slice() else { return Cell::default() };
+        let cell = finest.cell(at);
+        finest.cells.fetch_line(cell.home);
+        for level in others {
+            level.cells.fetch_line(level.cell(at).home);
+        }
+        cell
+    }
+
+    /// Asks for what is behind those lines.
+    #[inline]
+    pub(crate) fn fetch_more(&self, at: Position, cell: Cell) {
+        let [finest, others @ ..] = self.levels.as_slice() else { return };
+        finest.cells.fetch_more(cell.home, cell.key);
+        for level in others {
+            let cell = level.cell(at);
+            level.cells.fetch_more(cell.home, cell.key);
+        }
+    }
+
+    /// Calls `visit` for every site whose reach was put in with at least `span.within_m` ≤ [`REACH_M`] of it ending at the
+    /// point; possibly twice, possibly for others nearby. `cell` is what [`Self::fetch_line`] told.
+    #[inline]
+    pub(crate) fn near(&self, at: Position, cell: Cell, span: Span, visit: &mut impl FnMut(SiteIndex, Seen)) {
+        debug_assert!(span.within_m <= REACH_M);
+        let [finest, others @ ..] = self.levels.as_slice() else { return };
+        finest.scan(at, cell, span, visit);
+        for level in others {
+            level.scan(at, level.cell(at), span, visit);
+        }
+    }
+
+    /// The same at any distance, from all around: `visit` is told two numbers of metres between which the signed distance
+    /// to the site's fence is.
+    pub(crate) fn window(
         &self,
         point: LonLat,
         at: Position,
         radius_m: f64,
-        mut visit: impl FnMut(SiteIndex),
+        visit: &mut impl FnMut(SiteIndex, f64, f64),
     ) {
         for level in &self.levels {
-            if radius_m <= REACH_M {
-                level.scan(at, radius_m, &mut visit);
-            } else {
-                level.window(point, at, radius_m, &mut visit);
-            }
-        }
-    }
-
-    /// Asks for the slot of the cell of a point.
-    #[inline]
-    pub(crate) fn fetch_slot(&self, at: Position) {
-        for level in &self.levels {
-            prefetch(&level.slots, level.home(at.key(level.shift)));
-        }
-    }
-
-    /// Asks for the first and the last entries of the cell of a point.
-    #[inline]
-    pub(crate) fn fetch_entries(&self, at: Position) {
-        for level in &self.levels {
-            let slot = level.slot(at.key(level.shift));
-            if slot.behind_first > 0 {
-                let first = slot.behind_first as usize - 1;
-                prefetch(&level.entries, first);
-                prefetch(&level.entries, first + ENTRIES_A_LINE);
-            }
+            level.window(point, at, radius_m, visit);
         }
     }
 }
 
+impl Scan {
+    #[inline]
+    fn new(at: Position, level: u32, span: Span) -> Self {
+        let (x, y) = at.in_cell(level);
+        let steps_per_m = at.steps_per_m(level);
+        let (inside, within) = (span.inside_m as f32 * steps_per_m, span.within_m as f32 * steps_per_m);
+        Self { x, y, lon_scale: at.lon_scale, inside, within }
+    }
+
+    #[inline]
+    fn line(&self, line: &Line, more: &[Entry], visit: &mut impl FnMut(SiteIndex, Seen)) {
+        let [x, y, circle] = line.lanes();
+        // Loops over eight lanes and nothing else: a compiler makes a few wide instructions of each.
+        let mut squares = [0.0; LANES];
+        for (square, (x, y)) in squares.iter_mut().zip(x.iter().zip(y)) {
+            *square = self.square(*x, *y);
+        }
+        let mut reaching = [0; LANES];
+        for (bit, (circle, square)) in reaching.iter_mut().zip(circle.iter().zip(&squares)) {
+            *bit = i32::from(self.reaches(circle.cast_unsigned(), *square));
+        }
+        let mut near = (0..LANES).fold(0_u32, |near, at| near | (reaching[at] as u32) << at);
+        // What lies behind the entries is none, nor is the last one where it tells of more.
+        near &= if more.is_empty() { (1 << INLINE) - 1 } else { (1 << (INLINE - 1)) - 1 };
+        while near != 0 {
+            let at = near.trailing_zeros() as usize % INLINE;
+            near &= near - 1;
+            visit(line.site(at), self.seen(circle[at].cast_unsigned(), squares[at]));
+        }
+        for entry in more {
+            let square = self.square(entry.x, entry.y);
+            if self.reaches(entry.circle, square) {
+                visit(entry.site, self.seen(entry.circle, square));
+            }
+        }
+    }
+
+    /// The square of the steps from the point.
+    #[inline]
+    fn square(&self, x: i16, y: i16) -> f32 {
+        let (east, north) = ((f32::from(x) - self.x) * self.lon_scale, f32::from(y) - self.y);
+        east * east + north * north
+    }
+
+    #[inline]
+    fn reaches(&self, circle: u16, square: f32) -> bool {
+        let limit = radius(circle) + self.within + STEPS_OFF;
+        square <= limit * limit
+    }
+
+    #[inline]
+    fn seen(&self, circle: u16, square: f32) -> Seen {
+        if circle & EXACT == 0 {
+            return Seen::Unsure;
+        }
+        let (inside, within) = (radius(circle) + self.inside, radius(circle) + self.within);
+        let is_within = |steps: f32| steps >= 0.0 && square <= steps * steps;
+        if is_within(inside - STEPS_OFF) {
+            Seen::Inside
+        } else if !is_within(inside + STEPS_OFF) && is_within(within - STEPS_OFF) {
+            Seen::Between
+        } else {
+            Seen::Unsure
+        }
+    }
+}
+
+#[inline]
+fn radius(circle: u16) -> f32 {
+    f32::from((circle & !EXACT).cast_signed())
+}
+
 impl Level {
-    fn build(shift: u32, mut rows: Vec<(u32, Entry)>) -> Self {
-        rows.sort_unstable_by_key(|(key, entry)| (*key, entry.site));
-        let cells = rows.chunk_by(|a, b| a.0 == b.0).count();
-        let room = (cells as f64 * SLOTS_A_CELL).ceil() as usize + 1;
-        let steps_per_m = LAT_DEGREE_SLACK / step_m(shift);
-        let slots = vec![Slot::default(); room];
-        let mut level = Self { shift, steps_per_m, slots, entries: Vec::new() };
-        level.entries.reserve_exact(rows.len());
-        for cell in rows.chunk_by(|a, b| a.0 == b.0) {
-            let key = cell[0].0;
-            let mut at = level.home(key);
-            while level.slots[at].behind_first > 0 {
-                at = level.behind(at);
-            }
-            level.slots[at] = Slot { key, behind_first: level.entries.len() as u32 + 1 };
-            level.entries.extend(cell.iter().map(|(_, entry)| *entry));
-            let last = level.entries.len() - 1;
-            level.entries[last].radius |= LAST;
-        }
-        level
-    }
-
-    /// Where the search for a cell begins.
     #[inline]
-    fn home(&self, key: u32) -> usize {
-        let mixed = u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        ((mixed * self.slots.len() as u64) >> 32) as usize
+    fn cell(&self, at: Position) -> Cell {
+        let key = at.key(self.level);
+        Cell { home: self.cells.home(key), key }
     }
 
     #[inline]
-    fn behind(&self, at: usize) -> usize {
-        if at + 1 < self.slots.len() { at + 1 } else { 0 }
-    }
-
-    /// The cell's slot, or a free one.
-    #[inline]
-    fn slot(&self, key: u32) -> Slot {
-        let mut at = self.home(key);
-        loop {
-            let slot = self.slots[at];
-            if slot.key == key || slot.behind_first == 0 {
-                return slot;
-            }
-            at = self.behind(at);
-        }
-    }
-
-    /// The entries of a cell, the last of them marked, and those of others behind it.
-    #[inline]
-    fn from(&self, slot: Slot) -> &[Entry] {
-        let from = if slot.behind_first == 0 { self.entries.len() } else { slot.behind_first as usize - 1 };
-        &self.entries[from..]
-    }
-
-    /// Visits what comes within `radius_m` ≤ [`REACH_M`] of a point in its own cell.
-    #[inline]
-    fn scan(&self, at: Position, radius_m: f64, visit: &mut impl FnMut(SiteIndex)) {
-        let slot = self.slot(at.key(self.shift));
-        let inside = |position: u32| (position << (32 - self.shift) >> (32 - CELL_BITS)) as i32;
-        let (x, y) = ((inside(at.x) * at.lon_scale) >> SCALE_BITS, inside(at.y));
-        let reach = (radius_m * self.steps_per_m) as i32 + 2;
-        for entry in self.from(slot) {
-            let (dx, dy) = (i32::from(entry.x) - x, i32::from(entry.y) - y);
-            let limit = i32::from(entry.radius & !LAST) + reach;
-            if dx * dx + dy * dy <= limit * limit {
-                visit(entry.site);
-            }
-            if entry.radius & LAST != 0 {
-                break;
-            }
+    fn scan(&self, at: Position, cell: Cell, span: Span, visit: &mut impl FnMut(SiteIndex, Seen)) {
+        if let Some(line) = self.cells.line(cell.home, cell.key) {
+            Scan::new(at, self.level, span).line(line, self.cells.more(line), visit);
         }
     }
 
     /// Visits what comes within `radius_m` of a point, cell by cell.
-    fn window(&self, point: LonLat, at: Position, radius_m: f64, visit: &mut impl FnMut(SiteIndex)) {
-        let (half_lat, half_lon) = reach_deg(point.lat(), radius_m - REACH_M);
+    fn window(
+        &self,
+        point: LonLat,
+        at: Position,
+        radius_m: f64,
+        visit: &mut impl FnMut(SiteIndex, f64, f64),
+    ) {
+        let (half_lat, half_lon) = reach_deg(point.lat(), (radius_m - REACH_M).max(0.0));
         let (lon, lat) = (point.lon(), point.lat());
         let around = LonLatBox {
             west: lon - half_lon + 360.0,
@@ -259,189 +259,52 @@ impl Level {
             east: lon + half_lon + 360.0,
             north: lat + half_lat,
         };
-        let cells = Cells::of(&around, self.shift);
-        if cells.count() > self.slots.len() as u64 {
-            return self.entries.iter().for_each(|entry| visit(entry.site));
+        let cells = Cells::of(&around, self.level);
+        if cells.count() > self.cells.len() as u64 {
+            let all = self.cells.entries();
+            return all.for_each(|entry| visit(entry.site, f64::NEG_INFINITY, f64::INFINITY));
         }
-        let limit = radius_m * WINDOW_SLACK * self.steps_per_m + 2.0;
-        let per_step = CELL_STEPS / (1_u64 << self.shift) as f64;
-        let lon_scale = f64::from(at.lon_scale) / f64::from(1 << SCALE_BITS);
-        for row in cells.rows.0..=cells.rows.1 {
-            for column in cells.columns.0..=cells.columns.1 {
-                // From the cell's corner to the point, by the shorter way round.
-                let x = at.x.wrapping_sub((column << self.shift) as u32).cast_signed();
-                let x = f64::from(x) * per_step * lon_scale;
-                let y = (f64::from(at.y) - (row << self.shift) as f64) * per_step;
-                for entry in self.from(self.slot(key(row as u32, column as u32, self.shift))) {
-                    let (dx, dy) = (f64::from(entry.x) - x, f64::from(entry.y) - y);
-                    let radius = entry.radius & !LAST;
-                    let limit = f64::from(radius) + limit;
-                    let all = radius == EVERYWHERE || radius_m > WINDOW_MAX_M;
-                    if all || dx * dx + dy * dy <= limit * limit {
-                        visit(entry.site);
-                    }
-                    if entry.radius & LAST != 0 {
-                        break;
+        let lat_max = (lat.abs() + half_lat).min(POLAR_LAT).to_radians();
+        let slack = 1.0 + WINDOW_SLACK + radius_m / EARTH_M * lat_max.tan();
+        let (lon_scale, off) = (f64::from(at.lon_scale), f64::from(STEPS_OFF));
+        let per_step = f64::from(at.steps_per_m(self.level)).recip();
+        let mut each = cells.each();
+        let mut asked = [(0, 0, 0, Home::default()); TOGETHER];
+        loop {
+            let mut count = 0;
+            for (asked, (row, column)) in asked.iter_mut().zip(&mut each) {
+                let key = self.key(row, column);
+                *asked = (row, column, key, self.cells.home(key));
+                self.cells.fetch_line(asked.3);
+                count += 1;
+            }
+            asked[..count].iter().for_each(|(.., key, home)| self.cells.fetch_more(*home, *key));
+            for (row, column, key, home) in &asked[..count] {
+                let Some(line) = self.cells.line(*home, *key) else { continue };
+                let (x, y) = at.from_cell(*row, *column, self.level);
+                for entry in self.cells.entries_of(line) {
+                    let (east, north) = ((f64::from(entry.x) - x) * lon_scale, f64::from(entry.y) - y);
+                    let away = (east * east + north * north).sqrt();
+                    let radius = f64::from(radius(entry.circle));
+                    let is_told = entry.circle != EVERYWHERE && radius_m <= WINDOW_MAX_M;
+                    let low_m = (away / slack - radius - off) * per_step;
+                    let high_m = (away * slack - radius + off) * per_step;
+                    match is_told {
+                        true if low_m > radius_m => {}
+                        true if entry.circle & EXACT != 0 => visit(entry.site, low_m, high_m),
+                        true => visit(entry.site, low_m, f64::INFINITY),
+                        false => visit(entry.site, f64::NEG_INFINITY, f64::INFINITY),
                     }
                 }
             }
+            if count < TOGETHER {
+                return;
+            }
         }
     }
-}
 
-impl Position {
-    #[inline]
-    pub(crate) fn new(point: LonLat, spot: &Spot) -> Self {
-        let lon_scale = (lon_scale(spot) * f64::from(1 << SCALE_BITS)) as i32;
-        Self { x: x_of(point.lon()) as u32, y: y_of(point.lat()) as u32, lon_scale }
-    }
-
-    #[inline]
-    fn key(self, shift: u32) -> u32 {
-        key(self.y >> shift, self.x >> shift, shift)
-    }
-}
-
-/// The key of a cell. Columns wrap.
-#[inline]
-fn key(row: u32, column: u32, shift: u32) -> u32 {
-    row << 16 | column & (u32::MAX >> shift)
-}
-
-/// Longitudes from −180 on; those beyond 180 go on.
-#[inline]
-fn x_of(lon: f64) -> u64 {
-    whole((lon + 180.0) * STEPS)
-}
-
-/// Latitudes; what is beyond a pole is at the pole.
-#[inline]
-fn y_of(lat: f64) -> u64 {
-    whole((lat.clamp(-90.0, 90.0) + 90.0) * STEPS)
-}
-
-/// A number from 0 until 2⁵¹, rounded to a whole one: what lies before another stays before it or meets it.
-#[inline]
-fn whole(number: f64) -> u64 {
-    const WHOLE: f64 = (1_u64 << 52) as f64;
-    (number + WHOLE).to_bits() & ((1 << 52) - 1)
-}
-
-/// How long a degree of longitude is, in degrees of latitude.
-#[inline]
-fn lon_scale(spot: &Spot) -> f64 {
-    const DEGREES: f64 = std::f64::consts::PI / 180.0 / LAT_DEGREE_M;
-    spot.axis_m * DEGREES
-}
-
-/// The cells that a box touches; columns are not wrapped, and none comes twice.
-struct Cells {
-    rows: (u64, u64),
-    columns: (u64, u64),
-}
-
-impl Cells {
-    /// `around` begins at −180 or further east.
-    fn of(around: &LonLatBox, shift: u32) -> Self {
-        let rows = (y_of(around.south) >> shift, y_of(around.north) >> shift);
-        let (west, east) = (x_of(around.west) >> shift, x_of(around.east) >> shift);
-        let all = 1 << (32 - shift);
-        Self { rows, columns: (west, east.min(west + all - 1)) }
-    }
-
-    fn count(&self) -> u64 {
-        (self.rows.1 - self.rows.0 + 1) * (self.columns.1 - self.columns.0 + 1)
-    }
-}
-
-/// The finest level at which a box takes few cells, and its middle lies about a cell or less from each.
-fn level_of(around: &LonLatBox) -> u32 {
-    let height = around.north - around.south;
-    let width = (around.east - around.west) * lat_nearest_the_equator(around).to_radians().cos();
-    let fits = |level: &u32| {
-        let shift = shift_of(*level);
-        height.max(width) <= 2.2 * degrees(shift) && Cells::of(around, shift).count() <= CELLS_MAX
-    };
-    (0..LEVELS).find(fits).unwrap_or(LEVELS - 1)
-}
-
-fn lat_nearest_the_equator(around: &LonLatBox) -> f64 {
-    if around.south * around.north <= 0.0 { 0.0 } else { around.south.abs().min(around.north.abs()) }
-}
-
-fn shift_of(level: u32) -> u32 {
-    FINEST + COARSER * level
-}
-
-/// Degrees across a cell.
-fn degrees(shift: u32) -> f64 {
-    (1_u64 << shift) as f64 / STEPS
-}
-
-/// Metres in an entry step.
-fn step_m(shift: u32) -> f64 {
-    degrees(shift) / CELL_STEPS * LAT_DEGREE_M
-}
-
-/// Puts a fence's entry into all cells that it reaches into.
-fn put(reach: &Reach, level: u32, rows: &mut Vec<(u32, Entry)>) {
-    let shift = shift_of(level);
-    let cells = Cells::of(&reach.around, shift);
-    let circle = (level < CIRCLE_LEVELS).then(|| Circle::of(reach, shift)).flatten();
-    for row in cells.rows.0..=cells.rows.1 {
-        for column in cells.columns.0..=cells.columns.1 {
-            let entry = match circle {
-                None => Entry { site: reach.site, x: 0, y: 0, radius: EVERYWHERE },
-                Some(circle) => match circle.seen_from(row, column) {
-                    Some(entry) => Entry { site: reach.site, ..entry },
-                    None => continue,
-                },
-            };
-            rows.push((key(row as u32, column as u32, shift), entry));
-        }
-    }
-}
-
-/// A circle around a fence as the cells of one level see it.
-#[derive(Clone, Copy)]
-struct Circle {
-    shift: u32,
-    /// The centre, in positions.
-    x: f64,
-    y: f64,
-    lon_scale: f64,
-    /// In entry steps.
-    radius: f64,
-}
-
-impl Circle {
-    fn of(reach: &Reach, shift: u32) -> Option<Self> {
-        let LonLatBox { west, south, east, north } = reach.around;
-        let lat_max = south.abs().max(north.abs());
-        if lat_max > POLAR_LAT {
-            return None;
-        }
-        let (lon, lat) = (f64::midpoint(west, east), f64::midpoint(south, north));
-        let spot = Spot::new(LonLat::new(0.0, lat)?);
-        // A point of the cell and the centre are at most 2.2 cells apart, so the width of a degree at either differs by
-        // the half of that from the one between them, for up to 3.2 cells across; twice the sine is for the curve of it.
-        let frame = CELL_STEPS * 4.0 * degrees(shift).to_radians() * lat_max.to_radians().tan().max(0.1);
-        let radius = reach.radius_m * LAT_DEGREE_SLACK / step_m(shift) + frame + 3.0;
-        let lon_scale = lon_scale(&spot);
-        Some(Self { shift, x: (lon + 180.0) * STEPS, y: (lat + 90.0) * STEPS, lon_scale, radius })
-    }
-
-    /// Its entry in a cell, if it reaches there.
-    fn seen_from(&self, row: u64, column: u64) -> Option<Entry> {
-        let steps = |centre: f64, corner: u64| {
-            (centre - (corner << self.shift) as f64) * CELL_STEPS / (1_u64 << self.shift) as f64
-        };
-        let (x, y) = (steps(self.x, column) * self.lon_scale, steps(self.y, row));
-        let away = (x - x.clamp(0.0, CELL_STEPS * self.lon_scale), y - y.clamp(0.0, CELL_STEPS));
-        let reach = self.radius + REACH_M * LAT_DEGREE_SLACK / step_m(self.shift) + 3.0;
-        let reaches = away.0 * away.0 + away.1 * away.1 <= reach * reach;
-        let radius = self.radius.ceil() as u16;
-        reaches.then_some(Entry { site: SiteIndex(0), x: x.round() as i16, y: y.round() as i16, radius })
+    fn key(&self, row: u64, column: u64) -> u32 {
+        crate::cells::key(row as u32, column as u32, self.level)
     }
 }
 

@@ -25,10 +25,9 @@ use model::{
 };
 
 use crate::distance::{Spot, metres};
-use crate::fence_index::Here;
 use crate::fence_rule::judge;
 use crate::fences::Fences;
-use crate::nearby::{Measured, usable};
+use crate::nearby::{Measured, Told, usable};
 use crate::outline::micrometres;
 use crate::plain_sites::PlainSites;
 use crate::radio_index::{Listed, Sites};
@@ -38,21 +37,8 @@ use crate::radios::Radios;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Near {
     pub(crate) site: SiteIndex,
-    /// Signed metres from the fix to its fence.
-    pub(crate) distance_m: f64,
     /// What its fence says; `Outside` too.
     pub(crate) place: Place,
-}
-
-/// A fix that may be judged.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct UsableFix {
-    /// Where, in WGS-84.
-    pub(crate) here: Here,
-    /// All sites with signed distances up to this many metres are in [`Evidence::near`].
-    pub(crate) searched_m: f64,
-    /// What the place of a field permission says.
-    pub(crate) field: Option<Place>,
 }
 
 /// Who lists what the punches of a batch heard: one row for each of its access points and beacons, looked up together.
@@ -81,8 +67,8 @@ pub(crate) struct Evidence {
     beacon: Vec<SiteIndex>,
     /// Sites near the fix.
     pub(crate) near: Vec<Near>,
-    /// The fix, if usable.
-    pub(crate) fix: Option<UsableFix>,
+    /// What the place of a field permission says of a usable fix.
+    pub(crate) field: Option<Place>,
     /// What is odd about any of it.
     pub(crate) reasons: Reasons,
     votes: Votes,
@@ -116,7 +102,7 @@ impl World<'_> {
 
     /// The site's own tolerance in metres.
     #[inline]
-    fn tolerance_m(&self, site: SiteIndex) -> Option<f64> {
+    pub(crate) fn tolerance_m(&self, site: SiteIndex) -> Option<f64> {
         if self.plain.contains(site) { None } else { self.reference.site(site).tolerance_m }
     }
 }
@@ -146,11 +132,11 @@ impl Evidence {
         (batch, heard): (&Batch, &Heard),
         punch: &Punch,
         due: &Due,
-        nearby: Option<(&Measured, &[(SiteIndex, f64)])>,
+        nearby: Option<(&Measured, &[Told])>,
     ) {
         self.present = EvidenceSet::EMPTY;
         self.near.clear();
-        self.fix = None;
+        self.field = None;
         self.reasons = Reasons::EMPTY;
         let policy = world.reference.policy(due.policy);
         let range = |range: &Range<u32>| range.start as usize..range.end as usize;
@@ -298,22 +284,19 @@ impl Evidence {
         &mut self,
         world: World<'_>,
         fix: &Measured,
-        near: &[(SiteIndex, f64)],
+        near: &[Told],
         due: &Due,
         policy: &Policy,
         at: EventTime,
     ) {
-        let place = |distance_m, tolerance_m| judge(policy.fence_rule, distance_m, tolerance_m, fix.accuracy);
-        let field = due.field.map(|(centre, radius_m)| {
-            let distance_m = metres(&fix.here.spot, &Spot::new(centre)) - radius_m;
-            place(micrometres(distance_m), policy.tolerance_m)
+        self.field = due.field.map(|(centre, radius_m)| {
+            let distance_m = micrometres(metres(&fix.here.spot, &Spot::new(centre)) - radius_m);
+            judge(policy.fence_rule, distance_m, policy.tolerance_m, fix.accuracy)
         });
-        self.fix = Some(UsableFix { here: fix.here, searched_m: fix.searched_m, field });
         self.present = self.present.with(EvidenceSet::GPS);
-        for (site, distance_m) in near.iter().copied() {
-            if world.in_force(site, at) {
-                let tolerance_m = world.tolerance_m(site).unwrap_or(policy.tolerance_m);
-                self.near.push(Near { site, distance_m, place: place(distance_m, tolerance_m) });
+        for told in near {
+            if let Some(place) = told.place(world, fix, policy, at) {
+                self.near.push(Near { site: told.site, place });
             }
         }
     }

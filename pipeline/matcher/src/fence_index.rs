@@ -8,8 +8,8 @@
 //! answers (`tests/oracle.rs`).
 //!
 //! ```text
-//! a punch's point ──▶ cells: slot ─▶ entries          one line of memory each, asked for ahead of time
-//!                                      │ site
+//! a punch's point ──▶ cell: one line of memory, and more of them for one cell in four        (`cell_table`)
+//!                                      │ sites that the cell is not sure of; the one that a distance is told to
 //!                                      ▼
 //! rows    [ lon 8 | metres from the axis 8 | metres from the equator 8 | radius 8 ]      two to a line
 //!           a circle; or, with −1 − n for a radius, the n-th of `polygons`, or a ring whose corners begin at the n-th:
@@ -19,15 +19,20 @@
 //! plain   one bit a site: in force at all times, without a tolerance of its own
 //! ```
 //!
-//! Why so: what a search by GPS costs is the lines of memory it waits for. A circle's row is all that its exact distance
-//! needs, and the bits (125 kB for a million sites, they stay in the cache) save a look at the site itself.
+//! Why so: what a search by GPS costs is the lines of memory it reads. Of most fences near a point their cell tells enough
+//! (`cell_grid`), so that a punch reads the row of the one site that its distance is told to, and seldom another. A
+//! circle's row is all that its exact distance needs, and the bits (125 kB for a million sites, they stay in the cache)
+//! save a look at the site itself.
 
 use model::{Fence, LonLat, Reference, SiteIndex};
 
-use crate::cell_grid::{CellGrid, CellGridBuilder, Position, REACH_M, Reach};
+use crate::cell_grid::{Cell, CellGrid, Seen, Span};
+use crate::cells::Position;
 use crate::distance::{LAT_DEGREE_MIN_M, Spot, metres};
+use crate::memory::{in_large_pages, prefetch};
 use crate::outline::{Outline, Polygons, micrometres};
-use crate::prefetch::prefetch;
+use crate::plain_sites::PlainSites;
+use crate::reach::{CellGridBuilder, REACH_M, Reach};
 use crate::ring;
 
 /// Corners in 64 bytes.
@@ -69,17 +74,23 @@ impl Here {
 }
 
 impl FenceIndex {
-    pub(crate) fn build(reference: &Reference) -> Self {
+    pub(crate) fn build(reference: &Reference, plain: &PlainSites) -> Self {
         let count = reference.sites.len();
         let mut grid = CellGridBuilder::default();
-        let (mut rows, mut polygons) = (Vec::with_capacity(count), Vec::new());
+        let (mut rows, mut polygons) = (in_large_pages(count), Vec::new());
         let mut corners = Vec::new();
         for (at, site) in reference.sites.iter().enumerate() {
             let around_m = site.tolerance_m.unwrap_or(0.0).max(0.0) + REACH_M;
             let outline = Outline::new(&site.fence);
+            let exact = match outline {
+                Outline::Circle(centre, radius_m) if plain.contains(SiteIndex(at as u32)) => {
+                    Some((centre, radius_m))
+                }
+                _ => None,
+            };
             for around in outline.boxes(around_m) {
                 let radius_m = outline.radius_m(&around) - REACH_M;
-                grid.put(&Reach { site: SiteIndex(at as u32), around, radius_m });
+                grid.put(&Reach { site: SiteIndex(at as u32), around, radius_m, exact });
             }
             rows.push(match (outline, ring_of(&site.fence)) {
                 (Outline::Circle(centre, radius_m), _) => Row { centre: Spot::new(centre), radius_m },
@@ -125,23 +136,40 @@ impl FenceIndex {
         }
     }
 
-    /// Calls `visit` for every site whose fence, widened by the site's own tolerance, comes within `radius_m` of `here`;
-    /// possibly twice, possibly for others nearby.
+    /// Asks for what tells where the cell of `here` is. Like the others a hint: answers are the same without.
     #[inline]
-    pub(crate) fn within(&self, here: &Here, radius_m: f64, visit: impl FnMut(SiteIndex)) {
-        self.grid.within(here.point, here.position, radius_m, visit);
+    pub(crate) fn fetch_pilot(&self, here: &Here) {
+        self.grid.fetch_pilot(here.position);
     }
 
-    /// Asks for the slots of the cell that `here` lies in. Like the other two a hint: answers are the same without.
+    /// Asks for the lines of the cells that `here` lies in, and tells which the finest is.
     #[inline]
-    pub(crate) fn fetch_slot(&self, here: &Here) {
-        self.grid.fetch_slot(here.position);
+    pub(crate) fn fetch_line(&self, here: &Here) -> Cell {
+        self.grid.fetch_line(here.position)
     }
 
-    /// Asks for the entries of that cell.
+    /// Asks for what those lines have no room for.
     #[inline]
-    pub(crate) fn fetch_entries(&self, here: &Here) {
-        self.grid.fetch_entries(here.position);
+    pub(crate) fn fetch_more(&self, here: &Here, cell: Cell) {
+        self.grid.fetch_more(here.position, cell);
+    }
+
+    /// Calls `visit` for every site whose fence, widened by the site's own tolerance, comes within `span.within_m` of
+    /// `here`; possibly twice, possibly for others nearby. `cell` is what [`Self::fetch_line`] told. A cell is sure only
+    /// of plain sites.
+    #[inline]
+    pub(crate) fn near(&self, here: &Here, cell: Cell, span: Span, visit: &mut impl FnMut(SiteIndex, Seen)) {
+        if span.within_m <= REACH_M {
+            self.grid.near(here.position, cell, span, visit);
+        } else {
+            self.window(here, span.within_m, &mut |site, _, _| visit(site, Seen::Unsure));
+        }
+    }
+
+    /// The same for any distance; `visit` hears between which two numbers of metres the signed distance is, if that is
+    /// known.
+    pub(crate) fn window(&self, here: &Here, radius_m: f64, visit: &mut impl FnMut(SiteIndex, f64, f64)) {
+        self.grid.window(here.point, here.position, radius_m, visit);
     }
 
     /// Asks for the row of a site.

@@ -52,6 +52,16 @@ pub(crate) fn judge(rule: FenceRule, d_m: f64, t_m: f64, accuracy: Accuracy) -> 
     if excludes { Place::Outside } else { Place::Uncertain }
 }
 
+/// Metres up to which a fence with a tolerance of `t_m` is inside.
+pub(crate) fn inside_m(rule: FenceRule, t_m: f64, accuracy: Accuracy) -> f64 {
+    match rule {
+        FenceRule::Lenient => 0.0,
+        FenceRule::Centre => t_m,
+        FenceRule::Strict => -accuracy.radius_m,
+        FenceRule::Probability => -QUANTILE_95 * accuracy.sigma_m(),
+    }
+}
+
 /// Metres beyond which no fence with a tolerance of at most `t_m` is inside or uncertain.
 pub(crate) fn reach_m(rule: FenceRule, t_m: f64, accuracy: Accuracy) -> f64 {
     match rule {
@@ -111,12 +121,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_beyond_reach_is_other_than_outside() {
+    fn a_place_is_told_by_the_two_borders() {
         for rule in FenceRule::ALL {
             for (t, a) in [(0.0, 1.0), (0.0, 500.0), (250.0, 30.0), (10.0, 100.0)] {
                 for platform in [Platform::Android, Platform::Ios] {
                     let accuracy = Accuracy { radius_m: a, platform };
-                    let reach = reach_m(*rule, t, accuracy);
+                    let (inside, reach) = (inside_m(*rule, t, accuracy), reach_m(*rule, t, accuracy));
+                    assert_eq!(judge(*rule, inside - 1e-6, t, accuracy), Place::Inside, "{rule:?} {t} {a}");
+                    if inside < reach {
+                        let between = judge(*rule, inside + 1e-6, t, accuracy);
+                        assert_eq!(between, Place::Uncertain, "{rule:?} {t} {a}");
+                    }
                     assert_eq!(judge(*rule, reach + 1e-6, t, accuracy), Place::Outside, "{rule:?} {t} {a}");
                     assert_ne!(judge(*rule, reach - 1e-6, t, accuracy), Place::Outside, "{rule:?} {t} {a}");
                 }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use model::{Reference, SiteIndex};
 
+use crate::cell_grid::{Cell, Seen, Span};
 use crate::fence_index::{FenceIndex, Here};
+use crate::plain_sites::PlainSites;
 
 /// The fences of one snapshot.
 #[derive(Debug)]
@@ -31,8 +33,8 @@ struct Changed {
 }
 
 impl Fences {
-    pub(crate) fn build(reference: &Reference) -> Self {
-        Self { base: Arc::new(FenceIndex::build(reference)), changed: None }
+    pub(crate) fn build(reference: &Reference, plain: &PlainSites) -> Self {
+        Self { base: Arc::new(FenceIndex::build(reference, plain)), changed: None }
     }
 
     /// The fences of `next`, which differ from these in those of `sites` alone.
@@ -44,11 +46,8 @@ impl Fences {
             let mut bits = vec![0; next.sites.len().div_ceil(64)];
             sites.iter().for_each(|site| bits[site.0 as usize / 64] |= 1 << (site.0 % 64));
             let rows = sites.iter().map(|site| Arc::clone(&next.sites[site.0 as usize])).collect();
-            Changed {
-                bits,
-                index: FenceIndex::build(&Reference { sites: rows, ..Reference::default() }),
-                sites,
-            }
+            let few = Reference { sites: rows, ..Reference::default() };
+            Changed { bits, index: FenceIndex::build(&few, &PlainSites::build(&few)), sites }
         });
         Self { base: Arc::clone(&self.base), changed }
     }
@@ -72,28 +71,49 @@ impl Fences {
         index.metres_at_least(site, here)
     }
 
-    /// See [`FenceIndex::within`].
+    /// See [`FenceIndex::near`].
     #[inline]
-    pub(crate) fn within(&self, here: &Here, radius_m: f64, mut visit: impl FnMut(SiteIndex)) {
-        let Some(changed) = &self.changed else { return self.base.within(here, radius_m, visit) };
-        self.base.within(here, radius_m, |site| {
+    pub(crate) fn near(&self, here: &Here, cell: Cell, span: Span, visit: &mut impl FnMut(SiteIndex, Seen)) {
+        let Some(changed) = &self.changed else { return self.base.near(here, cell, span, visit) };
+        self.base.near(here, cell, span, &mut |site, seen| {
             if !changed.holds(site) {
-                visit(site);
+                visit(site, seen);
             }
         });
-        changed.index.within(here, radius_m, |site| visit(changed.sites[site.0 as usize]));
+        let cell = changed.index.fetch_line(here);
+        let visit = &mut |site: SiteIndex, seen| visit(changed.sites[site.0 as usize], seen);
+        changed.index.near(here, cell, span, visit);
     }
 
-    /// See [`FenceIndex::fetch_slot`]. What changed is little and stays in the caches: nothing of it is asked for ahead.
-    #[inline]
-    pub(crate) fn fetch_slot(&self, here: &Here) {
-        self.base.fetch_slot(here);
+    /// See [`FenceIndex::window`].
+    pub(crate) fn window(&self, here: &Here, radius_m: f64, visit: &mut impl FnMut(SiteIndex, f64, f64)) {
+        let Some(changed) = &self.changed else { return self.base.window(here, radius_m, visit) };
+        self.base.window(here, radius_m, &mut |site, low_m, high_m| {
+            if !changed.holds(site) {
+                visit(site, low_m, high_m);
+            }
+        });
+        let visit =
+            &mut |site: SiteIndex, low_m, high_m| visit(changed.sites[site.0 as usize], low_m, high_m);
+        changed.index.window(here, radius_m, visit);
     }
 
-    /// See [`FenceIndex::fetch_entries`].
+    /// See [`FenceIndex::fetch_pilot`]. What changed is little and stays in the caches: nothing of it is asked for ahead.
     #[inline]
-    pub(crate) fn fetch_entries(&self, here: &Here) {
-        self.base.fetch_entries(here);
+    pub(crate) fn fetch_pilot(&self, here: &Here) {
+        self.base.fetch_pilot(here);
+    }
+
+    /// See [`FenceIndex::fetch_line`].
+    #[inline]
+    pub(crate) fn fetch_line(&self, here: &Here) -> Cell {
+        self.base.fetch_line(here)
+    }
+
+    /// See [`FenceIndex::fetch_more`].
+    #[inline]
+    pub(crate) fn fetch_more(&self, here: &Here, cell: Cell) {
+        self.base.fetch_more(here, cell);
     }
 
     /// See [`FenceIndex::fetch_row`].

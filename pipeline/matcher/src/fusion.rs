@@ -58,6 +58,44 @@ pub(crate) fn fuse(
     Fused { place, evidence: fusion.used, reasons }
 }
 
+/// The same for a punch that brings a usable fix and nothing else, where that is enough: `near` tells the sites near the fix
+/// with what their fences say (`None`: not in force).
+#[inline]
+pub(crate) fn fuse_fix(
+    near: impl Iterator<Item = (SiteIndex, Option<Place>)>,
+    scheduled: Option<SiteIndex>,
+    sites: &mut Vec<SiteIndex>,
+) -> Fused {
+    let mut place = Place::Outside;
+    sites.clear();
+    for (site, says) in near {
+        match says {
+            Some(Place::Inside) if place != Place::Inside => {
+                place = Place::Inside;
+                sites.clear();
+                sites.push(site);
+            }
+            Some(Place::Inside) => sites.push(site),
+            Some(Place::Uncertain) if place != Place::Inside => {
+                place = Place::Uncertain;
+                sites.push(site);
+            }
+            _ => {}
+        }
+    }
+    let mut reasons = Reasons::EMPTY;
+    if sites.len() > 1 {
+        match scheduled.filter(|scheduled| sites.contains(scheduled)) {
+            Some(scheduled) => {
+                sites.clear();
+                sites.push(scheduled);
+            }
+            None => reasons.insert(Reason::AmbiguousSite),
+        }
+    }
+    Fused { place, evidence: EvidenceSet::GPS, reasons }
+}
+
 struct Fusion<'a> {
     evidence: &'a Evidence,
     scheduled: Option<SiteIndex>,
@@ -126,14 +164,13 @@ impl Fusion<'_> {
 
     /// Fills `sites` with those whose fence holds the fix, else with those in reach.
     fn place_of_fix(&mut self) -> Place {
-        let field = self.evidence.fix.and_then(|fix| fix.field);
         for place in [Place::Inside, Place::Uncertain] {
             for near in &self.evidence.near {
                 if near.place == place {
                     self.sites.push(near.site);
                 }
             }
-            if !self.sites.is_empty() || field == Some(place) {
+            if !self.sites.is_empty() || self.evidence.field == Some(place) {
                 return place;
             }
         }

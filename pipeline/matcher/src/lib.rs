@@ -8,9 +8,10 @@
 //! Invariants: the index answers as a loop over all sites would (`tests/oracle.rs`); a verdict depends on its own punch
 //! alone, not on its neighbours in the batch (`tests/metamorphic.rs`); a warm call allocates nothing
 //! (`tests/allocation.rs`).
-//! Why so: what a punch costs is the lines of memory it waits for, so a batch is taken in groups whose cells, entries and
-//! fence rows are asked for before any of them is needed (`nearby`). Fences are found by cells (`cell_grid`), measured by
-//! chords through the earth (`distance`); small rings lie flat (`ring`), large outlines under boxes (`runs`). Radio
+//! Why so: what a punch costs is the lines of memory it waits for, so a batch is taken in groups whose cells and fence rows
+//! are asked for before any of them is needed (`nearby`). Fences are found by cells of one line each (`cell_table` has the
+//! drawing), which are sure of most answers by themselves (`cell_grid`); the others are measured by chords through the
+//! earth (`distance`), outlines in a local frame (`edge_distance`); small rings lie flat (`ring`), large outlines under boxes (`runs`). Radio
 //! addresses are looked up a batch at a time in lines of one cache line each (`radio_table` has the drawing): what a punch
 //! with four access points costs is four waits for memory, and those overlap.
 //!
@@ -21,20 +22,24 @@
 //! `fence_rule` says what one fence makes of a fix, `fusion` decides place, site and candidates from all kinds.
 
 mod cell_grid;
+mod cell_table;
+mod cells;
 mod distance;
+mod edge_distance;
 mod evidence;
 mod fence_index;
 mod fence_rule;
 mod fences;
 mod fusion;
+mod memory;
 mod nearby;
 mod nearest;
 mod outline;
 mod plain_sites;
-mod prefetch;
 mod radio_index;
 mod radio_table;
 mod radios;
+mod reach;
 mod ring;
 mod runs;
 mod site_index;

@@ -16,7 +16,8 @@ use std::ops::Range;
 
 use model::{Fence, LonLat, Ring};
 
-use crate::distance::{Edge, LAT_DEGREE_MAX_M, LAT_DEGREE_MIN_M, metres_to_edges, reach_deg, wrap};
+use crate::distance::{LAT_DEGREE_MAX_M, LAT_DEGREE_MIN_M, reach_deg, wrap};
+use crate::edge_distance::{Edge, metres_to_edges};
 use crate::runs::Runs;
 
 /// Longer edges are cut, in degrees: along a shorter one the distance from any point has one minimum.

@@ -6,6 +6,8 @@
 
 use model::{Reference, Site, SiteIndex};
 
+use crate::memory::prefetch;
+
 /// Which sites of one snapshot are plain.
 #[derive(Clone, Debug)]
 pub(crate) struct PlainSites(Vec<u64>);
@@ -28,12 +30,18 @@ impl PlainSites {
         Self(words)
     }
 
+    /// Asks for the site's bit.
+    #[inline]
+    pub(crate) fn fetch(&self, site: SiteIndex) {
+        prefetch(&self.0, (site.0 / 64) as usize);
+    }
+
     #[inline]
     pub(crate) fn contains(&self, site: SiteIndex) -> bool {
         self.0[(site.0 / 64) as usize] >> (site.0 % 64) & 1 == 1
     }
 }
 
-fn is_plain(site: &Site) -> bool {
+pub(crate) fn is_plain(site: &Site) -> bool {
     site.valid_from.is_none() && site.valid_to.is_none() && site.tolerance_m.is_none()
 }

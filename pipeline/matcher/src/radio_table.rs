@@ -26,7 +26,7 @@
 use std::collections::BTreeMap;
 use std::hint::select_unpredictable;
 
-use crate::prefetch::prefetch;
+use crate::memory::{in_large_pages, prefetch};
 
 /// Keys have this many bits.
 const KEY_BITS: u32 = 48;
@@ -81,8 +81,11 @@ impl RadioTable {
         let homes = wanted.max(least);
         let rest_bits = KEY_BITS - homes.ilog2();
         let below_rest = BELOW_MOVED - rest_bits;
+        let room = homes as usize + MOVED_MAX;
+        let mut lines = in_large_pages(room);
+        lines.resize(room, Line([0; SLOTS]));
         Self {
-            lines: vec![Line([0; SLOTS]); homes as usize + MOVED_MAX],
+            lines,
             homes,
             below_rest,
             rest_mask: (1 << BELOW_MOVED) - (1 << below_rest),

@@ -9,7 +9,8 @@
 
 use model::LonLat;
 
-use crate::distance::{Frame, POLAR_LAT, Spot, metres, metres_along, wrap};
+use crate::distance::{POLAR_LAT, Spot, metres, wrap};
+use crate::edge_distance::{Frame, metres_along};
 
 /// Corners of a ring that is kept this way.
 pub(crate) const CORNERS_MAX: usize = 32;

@@ -8,14 +8,17 @@
 
 use std::sync::Arc;
 
-use model::{Batch, Due, DueBatch, Place, Reason, Reference, Site, SiteIndex as SiteAt, Verdict, Verdicts};
+use model::{
+    Batch, Due, DueBatch, EvidenceRule, Place, Punch, Reason, Reference, Site, SiteIndex as SiteAt, Verdict,
+    Verdicts,
+};
 
 use crate::evidence::{Evidence, Heard, World};
 use crate::fences::Fences;
-use crate::fusion::fuse;
-use crate::nearby::{GROUP, Nearby};
+use crate::fusion::{Fused, fuse, fuse_fix};
+use crate::nearby::{GROUP, Nearby, Told};
 use crate::nearest::distance_m;
-use crate::plain_sites::PlainSites;
+use crate::plain_sites::{PlainSites, is_plain};
 use crate::radios::Radios;
 
 /// An immutable index over the sites of one snapshot. Keep it beside that `Reference` and swap both at once.
@@ -49,7 +52,9 @@ impl SiteIndex {
     /// # Panics
     /// If there are 2³¹ sites or more, or 2³² access points or more.
     pub fn build(reference: &Reference) -> Self {
-        Self::join(reference, Fences::build(reference), Radios::build(reference))
+        let plain = PlainSites::build(reference);
+        let fences = Fences::build(reference, &plain);
+        Self::join(reference, plain, fences, Radios::build(reference))
     }
 
     /// [`Self::build`] on two threads, one for the fences and one for the radios.
@@ -57,17 +62,18 @@ impl SiteIndex {
     /// # Panics
     /// As [`Self::build`].
     pub fn build_on_two(reference: &Reference) -> Self {
-        std::thread::scope(|scope| {
-            let fences = scope.spawn(|| Fences::build(reference));
+        let plain = PlainSites::build(reference);
+        let (fences, radios) = std::thread::scope(|scope| {
+            let fences = scope.spawn(|| Fences::build(reference, &plain));
             let radios = Radios::build(reference);
-            let fences = fences.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Self::join(reference, fences, radios)
-        })
+            (fences.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), radios)
+        });
+        Self::join(reference, plain, fences, radios)
     }
 
-    fn join(reference: &Reference, fences: Fences, radios: Radios) -> Self {
-        let (version, plain) = (reference.version.clone(), PlainSites::build(reference));
-        Self { version, fences, radios, plain, ranks: ranks(&reference.sites) }
+    fn join(reference: &Reference, plain: PlainSites, fences: Fences, radios: Radios) -> Self {
+        let (version, ranks) = (reference.version.clone(), ranks(&reference.sites));
+        Self { version, fences, radios, plain, ranks }
     }
 
     /// The index of `next`, where that differs from `previous`, the snapshot of this index, in few sites: it answers as one
@@ -97,7 +103,10 @@ impl SiteIndex {
         let changed = || changed.iter().copied();
         let has_other_fence = |at: &SiteAt| {
             let (before, after) = site(at);
-            before.fence != after.fence || before.tolerance_m != after.tolerance_m
+            // A cell is sure of plain sites only, whenever it asks.
+            before.fence != after.fence
+                || before.tolerance_m != after.tolerance_m
+                || is_plain(before) != is_plain(after)
         };
         Some(Self {
             version: next.version.clone(),
@@ -141,30 +150,46 @@ impl SiteIndex {
             scratch.nearby.read(world, punches, due, rows);
             for (place, (punch, row)) in punches.iter().zip(rows).enumerate() {
                 let nearby = scratch.nearby.of(place);
-                scratch.evidence.read(world, (batch, &scratch.heard), punch, row, nearby);
-                let verdict = self.verdict(world, due, row, punch.occurred_at, scratch, out);
+                let rule = reference.policy(row.policy).evidence;
+                let fused = match nearby {
+                    Some((fix, near)) if is_alone(punch, row, rule) => {
+                        let policy = reference.policy(row.policy);
+                        let says =
+                            |told: &Told| (told.site, told.place(world, fix, policy, punch.occurred_at));
+                        let fused = fuse_fix(near.iter().map(says), row.scheduled, &mut scratch.sites);
+                        Fused { reasons: fused.reasons.union(fix.reasons), ..fused }
+                    }
+                    _ => {
+                        scratch.evidence.read(world, (batch, &scratch.heard), punch, row, nearby);
+                        let fused = fuse(&scratch.evidence, rule, row.scheduled, &mut scratch.sites);
+                        Fused { reasons: fused.reasons.union(scratch.evidence.reasons), ..fused }
+                    }
+                };
+                let distance_m =
+                    nearby.and_then(|nearby| distance_m(world, nearby, due, row, punch.occurred_at));
+                let verdict = self.verdict(fused, distance_m, due, row, &mut scratch.sites, out);
                 out.rows.push(verdict);
             }
         }
     }
 
+    /// `sites` are those that remain.
+    #[inline]
     fn verdict(
         &self,
-        world: World<'_>,
+        fused: Fused,
+        distance_m: Option<f64>,
         batch: &DueBatch,
         due: &Due,
-        at: model::EventTime,
-        scratch: &mut Scratch,
+        sites: &mut [SiteAt],
         out: &mut Verdicts,
     ) -> Verdict {
-        let rule = world.reference.policy(due.policy).evidence;
-        let fused = fuse(&scratch.evidence, rule, due.scheduled, &mut scratch.sites);
-        let mut reasons = fused.reasons.union(scratch.evidence.reasons);
+        let mut reasons = fused.reasons;
         if due.person.is_none() {
             reasons.insert(Reason::UnknownEmployee);
         }
         let from = out.candidates.len() as u32;
-        let site = match scratch.sites.as_mut_slice() {
+        let site = match sites {
             [] => None,
             [site] => Some(*site),
             several => {
@@ -177,14 +202,8 @@ impl SiteIndex {
             reasons.insert(Reason::NotPermittedSite);
         }
         debug_assert!(site.is_none() || matches!(fused.place, Place::Inside | Place::Uncertain));
-        Verdict {
-            place: fused.place,
-            site,
-            candidates: from..out.candidates.len() as u32,
-            evidence: fused.evidence,
-            distance_m: distance_m(world, &scratch.evidence, batch, due, at),
-            reasons,
-        }
+        let candidates = from..out.candidates.len() as u32;
+        Verdict { place: fused.place, site, candidates, evidence: fused.evidence, distance_m, reasons }
     }
 }
 
@@ -203,4 +222,12 @@ fn ranks(sites: &[Arc<Site>]) -> Arc<[u32]> {
         ranks[site as usize] = rank as u32;
     }
     ranks.into()
+}
+
+/// Whether a punch brings nothing but its fix, and nothing else is asked for: most of those made where no radio is listed.
+#[inline]
+fn is_alone(punch: &Punch, due: &Due, rule: EvidenceRule) -> bool {
+    let is_silent = punch.wifi.is_empty() && punch.beacons.is_empty() && punch.wifi_ignored == 0;
+    let claims_nothing = punch.device_id.is_empty() && punch.site_claim.is_empty();
+    is_silent && claims_nothing && due.field.is_none() && rule == EvidenceRule::Any
 }

@@ -35,6 +35,8 @@ static ALLOCATOR: Counting = Counting;
 /// Batches of a round, and rounds.
 const BATCHES: usize = 100;
 const ROUNDS: usize = 6;
+/// Of the plot's rounds so many batches go punch by punch too.
+const SINGLE_BATCHES: usize = 20;
 /// Longest time told apart, in nanoseconds.
 const NS_MAX: u64 = 10_000_000_000;
 
@@ -223,17 +225,21 @@ fn compare(name: &str, fences: usize, polygon_in: usize) {
     println!("{name}: hash {print}");
 }
 
-/// Mean nanoseconds a punch in batches among so many fences.
-fn mean_among(fences: usize) -> f64 {
+/// Nanoseconds a punch among so many fences.
+fn among(fences: usize) -> plot::Point {
     let mut cities = Cities::make(fences, 0);
     let work = work(&mut cities, if is_tiny() { 2 } else { BATCHES });
     let mut ours = Ours::build(&cities);
-    let mut times = Times::default();
+    let (mut times, mut single) = (Times::default(), histogram());
     for _ in 0..if is_tiny() { 1 } else { ROUNDS } {
         let took = work.iter().map(|(batch, due)| ours.run(&cities, batch, due)).sum();
         times.add(took, work.len() * BATCH_RECORDS);
+        work.iter()
+            .take(SINGLE_BATCHES)
+            .for_each(|(batch, due)| ours.run_single(&cities, batch, due, &mut single));
     }
-    times.least()
+    let at = |quantile| single.value_at_quantile(quantile) as f64;
+    plot::Point { fences, batch: times.least(), single_p50: at(0.5), single_p99: at(0.99) }
 }
 
 fn main() {
@@ -257,8 +263,13 @@ fn main() {
         } else {
             &[1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
         };
-        let points: Vec<_> = counts.iter().map(|count| (*count, mean_among(*count))).collect();
+        let points: Vec<_> = counts.iter().map(|count| among(*count)).collect();
         plot::write(&file, &points).expect("the plot can be written");
-        println!("{}: {points:.1?}", file.display());
+        for plot::Point { fences, batch, single_p50, single_p99 } in &points {
+            println!(
+                "{fences:>9} fences: batch {batch:.1}, single p50 {single_p50:.0}, p99 {single_p99:.0} ns"
+            );
+        }
+        println!("drawn to {}", file.display());
     }
 }
