@@ -28,7 +28,9 @@ mod scan_radios;
 mod time_text;
 
 pub use csv::{ColumnNames, CsvColumns, CsvHeaderError};
-pub use framed::{AvroSchemaError, SchemaId, WriterSchema};
+pub use framed::{
+    AvroSchemaError, ProtobufSchemaError, SchemaBook, SchemaId, WriterSchema, framed_id,
+};
 
 use jiff::tz::TimeZone;
 use model::{Batch, EventTime, Kind, Offset, Reject, RejectCode};
@@ -43,7 +45,8 @@ pub const RECORD_BYTES_MAX: usize = 256 * 1024;
 pub enum Format {
     /// One JSON object a record (contract, section 1).
     Json,
-    /// Avro, Protobuf or JSON in a schema registry's frame; the schemas as [`Decoder::add_schema`] told them.
+    /// Avro, Protobuf or JSON in a schema registry's frame, or JSON without one; the schemas as
+    /// [`Decoder::with_schemas`] or [`Decoder::add_schema`] told them.
     Framed,
     /// CSV with a header; the columns as resolved from it.
     Csv(CsvColumns),
@@ -145,6 +148,11 @@ impl Decoder {
         }
     }
 
+    /// A decoder of framed records that looks for schemas in `book`, which others fill meanwhile.
+    pub fn with_schemas(options: ImportOptions, book: SchemaBook) -> Self {
+        Self { schemas: framed::Schemas::of(book), ..Self::new(Format::Framed, options) }
+    }
+
     /// Tells the schema of an id of the registry; for ever, as ids are never given again.
     pub fn add_schema(&mut self, id: SchemaId, schema: WriterSchema) {
         self.schemas.add(id, schema);
@@ -198,7 +206,7 @@ impl Decoder {
             return Err(Fault::new(RejectCode::TooLarge, message).into());
         }
         if self.format == Format::Framed {
-            value = match framed::read(value, &self.schemas, batch, draft) {
+            value = match framed::read(value, &mut self.schemas, batch, draft) {
                 framed::Framed::Read(outcome) => return outcome.map_err(Stop::Fault),
                 framed::Framed::Unknown(id) => return Err(Stop::UnknownSchema(id)),
                 framed::Framed::Json(value) => value,
