@@ -16,6 +16,7 @@ pub mod mover;
 pub mod picture;
 pub mod progress;
 pub mod reference_rows;
+pub mod registry;
 pub mod truth;
 pub mod wiring;
 pub mod worker;

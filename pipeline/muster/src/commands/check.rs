@@ -1,4 +1,5 @@
-//! `muster check`: everything wrong with the configuration and the reference data, with file, line and remedy.
+//! `muster check`: everything wrong with the configuration and the reference data, with file, line and remedy; and whether
+//! the schema registry answers, where one is configured.
 
 use std::path::PathBuf;
 
@@ -8,7 +9,8 @@ use serde_json::json;
 
 use super::Outcome;
 use super::load;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
+use crate::registry;
 
 /// Arguments of `muster check`.
 #[derive(Args)]
@@ -50,6 +52,15 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             crate::counted(counts.errors, "error", "errors"),
             crate::counted(counts.warnings, "warning", "warnings"),
         ))?;
+    }
+    let runtime = crate::runtime()?;
+    if let Some(registry) = registry::open(&config, runtime.handle())? {
+        registry.greet().map_err(|error| {
+            Failure::outside(error.to_string(), "look at [source.registry], and whether the registry runs")
+        })?;
+        if !arguments.json {
+            crate::say("the schema registry answers")?;
+        }
     }
     Ok(if loaded.problems.is_empty() { Exit::Done } else { Exit::Findings })
 }

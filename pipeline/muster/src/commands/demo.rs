@@ -102,6 +102,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Outcome {
         lake: lake.clone(),
         log: &log,
         identity,
+        registry: None,
         end: End::At(chain.settled_at().plus_min(1)),
     };
     wiring.write_reference(&reference, &loaded.names)?;

@@ -120,9 +120,14 @@ mod tests {
         check(("KIND_OUT = 2", "KIND_OUT = 7"), "`kind` gives OUT the number 7; OUT has 2");
         check(("optional double lat", "optional float lat"), "`lat` has another type");
         check(("syntax = \"proto3\"", "syntax ="), "no Protobuf file");
-        let apart = ours.replace("enum Kind {", "enum Unused {").replacen("package", "import \"kind.proto\";\npackage", 1);
+        let apart = ours.replace("enum Kind {", "enum Unused {").replacen(
+            "package",
+            "import \"kind.proto\";\npackage",
+            1,
+        );
         let kind = "syntax = \"proto3\"; package muster; enum Kind { KIND_UNSPECIFIED = 0; KIND_IN = 1; KIND_OUT = 2; }";
-        let with = |referred: &[&str], want: &str| super::tests::check(Some("PROTOBUF"), &apart, referred, want);
+        let with =
+            |referred: &[&str], want: &str| super::tests::check(Some("PROTOBUF"), &apart, referred, want);
         with(&[], "type `Kind`, which is not known");
         with(&[kind], "fits");
     }

@@ -73,11 +73,16 @@ mod tests {
     #[test]
     fn what_was_kept_is_known_again() {
         let folder = tempfile::tempdir().unwrap();
-        let answer = Answer { schema: "{}".into(), schema_type: Some("JSON".into()), referred: vec!["a".into()] };
+        let answer =
+            Answer { schema: "{}".into(), schema_type: Some("JSON".into()), referred: vec!["a".into()] };
         Cache::open(folder.path(), "http://a").unwrap().put(SchemaId(7), &answer).unwrap();
         let again = Cache::open(folder.path(), "http://a").unwrap();
         assert_eq!((again.get(SchemaId(7)), again.get(SchemaId(8))), (Some(answer), None));
-        assert_eq!(Cache::open(folder.path(), "http://b").unwrap().get(SchemaId(7)), None, "another registry's");
+        assert_eq!(
+            Cache::open(folder.path(), "http://b").unwrap().get(SchemaId(7)),
+            None,
+            "another registry's"
+        );
         fs::write(again.path(SchemaId(7)), "{\"sch").unwrap();
         assert_eq!(again.get(SchemaId(7)), None, "a damaged file");
     }

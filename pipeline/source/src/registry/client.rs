@@ -58,7 +58,8 @@ enum Said<T> {
 
 impl Client {
     pub(super) fn new(options: &RegistryOptions) -> Result<Self, Error> {
-        let invalid = |what: String| Error::new(ErrorKind::InvalidOptions, format!("schema registry: {what}"));
+        let invalid =
+            |what: String| Error::new(ErrorKind::InvalidOptions, format!("schema registry: {what}"));
         let url = |text: &str| match Url::parse(text.trim()) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
             _ => Err(invalid(format!("`{text}` is no URL such as \"https://registry:8081\""))),
@@ -125,7 +126,8 @@ impl Client {
                 let told: Told = match self.ask(&path).await {
                     Ok(Said::Yes(told)) => told,
                     Ok(Said::No(_)) => {
-                        let what = format!("it refers to version {version} of `{subject}`, which is not there");
+                        let what =
+                            format!("it refers to version {version} of `{subject}`, which is not there");
                         return Err(Outcome::Unusable(what));
                     }
                     Err(why) => return Err(Outcome::Failed(why)),
