@@ -51,6 +51,17 @@ fn a_body_is_an_array_a_lone_value_or_lines() {
 }
 
 #[test]
+fn a_row_of_arrow_is_a_record_of_json() {
+    let golden = include_bytes!("../../../schemas/golden/v1/punches.arrows").to_vec();
+    let records = told(golden.clone(), Shape::Arrow).unwrap();
+    assert_eq!(records.len(), 6);
+    assert!(records.iter().all(|record| record.contains(" ok ")), "{records:?}");
+    assert!(matches!(told(golden[..200].to_vec(), Shape::Arrow), Err(Fault::NotArrow(_))));
+    assert!(matches!(told(GOOD, Shape::Arrow), Err(Fault::NotArrow(_))));
+    assert_eq!(Shape::of(Some("application/vnd.apache.arrow.stream")), Some(Shape::Arrow));
+}
+
+#[test]
 fn each_record_is_judged_by_itself() {
     let body = format!(
         "{GOOD}\nnot json\n{}\n{{\"event_id\":\"x\"}}\n{}\n7\n",

@@ -163,9 +163,8 @@ impl Program {
     /// The first required field that the punch's record lacks.
     pub(super) fn missing_field(&self) -> Option<&'static str> {
         let Node::Record(fields) = &self.nodes[self.top] else { return None };
-        let has = |at: usize| {
-            fields.iter().any(|field| usize::from(field.places[Within::Punch as usize]) == at)
-        };
+        let has =
+            |at: usize| fields.iter().any(|field| usize::from(field.places[Within::Punch as usize]) == at);
         (0..REQUIRED).find(|at| !has(*at)).map(|at| NAMES[Within::Punch as usize][at])
     }
 }

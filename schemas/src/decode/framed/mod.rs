@@ -19,7 +19,7 @@ mod avro_schema;
 mod avro_values;
 mod protobuf;
 mod protobuf_schema;
-mod values;
+pub(super) mod values;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
