@@ -71,9 +71,7 @@ fn append(topic: &str, records: &[(String, Vec<u8>)]) {
     let mut options = KafkaOptions::new(&shared_bootstrap(), topic, "test");
     options.client_id = "test".into();
     let log = KafkaLog::open(options, muster::wall_clock()).unwrap();
-    let record = |(key, value): &'_ (String, Vec<u8>)| (key.clone(), value.clone());
-    let kept: Vec<_> = records.iter().map(record).collect();
-    let records: Vec<NewRecord<'_>> = kept
+    let records: Vec<NewRecord<'_>> = records
         .iter()
         .map(|(key, value)| NewRecord {
             key: Some(key.as_bytes()),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 
+#[allow(unreachable_pub, dead_code, reason = "it is public where it is at home")]
 #[path = "../../../../tests/src/registry.rs"]
 mod fake;
 
@@ -142,6 +143,12 @@ fn drain(
     (records, said)
 }
 
+/// Enough after one poll.
+fn once() -> impl FnMut(&[(u32, i64)]) -> bool {
+    let mut is_over = false;
+    move |_| std::mem::replace(&mut is_over, true)
+}
+
 /// Polls until the registry was asked `count` times in vain.
 fn await_failures(world: &World, gate: &mut SchemaGate, count: u64) -> Vec<(u32, i64)> {
     drain(gate, |_| world.registry.status().failed >= count).0
@@ -170,10 +177,7 @@ fn a_partition_waits_at_the_record_and_others_go_on() {
     world.server.set_mood(Mood::Well);
     let (mut records, mut said) = drain(&mut gate, |records| records.len() == 2);
     while said.is_empty() {
-        let (more, heard) = drain(&mut gate, {
-            let mut once = false;
-            move |_| std::mem::replace(&mut once, true)
-        });
+        let (more, heard) = drain(&mut gate, once());
         records.extend(more);
         said.extend(heard);
     }
@@ -242,10 +246,7 @@ fn a_revoked_partition_leaves_nothing_behind() {
         world.gate(vec![batch(0, 5, &[None, Some(2)], OLD)], vec![Polled::Revoked(vec![partition])]);
     let mut heard = Vec::new();
     while heard.is_empty() {
-        let (_, said) = drain(&mut gate, {
-            let mut once = false;
-            move |_| std::mem::replace(&mut once, true)
-        });
+        let (_, said) = drain(&mut gate, once());
         heard.extend(said);
     }
     assert_eq!(heard, [Polled::Revoked(vec![partition])]);

@@ -85,7 +85,13 @@ fn load(shared: &Shared, id: SchemaId) {
     if let Some(answer) = shared.cache.get(id) {
         return know(shared, id, &answer);
     }
-    let outcome = shared.runtime.block_on(shared.client.fetch(id));
+    let outcome = shared.runtime.block_on(async {
+        tokio::select! {
+            outcome = shared.client.fetch(id) => Some(outcome),
+            () = shared.over.notified() => None,
+        }
+    });
+    let Some(outcome) = outcome else { return };
     let mut state = shared.lock();
     match outcome {
         Outcome::Found(answer) => {

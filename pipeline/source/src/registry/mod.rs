@@ -26,11 +26,13 @@ mod loader;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{EventTime, Partition};
 use schemas::decode::{SchemaBook, SchemaId};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 use crate::error::Error;
 use crate::log::{Source, WallClock};
@@ -138,6 +140,8 @@ struct Shared {
     book: SchemaBook,
     state: Mutex<State>,
     wake: Condvar,
+    /// Told at the end, to a question that is under way.
+    over: Notify,
     wall: WallClock,
     client: Client,
     runtime: Handle,
@@ -157,13 +161,21 @@ struct State {
     is_over: bool,
 }
 
-/// Ends the thread.
-struct End(Arc<Shared>);
+/// Ends the thread, and waits for it: it must not outlive the runtime that it asks on.
+struct End {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.lock().is_over = true;
-        self.0.wake.notify_all();
+        self.shared.lock().is_over = true;
+        self.shared.wake.notify_all();
+        self.shared.over.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // Its panic would have been printed.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -221,6 +233,7 @@ impl Registry {
             book: SchemaBook::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
+            over: Notify::new(),
             wall,
             client,
             runtime,
@@ -228,11 +241,12 @@ impl Registry {
             grace: options.grace,
         });
         let ours = Arc::clone(&shared);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("registry".to_owned())
             .spawn(move || loader::load_all(&ours))
             .map_err(|error| Error::io("start the registry's thread", error))?;
-        Ok(Self { _end: Arc::new(End(Arc::clone(&shared))), shared })
+        let end = End { shared: Arc::clone(&shared), thread: Some(thread) };
+        Ok(Self { _end: Arc::new(end), shared })
     }
 
     /// Where its schemas are found, by decoders.
