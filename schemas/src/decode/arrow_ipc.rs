@@ -15,6 +15,9 @@ use super::columns::{ColumnError, PunchColumns};
 /// What an Arrow file begins and ends with.
 const MAGIC: &[u8] = b"ARROW1";
 
+/// What a stream ends with: a message of no bytes.
+const END: &[u8] = b"\xff\xff\xff\xff\0\0\0\0";
+
 /// The magic, padded.
 const HEAD_BYTES: usize = 8;
 
@@ -33,7 +36,7 @@ fn batches(bytes: Vec<u8>) -> Result<Vec<PunchColumns>, ColumnError> {
     let mut rest = stream(Buffer::from_vec(bytes))?;
     let mut decoder = StreamDecoder::new();
     let mut batches = Vec::new();
-    while !rest.is_empty() {
+    while !rest.is_empty() && !rest.starts_with(END) {
         if let Some(batch) = decoder.decode(&mut rest).map_err(not_arrow)? {
             batches.push(PunchColumns::of(&batch)?);
         }
