@@ -12,6 +12,7 @@ pub mod office;
 pub mod oracles;
 pub mod program;
 pub mod recount;
+pub mod registry;
 pub mod running;
 pub mod topic;
 pub mod webhook;

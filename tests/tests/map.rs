@@ -47,7 +47,7 @@ const ALL: [&str; 12] = [
 const SOLE_HOMES: [(&str, &[&str]); 10] = [
     ("rusqlite", &["source", "alerts"]),
     ("rdkafka", &["source", "tests", "whole"]),
-    ("reqwest", &["alerts"]),
+    ("reqwest", &["alerts", "source"]),
     ("axum", &["serve"]),
     ("deltalake", &["lake"]),
     ("datafusion", &["query"]),

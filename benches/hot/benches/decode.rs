@@ -4,7 +4,7 @@
 //! `day`: one day of a generated chain of 10,000 stores and 50,000 people, seed 7, as JSON: phones' scans and fixes,
 //! terminals, kiosks and 0.3 % bad records as they come, in batches of 1,000. Reported per record.
 //! `phones`: a table over 1,000 phones' punches of one shape (four access points, one beacon, a fix), in JSON, Avro and
-//! Protobuf, beside general readers of JSON into a struct that borrows its texts. All take turns, batch by batch, so that a
+//! Protobuf and Arrow, beside general readers of JSON into a struct that borrows its texts. All take turns, batch by batch, so that a
 //! noisy machine is noisy for all of them; the smallest and the middle of their times are shown. Their structs hold texts
 //! where a batch holds addresses and instants: the peers do less.
 
@@ -20,6 +20,8 @@
     reason = "the struct of the peers is filled and not looked at; of the shared modules not all is used"
 )]
 
+#[path = "../../../schemas/tests/support/arrows.rs"]
+mod arrows;
 #[path = "../../../schemas/tests/support/dice.rs"]
 mod dice;
 #[path = "../../../schemas/tests/support/lines.rs"]
@@ -32,7 +34,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hot::{Chain, Fingerprint, Locator, Scale};
 use lines::AvroStyle;
 use model::{Batch, EventTime, NextOffset, Offset, Partition};
-use schemas::decode::{SchemaId, WriterSchema};
+use schemas::decode::{PunchColumns, SchemaId, WriterSchema, read_arrow};
 use schemas::punch::{OccurredAt, PunchLine};
 use schemas::{Decoder, Format, ImportOptions, RawRecord};
 use serde::Deserialize;
@@ -173,6 +175,10 @@ fn phones(_: &mut Criterion) {
         decoder.add_schema(SchemaId(2), WriterSchema::protobuf(&[0]));
     }
     let [of_avro, of_protobuf] = framed;
+    let batch = arrows::record_batch(&timed, arrows::Columns::Stated);
+    let columns = PunchColumns::of(&batch).unwrap();
+    let arrow = [arrows::stream(&batch)];
+    let [mut rows, mut whole] = [(); 2].map(|()| Batch::new(Partition::new(0), NextOffset::START));
     let mut copy = Vec::new();
     let mut buffers = simd_json::Buffers::default();
     let mut contenders = [
@@ -198,7 +204,28 @@ fn phones(_: &mut Criterion) {
         }),
         ours("avro, ours", &avro, of_avro),
         ours("protobuf, ours", &protobuf, of_protobuf),
+        contender("arrow, its rows", &arrow, |_| {
+            rows.clear(Partition::new(0), NextOffset::START);
+            for row in 0..columns.rows() {
+                let offset = Offset::new(row as i64).unwrap();
+                Decoder::decode_row(offset, Some(EventTime::from_us(0)), (&columns, row), &mut rows);
+            }
+            assert_eq!(rows.punches.len(), columns.rows(), "{:?}", rows.rejects.first());
+        }),
+        contender("arrow, from a stream's bytes", &arrow, |values| {
+            whole.clear(Partition::new(0), NextOffset::START);
+            for columns in &read_arrow(values[0].clone()).unwrap() {
+                for row in 0..columns.rows() {
+                    let offset = Offset::new(row as i64).unwrap();
+                    Decoder::decode_row(offset, Some(EventTime::from_us(0)), (columns, row), &mut whole);
+                }
+            }
+            assert_eq!(whole.punches.len(), records.len(), "{:?}", whole.rejects.first());
+        }),
     ];
+    // A stream holds all records in one value.
+    let of_arrow = contenders.iter_mut().filter(|contender| contender.name.starts_with("arrow"));
+    of_arrow.for_each(|contender| contender.bytes /= records.len());
     for _ in 0..rounds {
         for contender in &mut contenders {
             let begin = Instant::now();

@@ -213,6 +213,10 @@ pub enum RejectCode {
     Gap,
     /// A punch found on another partition than its person's: it was appended again to the right one.
     Misplaced,
+    /// The record names a schema that its registry does not know.
+    UnknownSchema,
+    /// The record was written under a schema that no punch has.
+    SchemaMismatch,
 }
 
 named! {
@@ -220,7 +224,8 @@ named! {
         NotUtf8 = "not_utf8", NotJson = "not_json", WrongType = "wrong_type", MissingField = "missing_field",
         BadCoordinates = "bad_coordinates", TimeImpossible = "time_impossible", TooLarge = "too_large",
         NullValue = "null_value", Internal = "internal", Duplicate = "duplicate",
-        DuplicateConflict = "duplicate_conflict", Gap = "gap", Misplaced = "misplaced"
+        DuplicateConflict = "duplicate_conflict", Gap = "gap", Misplaced = "misplaced",
+        UnknownSchema = "unknown_schema", SchemaMismatch = "schema_mismatch"
     }
 }
 

@@ -23,8 +23,8 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 pub use lake_section::{AddressingKind, LakeConfig, S3Config};
 pub use sections::{
-    AlertsConfig, ClockKind, ImportConfig, Length, LimitsConfig, Paths, PrivacyConfig, ReferenceConfig,
-    SaslConfig, SourceConfig, SourceKind, Start, StateColumn, TlsConfig,
+    AlertsConfig, ClockKind, ImportConfig, LimitsConfig, Length, Paths, PrivacyConfig, ReferenceConfig,
+    RegistryConfig, SaslConfig, SourceConfig, SourceFormat, SourceKind, Start, StateColumn, TlsConfig,
 };
 
 impl ImportConfig {
@@ -95,6 +95,8 @@ const SECTIONS: [(&str, &[&str]); 8] = [
             "topic",
             "dir",
             "partitions",
+            "format",
+            "registry",
             "clock",
             "start",
             "brokers",
@@ -139,6 +141,7 @@ impl Config {
             config.check_ranges(text, &mut problems);
             config.import.check(text, &mut problems);
             config.check_log(text, &mut problems);
+            config.check_registry(text, &mut problems);
             config.check_faces(text, &mut problems);
             config.check_lake(text, &mut problems);
         }
@@ -258,6 +261,51 @@ impl Config {
         }
     }
 
+    /// A registry and records in its frames only make sense together.
+    fn check_registry(&self, text: &str, problems: &mut Vec<ConfigProblem>) {
+        let mut tell = |key: &str, what: &str, remedy: &str| {
+            let at = text.find(key).unwrap_or(0);
+            let (what, remedy) = (format!("[source{what}"), remedy.into());
+            problems.push(ConfigProblem { span: at..at + key.len(), what, remedy });
+        };
+        let registry = match (&self.source.registry, self.source.format) {
+            (None, SourceFormat::Json) => return,
+            (None, SourceFormat::Registry) => {
+                let remedy = "add [source.registry] with url = \"https://registry:8081\"";
+                return tell("format", "] format = \"registry\" without a registry", remedy);
+            }
+            (Some(_), SourceFormat::Json) => {
+                let remedy = "add format = \"registry\" to [source], or remove it";
+                return tell("registry", ".registry] is set, and the records are plain JSON", remedy);
+            }
+            (Some(registry), SourceFormat::Registry) => registry,
+        };
+        let RegistryConfig { url, user, password, password_env, token, token_env, timeout, grace, .. } =
+            registry;
+        if url.is_empty() {
+            tell("registry", ".registry] lacks url", "add url = \"https://registry:8081\"");
+        }
+        let passwords = usize::from(password.is_some()) + usize::from(password_env.is_some());
+        if passwords != usize::from(user.is_some()) {
+            let what = ".registry] needs either password or password_env, with user";
+            tell(if user.is_some() { "user" } else { "password" }, what, "give user and one of them");
+        }
+        let tokens = usize::from(token.is_some()) + usize::from(token_env.is_some());
+        if tokens + usize::from(user.is_some()) > 1 {
+            tell("token", ".registry] has more than one login", "give a user, or one token");
+        }
+        if !timeout.0.is_positive() {
+            tell("timeout", ".registry] timeout is nothing", "give it a length of time such as \"5 s\"");
+        }
+        if grace.0.is_negative() {
+            tell(
+                "grace",
+                ".registry] grace is less than nothing",
+                "give it a length of time such as \"10 s\"",
+            );
+        }
+    }
+
     /// The destinations and the HTTP face, by their own rooms' rules.
     fn check_faces(&self, text: &str, problems: &mut Vec<ConfigProblem>) {
         let mut tell = |key: &str, what: String, remedy: String| {
@@ -312,6 +360,10 @@ impl Config {
             }
         }
         self.lake.resolve(folder);
+        if let Some(registry) = &mut self.source.registry {
+            registry.cache = folder.join(&registry.cache);
+            registry.ca = registry.ca.take().map(|ca| folder.join(ca));
+        }
     }
 }
 
@@ -426,6 +478,24 @@ mod tests {
         assert_eq!(config.source.start.0, source::StartAt::Latest);
         assert_eq!(config.source.tls.unwrap().ca.unwrap(), Path::new("/conf/ca.pem"));
         assert!(problems("[source]\nstart = 'tomorrow'\n")[0].contains("nor a time"));
+    }
+
+    #[test]
+    fn a_registry_is_checked_as_a_whole() {
+        let told = |text: &str| problems(text).join("|");
+        assert!(told("[source]\nformat = 'registry'\n").contains("without a registry"));
+        assert!(told("[source.registry]\nurl = 'http://r'\n").contains("plain JSON"));
+        let with = |more: &str| told(&format!("[source]\nformat = 'registry'\n[source.registry]\n{more}\n"));
+        assert!(with("").contains("lacks url"));
+        assert!(with("url = 'http://r'\nuser = 'a'").contains("password or password_env"));
+        assert!(with("url = 'http://r'\npassword_env = 'P'").contains("password or password_env"));
+        assert!(with("url = 'http://r'\ntoken = 'a'\ntoken_env = 'T'").contains("more than one login"));
+        assert!(with("url = 'http://r'\ntimeout = '0 s'").contains("timeout is nothing"));
+        assert!(with("url = 'http://r'\nuri = 'x'").contains("uri"));
+        let good = "[source]\nformat = 'registry'\n[source.registry]\nurl = 'http://r'\nuser = 'u'\npassword = 'p'\n";
+        let registry = Config::parse(good, Path::new("/conf")).unwrap().source.registry.unwrap();
+        assert_eq!(registry.cache, Path::new("/conf/registry_schemas"));
+        assert!(!format!("{registry:?}").contains("http://r"), "an URL may hold a password");
     }
 
     #[test]

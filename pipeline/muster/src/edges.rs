@@ -17,6 +17,7 @@ use lake::Lake;
 use model::{NextOffset, Partition};
 use serve::metrics::{Delivery, Level};
 use serve::{Build, Health, Ingest, Metrics, Server};
+use source::Registry;
 use tokio::runtime::Handle;
 
 use crate::config::{ClockKind, Config};
@@ -76,6 +77,7 @@ impl Edges {
         let metrics = Metrics::new(build, crate::wall_clock());
         let mut checks = meter::CHECKS.to_vec();
         checks.extend(config.alerts.deliver.then_some(DELIVERER));
+        checks.extend(config.source.registry.is_some().then_some(crate::registry::CHECK));
         let health = Health::new(&checks, &metrics);
         let server = start_server(config, log, runtime, &metrics, &health)?;
         let deliverer = match config.alerts.deliver {
@@ -100,8 +102,8 @@ impl Edges {
         })
     }
 
-    /// Takes over the counters of the log's edge and of the deliverer until `is_over`.
-    pub fn watch(&mut self, log: &LiveLog, is_over: impl Fn() -> bool) {
+    /// Takes over the counters of the log's edge, of the registry and of the deliverer until `is_over`.
+    pub fn watch(&mut self, log: &LiveLog, registry: Option<&Registry>, is_over: impl Fn() -> bool) {
         let mut has_failed = false;
         while !is_over() {
             std::thread::park_timeout(LOOK_EVERY);
@@ -110,6 +112,9 @@ impl Edges {
             }
             if let (Some(level), Some(ahead)) = (&self.read_ahead, log.read_ahead()) {
                 level.set(ahead.bytes);
+            }
+            if let Some(registry) = registry {
+                crate::registry::tell(&registry.status(), &self.metrics, &self.health);
             }
             let Some((deliverer, _)) = &self.deliverer else { continue };
             let stats = deliverer.stats();

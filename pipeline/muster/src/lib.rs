@@ -17,6 +17,7 @@ pub mod mover;
 pub mod picture;
 pub mod progress;
 pub mod reference_rows;
+pub mod registry;
 pub mod reloader;
 pub mod truth;
 pub mod wiring;

@@ -12,8 +12,7 @@ use alerts::TopicOutlet;
 use arc_swap::ArcSwap;
 use lake::{Lake, LogKind};
 use model::Reference;
-use schemas::{Decoder, Format};
-use source::KeptRecords;
+use source::{KeptRecords, Registry, Source};
 use tokio::runtime::Handle;
 
 use crate::commands::clock_mode;
@@ -41,6 +40,8 @@ pub struct Wiring<'a> {
     pub identity: lake::LogIdentity,
     /// Snapshots that came into force since [`Self::write_reference`].
     pub unwritten: Arc<Unwritten>,
+    /// Where the schemas of its records are, unless they are plain JSON.
+    pub registry: Option<Registry>,
     /// When the run ends.
     pub end: End,
 }
@@ -74,7 +75,11 @@ impl Wiring<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Tally, Box<Failure>> {
         let topic = &self.config.source.topic;
-        let mut source = self.log.source(self.config).map_err(files::failure)?;
+        let source = self.log.source(self.config).map_err(files::failure)?;
+        let mut source: Box<dyn Source> = match &self.registry {
+            Some(registry) => Box::new(registry.gate(source)),
+            None => source,
+        };
         let (log, alerts_topic) = (self.log.clone(), self.config.alerts.topic.clone());
         let (again, punches) = (self.log.clone(), topic.clone());
         let outlet = TopicOutlet::new(
@@ -101,7 +106,7 @@ impl Wiring<'_> {
                 keeps_evidence: self.config.privacy.location_days > 0,
                 alert_age_max: age_max,
                 import_zone,
-                decoder: Arc::new(move || Decoder::new(Format::Json, import.clone())),
+                decoder: crate::registry::decoders(self.registry.as_ref(), import),
                 wall: crate::wall_clock(),
             },
             threads,

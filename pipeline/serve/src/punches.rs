@@ -100,7 +100,8 @@ fn shape(headers: &HeaderMap) -> Result<Shape, Refusal> {
     match Shape::of(content_type) {
         Some(shape) => Ok(shape),
         None => refuse(
-            "send a JSON array as `Content-Type: application/json`, or a JSON object a line as `application/x-ndjson`",
+            "send a JSON array as `Content-Type: application/json`, a JSON object a line as `application/x-ndjson`, or \
+             Arrow IPC as `application/vnd.apache.arrow.stream`",
         ),
     }
 }
@@ -137,6 +138,9 @@ fn refuse(fault: Fault) -> Refusal {
             StatusCode::BAD_REQUEST,
             format!("the body is neither a JSON array nor a JSON object a line: {what}"),
         ),
+        Fault::NotArrow(what) => {
+            Refusal::new(StatusCode::BAD_REQUEST, format!("the body is no batch of punches: {what}"))
+        }
         Fault::TooMany => Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("a request has at most {RECORDS_MAX} records: send them in parts"),

@@ -1,14 +1,15 @@
 //! A request's body to records: which bytes are a record of its own, and whether each is a punch.
 //!
 //! In: the body, what its content type says.  Out: a `Record` each, in order, or why the whole is none.  Owns: nothing.
-//! Absent on purpose: any change to a record: its bytes go into the log as they were sent, so that what the pipeline
-//! later says of them is said of what the sender sent.
+//! Absent on purpose: any change to a record of JSON: its bytes go into the log as they were sent, so that what the pipeline
+//! later says of them is said of what the sender sent. A row of Arrow becomes a record of JSON here.
 //! Invariants: a record is accepted here exactly if the pipeline's decoder takes it: it is the same decoder.
 //! Why so: a record that is no punch is answered with its code instead of being appended and becoming a dead letter.
 //! Its sender is still there, knows the person and can mend it; a dead letter is found later by somebody who cannot.
 
 use bytes::Bytes;
 use model::{Batch, NextOffset, Offset, Partition, RejectCode};
+use schemas::decode::{PunchColumns, read_arrow};
 use schemas::{Decoder, Format, ImportOptions, RawRecord};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -26,10 +27,12 @@ pub(crate) enum Shape {
     Json,
     /// A JSON value a line.
     Lines,
+    /// Arrow IPC, a row each.
+    Arrow,
 }
 
 impl Shape {
-    /// What a `Content-Type` says, `None` if it is no kind of JSON.
+    /// What a `Content-Type` says, `None` if it is neither a kind of JSON nor Arrow's.
     pub(crate) fn of(content_type: Option<&str>) -> Option<Self> {
         let Some(content_type) = content_type else { return Some(Self::Json) };
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -39,6 +42,7 @@ impl Shape {
             | "application/ndjson"
             | "application/jsonl"
             | "application/x-jsonlines" => Some(Self::Lines),
+            "application/vnd.apache.arrow.stream" | "application/vnd.apache.arrow.file" => Some(Self::Arrow),
             _ => None,
         }
     }
@@ -78,6 +82,8 @@ pub(crate) enum Fault {
     NotJson(String),
     /// It holds more than [`RECORDS_MAX`].
     TooMany,
+    /// It is said to be Arrow IPC, and is not, or its columns are none of punches.
+    NotArrow(String),
 }
 
 /// The records of `body`, in its order.
@@ -85,7 +91,10 @@ pub(crate) enum Fault {
 /// # Errors
 /// A body without a record, one that is no JSON anywhere, one with too many records.
 pub(crate) fn read(body: &Bytes, shape: Shape, record_bytes_max: usize) -> Result<Vec<Record>, Fault> {
-    let pieces = pieces(body, shape)?;
+    let pieces = match shape {
+        Shape::Arrow => rows(body)?,
+        Shape::Json | Shape::Lines => pieces(body, shape)?,
+    };
     let options = ImportOptions { record_bytes_max, ..ImportOptions::default() };
     let mut decoder = Decoder::new(Format::Json, options);
     let mut batch = Batch::new(Partition::new(0), NextOffset::START);
@@ -115,8 +124,19 @@ fn pieces(body: &Bytes, shape: Shape) -> Result<Vec<Bytes>, Fault> {
             Ok(one) => Ok(vec![body.slice_ref(one.get().as_bytes())]),
             Err(_) => lines(body),
         },
-        (Some(_), Shape::Lines) => lines(body),
+        (Some(_), _) => lines(body),
     }
+}
+
+/// Each row as a record of JSON: the log holds records, and whatever reads it reads JSON.
+fn rows(body: &Bytes) -> Result<Vec<Bytes>, Fault> {
+    let batches = read_arrow(body.to_vec()).map_err(|error| Fault::NotArrow(error.to_string()))?;
+    let count = batches.iter().map(PunchColumns::rows).fold(0, usize::saturating_add);
+    if count > RECORDS_MAX {
+        return Err(Fault::TooMany);
+    }
+    let rows = batches.iter().flat_map(|columns| (0..columns.rows()).map(move |row| columns.line(row)));
+    Ok(rows.map(|line| serde_json::to_vec(&line).expect("a line is text under names").into()).collect())
 }
 
 fn lines(body: &Bytes) -> Result<Vec<Bytes>, Fault> {

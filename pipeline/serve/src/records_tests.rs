@@ -51,6 +51,18 @@ fn a_body_is_an_array_a_lone_value_or_lines() {
 }
 
 #[test]
+fn a_row_of_arrow_is_a_record_of_json() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/golden/v1/punches.arrows");
+    let golden = std::fs::read(path).unwrap();
+    let records = read(&Bytes::from(golden.clone()), Shape::Arrow, 100_000).unwrap();
+    assert_eq!(records.len(), 6);
+    assert!(records.iter().all(|record| matches!(record.taken, Taken::Punch { .. })), "{records:?}");
+    assert!(matches!(told(golden[..200].to_vec(), Shape::Arrow), Err(Fault::NotArrow(_))));
+    assert!(matches!(told(GOOD, Shape::Arrow), Err(Fault::NotArrow(_))));
+    assert_eq!(Shape::of(Some("application/vnd.apache.arrow.stream")), Some(Shape::Arrow));
+}
+
+#[test]
 fn each_record_is_judged_by_itself() {
     let body = format!(
         "{GOOD}\nnot json\n{}\n{{\"event_id\":\"x\"}}\n{}\n7\n",

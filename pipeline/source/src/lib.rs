@@ -2,7 +2,7 @@
 //!
 //! In: records to append; positions to read from, out of the lake's frontier.  Out: [`RawBatch`]es of undecoded records,
 //! and facts about partitions ([`Polled`]), to the worker.  Owns: the embedded log's file and its lock, open files,
-//! connections to Kafka.
+//! connections to Kafka, schemas of a registry.
 //! Absent on purpose: decoding (`schemas`), any judgement, group offsets as truth (the frontier in the lake is that),
 //! and the wall clock (`muster` hands a [`WallClock`] in).
 //! Invariants: an append is durable when it returns, and in the embedded log whole or absent (`embedded::tests`,
@@ -22,6 +22,7 @@ mod kept_records;
 mod letter;
 mod log;
 mod raw_batch;
+pub mod registry;
 
 pub use dead_letter::{DeadLetter, RecordOrigin};
 pub use dead_letter_file::DeadLetterFile;
@@ -33,3 +34,4 @@ pub use kept_records::{KeptRecords, RECORD_BYTES_MAX};
 pub use letter::{Content, DeadRecord, Kept, Letter, LetterOrigin};
 pub use log::{Append, BatchLimits, Header, LogIdentity, NewRecord, Polled, Source, StartAt, WallClock};
 pub use raw_batch::{Gap, RawBatch, RawEntry, RawHeaders};
+pub use registry::{Registry, RegistryOptions, RegistryStatus, SchemaGate, SchemaWait};

@@ -12,8 +12,10 @@
 //! strict, because a punch that was half understood is worse for a payroll clerk than a dead letter that says why. JSON
 //! is read by a scanner where it looks as expected, by a general reader where it does not; both give the same answer.
 
+mod arrow_ipc;
 mod attlog;
 mod cn_terminal;
+mod columns;
 mod csv;
 mod cursor;
 mod draft;
@@ -27,10 +29,13 @@ mod scan;
 mod scan_radios;
 mod time_text;
 
+pub use arrow_ipc::read_arrow;
+pub use columns::{ColumnError, PunchColumns};
 pub use csv::{ColumnNames, CsvColumns, CsvHeaderError};
-pub use framed::{AvroSchemaError, SchemaId, WriterSchema};
+pub use framed::{AvroSchemaError, ProtobufSchemaError, SchemaBook, SchemaId, WriterSchema, framed_id};
 
 use jiff::tz::TimeZone;
+use model::batch::Mark;
 use model::{Batch, EventTime, Kind, Offset, Reject, RejectCode};
 
 use draft::Fault;
@@ -43,7 +48,8 @@ pub const RECORD_BYTES_MAX: usize = 256 * 1024;
 pub enum Format {
     /// One JSON object a record (contract, section 1).
     Json,
-    /// Avro, Protobuf or JSON in a schema registry's frame; the schemas as [`Decoder::add_schema`] told them.
+    /// Avro, Protobuf or JSON in a schema registry's frame, or JSON without one; the schemas as
+    /// [`Decoder::with_schemas`] or [`Decoder::add_schema`] told them.
     Framed,
     /// CSV with a header; the columns as resolved from it.
     Csv(CsvColumns),
@@ -145,6 +151,11 @@ impl Decoder {
         }
     }
 
+    /// A decoder of framed records that looks for schemas in `book`, which others fill meanwhile.
+    pub fn with_schemas(options: ImportOptions, book: SchemaBook) -> Self {
+        Self { schemas: framed::Schemas::of(book), ..Self::new(Format::Framed, options) }
+    }
+
     /// Tells the schema of an id of the registry; for ever, as ids are never given again.
     pub fn add_schema(&mut self, id: SchemaId, schema: WriterSchema) {
         self.schemas.add(id, schema);
@@ -160,27 +171,27 @@ impl Decoder {
     pub fn decode(&mut self, record: RawRecord<'_>, batch: &mut Batch) -> Decoded {
         let mark = batch.mark();
         let mut draft = draft::Draft::new(batch);
-        let fault = match self.read(record, batch, &mut draft) {
+        let outcome = match self.read(record, batch, &mut draft) {
             Ok(()) => draft.push(record, batch),
             Err(Stop::Fault(fault)) => Err(fault),
             Err(Stop::UnknownSchema(id)) => return Decoded::UnknownSchema(id),
         };
-        batch.next = batch.next.max(record.offset.next());
-        if let Err(fault) = fault {
-            // Text of the draft is read before the batch forgets it.
-            let id = |text| Some(batch.text(text)).filter(|id| !id.is_empty()).map(str::to_owned);
-            let (employee_id, event_id) = (id(draft.employee_id), id(draft.event_id));
-            batch.roll_back(mark);
-            batch.rejects.push(Reject {
-                offset: record.offset,
-                until: record.offset.next(),
-                code: fault.code,
-                message: fault.message,
-                employee_id,
-                event_id,
-            });
-        }
+        close(record.offset, outcome, (&draft, mark), batch);
         Decoded::Taken
+    }
+
+    /// As [`Decoder::decode`], of a row of columns instead of a record's bytes.
+    pub fn decode_row(
+        offset: Offset,
+        append_time: Option<EventTime>,
+        (columns, row): (&PunchColumns, usize),
+        batch: &mut Batch,
+    ) {
+        let mark = batch.mark();
+        let mut draft = draft::Draft::new(batch);
+        let record = RawRecord { offset, append_time, value: None };
+        let outcome = columns.read(row, batch, &mut draft).and_then(|()| draft.push(record, batch));
+        close(offset, outcome, (&draft, mark), batch);
     }
 
     fn read(
@@ -198,7 +209,7 @@ impl Decoder {
             return Err(Fault::new(RejectCode::TooLarge, message).into());
         }
         if self.format == Format::Framed {
-            value = match framed::read(value, &self.schemas, batch, draft) {
+            value = match framed::read(value, &mut self.schemas, batch, draft) {
                 framed::Framed::Read(outcome) => return outcome.map_err(Stop::Fault),
                 framed::Framed::Unknown(id) => return Err(Stop::UnknownSchema(id)),
                 framed::Framed::Json(value) => value,
@@ -218,6 +229,29 @@ impl Decoder {
         };
         Ok(outcome?)
     }
+}
+
+/// Moves the batch's end behind the record; of a fault it leaves nothing but the reject.
+fn close(
+    offset: Offset,
+    outcome: Result<(), Fault>,
+    (draft, mark): (&draft::Draft, Mark),
+    batch: &mut Batch,
+) {
+    batch.next = batch.next.max(offset.next());
+    let Err(fault) = outcome else { return };
+    // Text of the draft is read before the batch forgets it.
+    let id = |text| Some(batch.text(text)).filter(|id| !id.is_empty()).map(str::to_owned);
+    let (employee_id, event_id) = (id(draft.employee_id), id(draft.event_id));
+    batch.roll_back(mark);
+    batch.rejects.push(Reject {
+        offset,
+        until: offset.next(),
+        code: fault.code,
+        message: fault.message,
+        employee_id,
+        event_id,
+    });
 }
 
 /// Why reading a record stopped before its punch was complete.

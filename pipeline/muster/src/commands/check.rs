@@ -1,5 +1,5 @@
-//! `muster check`: everything wrong with the configuration and the reference data, with file, line and remedy; and what
-//! the lake's kept fixes say of both.
+//! `muster check`: everything wrong with the configuration and the reference data, with file, line and remedy; what the
+//! lake's kept fixes say of both; and whether the schema registry answers, where one is configured.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,8 @@ use serde_json::json;
 use super::Outcome;
 use super::load;
 use super::shifted;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
+use crate::registry;
 
 /// Arguments of `muster check`.
 #[derive(Args)]
@@ -54,6 +55,15 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             crate::counted(counts.errors, "error", "errors"),
             crate::counted(counts.warnings + shifted.len() as u64, "warning", "warnings"),
         ))?;
+    }
+    let runtime = crate::runtime()?;
+    if let Some(registry) = registry::open(&config, runtime.handle())? {
+        registry.greet().map_err(|error| {
+            Failure::outside(error.to_string(), "look at [source.registry], and whether the registry runs")
+        })?;
+        if !arguments.json {
+            crate::say("the schema registry answers")?;
+        }
     }
     Ok(if loaded.problems.is_empty() && shifted.is_empty() { Exit::Done } else { Exit::Findings })
 }

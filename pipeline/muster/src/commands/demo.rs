@@ -105,6 +105,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Outcome {
         log: &log,
         identity,
         unwritten: Arc::default(),
+        registry: None,
         end: End::At(chain.settled_at().plus_min(1)),
     };
     wiring.write_reference(&reference, &loaded.names)?;

@@ -67,6 +67,7 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
         log: &log,
         identity,
         unwritten: Arc::clone(&unwritten),
+        registry: crate::registry::open(&config, runtime.handle())?,
         end: arguments.until.map_or(End::Never, |until| End::At(EventTime::from(until))),
     };
     let written = wiring.write_reference(&reference, &loaded.names)?;
@@ -83,7 +84,8 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
     edges.health.started();
     let is_over = AtomicBool::new(false);
     let tally = std::thread::scope(|scope| {
-        let looking = scope.spawn(|| edges.watch(&log, || is_over.load(Ordering::Relaxed)));
+        let looking =
+            scope.spawn(|| edges.watch(&log, wiring.registry.as_ref(), || is_over.load(Ordering::Relaxed)));
         let tally = wiring.run(&world, &stop, &AtomicBool::new(true), &mut meter);
         is_over.store(true, Ordering::Relaxed);
         looking.thread().unpark();

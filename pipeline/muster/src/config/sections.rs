@@ -66,6 +66,17 @@ pub enum SourceKind {
     Kafka,
 }
 
+/// What the bytes of the topic's records are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceFormat {
+    /// A JSON object each.
+    #[default]
+    Json,
+    /// Avro, Protobuf or JSON in a schema registry's frame; JSON objects without a frame are read, too.
+    Registry,
+}
+
 /// Which clock timers see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,6 +100,10 @@ pub struct SourceConfig {
     pub dir: PathBuf,
     /// Partitions of a topic the embedded log creates.
     pub partitions: u32,
+    /// What the bytes of its records are.
+    pub format: SourceFormat,
+    /// The schema registry, under `format = "registry"`.
+    pub registry: Option<RegistryConfig>,
     /// Which clock timers see.
     pub clock: ClockKind,
     /// Where a partition that the lake does not know yet is read from: `"earliest"`, `"latest"`, or a time (RFC 3339).
@@ -114,6 +129,8 @@ impl Default for SourceConfig {
             topic: "punches".into(),
             dir: "log".into(),
             partitions: 4,
+            format: SourceFormat::Json,
+            registry: None,
             clock: ClockKind::Append,
             start: Start(StartAt::Earliest),
             brokers: String::new(),
@@ -175,6 +192,57 @@ pub struct SaslConfig {
 impl std::fmt::Debug for SaslConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SaslConfig").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// `[source.registry]`: a schema registry with Confluent's API. Whoever runs the registry turns these.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistryConfig {
+    /// `http://…` or `https://…`; several separated by commas, each asked where the one before does not answer.
+    pub url: String,
+    /// A user, with a password (HTTP basic).
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Option<String>,
+    /// The environment variable that holds the password.
+    pub password_env: Option<String>,
+    /// Instead of a user: a bearer's token.
+    pub token: Option<String>,
+    /// The environment variable that holds the token.
+    pub token_env: Option<String>,
+    /// Whom to trust, as a PEM file; unset, the machine's own list.
+    pub ca: Option<PathBuf>,
+    /// How long one answer may take. Turned up for a registry far away.
+    pub timeout: Length,
+    /// How old a record must be before the registry is believed that it has no such schema. Turned up where a registry's
+    /// replicas are slow to hear of a new schema.
+    pub grace: Length,
+    /// The folder that keeps loaded schemas, so that they are known after a restart while the registry is down.
+    pub cache: PathBuf,
+}
+
+impl Default for RegistryConfig {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            user: None,
+            password: None,
+            password_env: None,
+            token: None,
+            token_env: None,
+            ca: None,
+            timeout: Length(SignedDuration::from_secs(5)),
+            grace: Length(SignedDuration::from_secs(10)),
+            cache: "registry_schemas".into(),
+        }
+    }
+}
+
+impl std::fmt::Debug for RegistryConfig {
+    /// Without secrets, one of which may stand in the URL.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistryConfig").field("cache", &self.cache).finish_non_exhaustive()
     }
 }
 

@@ -461,14 +461,14 @@ impl PartitionWork {
             let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(record, batch)));
             let fault = match decoded {
                 Ok(Decoded::Taken) => continue,
-                // No setting gives a decoder frames to read; were there one, its record must not be passed over.
-                Ok(Decoded::UnknownSchema(_)) => "the record names a schema of a registry, and none is known",
+                // The source lets no other record of a schema pass that is not in the book.
+                Ok(Decoded::UnknownSchema(id)) => rejects::unknown_schema(entry.offset, id),
                 Err(_) => {
                     self.decoder = (self.settings.decoder)();
-                    "decoding the record failed by a fault of muster"
+                    rejects::internal(entry.offset, "decoding the record failed by a fault of muster")
                 }
             };
-            batch.rejects.push(rejects::internal(entry.offset, fault));
+            batch.rejects.push(fault);
         }
     }
 

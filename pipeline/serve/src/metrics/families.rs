@@ -72,6 +72,11 @@ pub(super) struct Source {
     pub(super) stalls: Counter,
     pub(super) missing_offsets: Counter,
     pub(super) unanswered_looks: Counter,
+    pub(super) schemas: Counter,
+    pub(super) registry_answered: Counter,
+    pub(super) registry_failed: Counter,
+    pub(super) waiting_schema: Gauges<1>,
+    pub(super) waiting_since: Gauges<1>,
 }
 
 /// Commits, ownership, reference data.
@@ -153,6 +158,20 @@ impl Source {
             ),
             unanswered_looks: add
                 .plain("muster_source_unanswered_looks", "Looks at the log's ends that nobody answered"),
+            schemas: add
+                .plain("muster_registry_schemas_loaded", "Schemas loaded from the cache or the registry"),
+            registry_answered: add
+                .plain("muster_registry_answers", "Questions that the schema registry answered"),
+            registry_failed: add
+                .plain("muster_registry_failures", "Questions that the schema registry did not answer"),
+            waiting_schema: add.plain(
+                "muster_partition_waiting_schema_id",
+                "The schema that a partition waits for; no sample where it waits for none",
+            ),
+            waiting_since: add.plain(
+                "muster_partition_waiting_since_seconds",
+                "Since when a partition waits for a schema, as Unix time; no sample where it waits for none",
+            ),
         }
     }
 }

@@ -137,6 +137,17 @@ pub struct SourceTotals {
     pub unanswered_looks: u64,
 }
 
+/// What a schema registry's client has counted since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RegistryTotals {
+    /// Schemas loaded, from the cache or from the registry.
+    pub loaded: u64,
+    /// Questions that the registry answered.
+    pub answered: u64,
+    /// Questions that it did not answer, or not as a registry does.
+    pub failed: u64,
+}
+
 /// The metrics of one process. Clones share them.
 #[derive(Clone)]
 pub struct Metrics {
@@ -244,6 +255,26 @@ impl Metrics {
             (&source.unanswered_looks, totals.unanswered_looks),
         ] {
             counter.inner().fetch_max(total, Ordering::Relaxed);
+        }
+    }
+
+    /// What the registry's client counted, totals which never go back; and the partitions that wait for a schema now: its
+    /// id, and since when.
+    pub fn set_registry(&self, totals: RegistryTotals, waiting: &[(Partition, u32, EventTime)]) {
+        let source = &self.families().source;
+        for (counter, total) in [
+            (&source.schemas, totals.loaded),
+            (&source.registry_answered, totals.answered),
+            (&source.registry_failed, totals.failed),
+        ] {
+            counter.inner().fetch_max(total, Ordering::Relaxed);
+        }
+        source.waiting_schema.clear();
+        source.waiting_since.clear();
+        for (partition, id, since) in waiting {
+            let of = || label("partition", partition.to_string());
+            source.waiting_schema.get_or_create(&of()).set(i64::from(*id));
+            source.waiting_since.get_or_create(&of()).set(since.us().div_euclid(1_000_000));
         }
     }
 

@@ -140,16 +140,32 @@ pub(super) const NAMES: [&[&str]; 5] = [
     &["ref", "sha256"],
 ];
 
+/// The fields without which nothing is a punch: the first of [`NAMES`].
+const REQUIRED: usize = 5;
+
 impl Program {
-    pub(super) fn compile(text: &str) -> Result<Self, AvroSchemaError> {
-        let schema: Value =
-            serde_json::from_str(text).map_err(|error| AvroSchemaError::NotJson(error.to_string()))?;
+    /// `references` are schemas whose types `text` names, each behind those that it names itself.
+    pub(super) fn compile(text: &str, references: &[&str]) -> Result<Self, AvroSchemaError> {
+        let parse = |text: &str| {
+            serde_json::from_str(text).map_err(|error| AvroSchemaError::NotJson(error.to_string()))
+        };
         let mut compiler = Compiler { nodes: Vec::new(), named: HashMap::new() };
-        let top = compiler.node(&schema, "")?;
+        for reference in references {
+            compiler.node(&parse(reference)?, "")?;
+        }
+        let top = compiler.node(&parse(text)?, "")?;
         match compiler.nodes[top] {
             Node::Record(_) => Ok(Self { nodes: compiler.nodes, top }),
             _ => Err(AvroSchemaError::NotARecord),
         }
+    }
+
+    /// The first required field that the punch's record lacks.
+    pub(super) fn missing_field(&self) -> Option<&'static str> {
+        let Node::Record(fields) = &self.nodes[self.top] else { return None };
+        let has =
+            |at: usize| fields.iter().any(|field| usize::from(field.places[Within::Punch as usize]) == at);
+        (0..REQUIRED).find(|at| !has(*at)).map(|at| NAMES[Within::Punch as usize][at])
     }
 }
 

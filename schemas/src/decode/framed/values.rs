@@ -14,48 +14,48 @@ use super::super::hex;
 use super::super::json_nested::out_of_range;
 
 /// Where values go.
-pub(in super::super) struct Filler<'b> {
-    pub(super) batch: &'b mut Batch,
-    pub(super) draft: &'b mut Draft,
+pub(in crate::decode) struct Filler<'b> {
+    pub(in crate::decode) batch: &'b mut Batch,
+    pub(in crate::decode) draft: &'b mut Draft,
     fault: Option<Fault>,
 }
 
 /// A location while it is read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
-    pub(super) lon: Option<f64>,
-    pub(super) lat: Option<f64>,
-    pub(super) accuracy_m: Option<f64>,
-    pub(super) datum: Datum,
-    pub(super) mocked: bool,
-    pub(super) platform: Platform,
+pub(in crate::decode) struct Place {
+    pub(in crate::decode) lon: Option<f64>,
+    pub(in crate::decode) lat: Option<f64>,
+    pub(in crate::decode) accuracy_m: Option<f64>,
+    pub(in crate::decode) datum: Datum,
+    pub(in crate::decode) mocked: bool,
+    pub(in crate::decode) platform: Platform,
 }
 
 /// An access point while it is read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sighting {
-    pub(super) bssid: Option<Bssid>,
-    pub(super) rssi_dbm: Option<i16>,
-    pub(super) connected: bool,
-    pub(super) age_ms: u32,
+pub(in crate::decode) struct Sighting {
+    pub(in crate::decode) bssid: Option<Bssid>,
+    pub(in crate::decode) rssi_dbm: Option<i16>,
+    pub(in crate::decode) connected: bool,
+    pub(in crate::decode) age_ms: u32,
 }
 
 /// A beacon while it is read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SeenBeacon {
-    pub(super) uuid: Option<u128>,
-    pub(super) major: Option<u16>,
-    pub(super) minor: Option<u16>,
-    pub(super) rssi_dbm: Option<i16>,
+pub(in crate::decode) struct SeenBeacon {
+    pub(in crate::decode) uuid: Option<u128>,
+    pub(in crate::decode) major: Option<u16>,
+    pub(in crate::decode) minor: Option<u16>,
+    pub(in crate::decode) rssi_dbm: Option<i16>,
 }
 
 impl<'b> Filler<'b> {
-    pub(super) fn new(batch: &'b mut Batch, draft: &'b mut Draft) -> Self {
+    pub(in crate::decode) fn new(batch: &'b mut Batch, draft: &'b mut Draft) -> Self {
         Self { batch, draft, fault: None }
     }
 
     /// The outcome, once the whole record has been read.
-    pub(super) fn finish(self) -> Result<(), Fault> {
+    pub(in crate::decode) fn finish(self) -> Result<(), Fault> {
         self.draft.wifi.end = self.batch.access_points.len() as u32;
         self.draft.beacons.end = self.batch.beacons.len() as u32;
         self.fault.map_or(Ok(()), Err)
@@ -63,18 +63,18 @@ impl<'b> Filler<'b> {
 
     /// Notes a fault; the first one is kept.
     #[cold]
-    pub(super) fn fault(&mut self, code: RejectCode, message: String) {
+    pub(in crate::decode) fn fault(&mut self, code: RejectCode, message: String) {
         self.fault.get_or_insert(Fault { code, message });
     }
 
     #[cold]
-    pub(super) fn wrong(&mut self, field: &str, found: impl Display, expected: &str) {
+    pub(in crate::decode) fn wrong(&mut self, field: &str, found: impl Display, expected: &str) {
         self.fault(RejectCode::WrongType, format!("`{field}` is {found}, expected {expected}"));
     }
 
     /// A text that is kept.
     #[inline]
-    pub(super) fn text(&mut self, field: &str, bytes: &[u8]) -> Text {
+    pub(in crate::decode) fn text(&mut self, field: &str, bytes: &[u8]) -> Text {
         if bytes.is_empty() {
             return Text::default();
         }
@@ -90,7 +90,7 @@ impl<'b> Filler<'b> {
 
     /// The time of the punch.
     #[inline]
-    pub(super) fn occurred_at(&mut self, time: EventTime) {
+    pub(in crate::decode) fn occurred_at(&mut self, time: EventTime) {
         if time.is_possible() {
             self.draft.occurred_at = Some(time);
         } else {
@@ -99,7 +99,7 @@ impl<'b> Filler<'b> {
         }
     }
 
-    pub(super) fn location(&mut self, place: &Place) {
+    pub(in crate::decode) fn location(&mut self, place: &Place) {
         let (Some(lon), Some(lat)) = (place.lon, place.lat) else {
             return self.fault(RejectCode::BadCoordinates, "`location` lacks `lon` or `lat`".to_owned());
         };
@@ -116,7 +116,7 @@ impl<'b> Filler<'b> {
     }
 
     #[inline]
-    pub(super) fn access_point(&mut self, seen: &Sighting) {
+    pub(in crate::decode) fn access_point(&mut self, seen: &Sighting) {
         match seen.bssid.filter(|bssid| !bssid.is_placeholder()) {
             Some(bssid) => {
                 let Sighting { rssi_dbm, connected, age_ms, .. } = *seen;
@@ -127,12 +127,12 @@ impl<'b> Filler<'b> {
     }
 
     #[inline]
-    pub(super) fn ignore_access_point(&mut self) {
+    pub(in crate::decode) fn ignore_access_point(&mut self) {
         self.draft.wifi_ignored = self.draft.wifi_ignored.saturating_add(1);
     }
 
     #[inline]
-    pub(super) fn beacon(&mut self, seen: &SeenBeacon) {
+    pub(in crate::decode) fn beacon(&mut self, seen: &SeenBeacon) {
         if let SeenBeacon { uuid: Some(uuid), major: Some(major), minor: Some(minor), rssi_dbm } = *seen {
             self.batch.beacons.push(Beacon { id: BeaconId { uuid, major, minor }, rssi_dbm });
         }
@@ -141,7 +141,7 @@ impl<'b> Filler<'b> {
 
 /// Six octets, or any text of an address.
 #[inline]
-pub(super) fn bssid(bytes: &[u8]) -> Option<Bssid> {
+pub(in crate::decode) fn bssid(bytes: &[u8]) -> Option<Bssid> {
     match bytes {
         [a, b, c, d, e, f] => Bssid::from_bits(u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f])),
         _ => bytes.try_into().ok().and_then(hex::bssid).or_else(|| Bssid::parse(bytes)),
@@ -150,7 +150,7 @@ pub(super) fn bssid(bytes: &[u8]) -> Option<Bssid> {
 
 /// Sixteen octets, or any text of a UUID.
 #[inline]
-pub(super) fn uuid(bytes: &[u8]) -> Option<u128> {
+pub(in crate::decode) fn uuid(bytes: &[u8]) -> Option<u128> {
     match bytes.try_into() {
         Ok(octets) => Some(u128::from_be_bytes(octets)),
         Err(_) => bytes.try_into().ok().and_then(hex::uuid).or_else(|| BeaconId::parse_uuid(bytes)),
@@ -159,7 +159,7 @@ pub(super) fn uuid(bytes: &[u8]) -> Option<u128> {
 
 /// A whole number of dBm, cut to what a signal strength may be.
 #[inline]
-pub(super) const fn rssi(value: i64) -> i16 {
+pub(in crate::decode) const fn rssi(value: i64) -> i16 {
     if value > i16::MAX as i64 {
         i16::MAX
     } else if value < i16::MIN as i64 {

@@ -12,13 +12,17 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
 
 use model::position::partition_of;
 use model::{Batch, NextOffset, Offset, Partition};
+use schemas::decode::SchemaId;
 use schemas::lines::utc_text;
-use schemas::{Decoder, Format, ImportOptions, RawRecord};
+use schemas::{Decoded, Decoder, RawRecord};
 use serde::Serialize;
-use source::{KeptRecords, Letter};
+use source::{KeptRecords, Letter, Registry};
+use tokio::runtime::Runtime;
 
 use super::ReplayArguments;
 use super::letters::{Home, Index, Letters};
@@ -31,6 +35,7 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::live_log::LiveLog;
+use crate::registry;
 
 /// Records of one append.
 const RECORDS_MAX: usize = 500;
@@ -247,16 +252,28 @@ fn partitions(log: &LiveLog, topic: &str) -> u32 {
 
 /// Tells whether a record is a punch by now.
 struct Reader {
-    options: ImportOptions,
+    decoders: Arc<dyn Fn() -> Decoder + Send + Sync>,
     decoder: Decoder,
     batch: Batch,
+    /// The schema registry, with the runtime that it asks on.
+    registry: Option<(Registry, Runtime)>,
 }
+
+/// How long a letter's schema is asked for; without it the letter counts as no punch.
+const SCHEMA_WAIT: Duration = Duration::from_secs(10);
 
 impl Reader {
     fn new(config: &Config) -> Result<Self, Box<Failure>> {
-        let options = files::import_options(config)?;
-        let decoder = Decoder::new(Format::Json, options.clone());
-        Ok(Self { options, decoder, batch: Batch::new(Partition::new(0), NextOffset::START) })
+        let runtime = crate::runtime()?;
+        let opened = registry::open(config, runtime.handle())?;
+        let decoders = registry::decoders(opened.as_ref(), files::import_options(config)?);
+        let registry = opened.map(|opened| (opened, runtime));
+        let batch = Batch::new(Partition::new(0), NextOffset::START);
+        Ok(Self { decoder: decoders(), decoders, batch, registry })
+    }
+
+    fn awaits(&self, id: SchemaId) -> bool {
+        self.registry.as_ref().is_some_and(|(registry, _)| registry.await_schema(id, SCHEMA_WAIT))
     }
 
     /// Whose punch the record is, if it is one.
@@ -264,9 +281,13 @@ impl Reader {
         self.batch.clear(Partition::new(0), NextOffset::START);
         let record = RawRecord { offset: Offset::new(0)?, append_time: None, value };
         // A record that breaks the decoder died of that (`internal`): it may do so again.
-        let read = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(record, &mut self.batch)));
+        let decode = |reader: &mut Self| reader.decoder.decode(record, &mut reader.batch);
+        let read = catch_unwind(AssertUnwindSafe(|| match decode(self) {
+            Decoded::UnknownSchema(id) if self.awaits(id) => decode(self),
+            decoded => decoded,
+        }));
         if read.is_err() {
-            self.decoder = Decoder::new(Format::Json, self.options.clone());
+            self.decoder = (self.decoders)();
             return None;
         }
         self.batch.punches.first().map(|punch| self.batch.text(punch.employee_id).to_owned())

@@ -5,6 +5,7 @@
 //! Invariants: I-12 through `PartitionWork::bury` and `bury_again`, which return only behind durable letters.
 
 use model::{EventTime, Offset, Partition, Reject, RejectCode};
+use schemas::decode::SchemaId;
 use schemas::tables::rejects;
 use source::{DeadLetter, RawBatch, RawEntry, RawHeaders};
 
@@ -164,6 +165,14 @@ pub(super) fn internal(offset: Offset, message: &str) -> Reject {
         message: message.to_owned(),
         employee_id: None,
         event_id: None,
+    }
+}
+
+/// A reject for a record whose schema its registry does not know.
+pub(super) fn unknown_schema(offset: Offset, id: SchemaId) -> Reject {
+    Reject {
+        code: RejectCode::UnknownSchema,
+        ..internal(offset, &format!("the schema registry has no schema {}", id.0))
     }
 }
 
