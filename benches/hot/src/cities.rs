@@ -121,7 +121,7 @@ impl Cities {
         let reference = Arc::make_mut(&mut self.reference);
         for (site, number) in reference.sites.iter_mut().zip(0_u64..) {
             let addresses = (0..each).map(|at| address(number * each + at));
-            site.bssids = addresses.filter_map(|first| BssidBlock::new(first, 48)).collect();
+            Arc::make_mut(site).bssids = addresses.filter_map(|first| BssidBlock::new(first, 48)).collect();
         }
     }
 

@@ -23,7 +23,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 pub use lake_section::{AddressingKind, LakeConfig, S3Config};
 pub use sections::{
-    AlertsConfig, ClockKind, ImportConfig, LimitsConfig, Length, Paths, PrivacyConfig, ReferenceConfig,
+    AlertsConfig, ClockKind, ImportConfig, Length, LimitsConfig, Paths, PrivacyConfig, ReferenceConfig,
     RegistryConfig, SaslConfig, SourceConfig, SourceFormat, SourceKind, Start, StateColumn, TlsConfig,
 };
 

@@ -139,7 +139,7 @@ fn match_wifi() -> Stage {
     let mut reference = Reference::clone(&cities.reference);
     for (place, site) in reference.sites.iter_mut().enumerate() {
         let block = |n| BssidBlock::new(address(place, n), 48).expect("a whole address");
-        site.bssids = (0..3).map(block).collect();
+        Arc::make_mut(site).bssids = (0..3).map(block).collect();
     }
     for (batch, due) in &mut work {
         let Batch { punches, access_points, .. } = batch;
