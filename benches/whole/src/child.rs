@@ -74,6 +74,7 @@ pub fn run_if_asked() -> Option<ExitCode> {
         let until = arguments.next().map(|time| time.to_string_lossy().parse().expect("a time"));
         commands::Command::Run(RunArguments { config, until, json: true })
     };
+    muster::allocator::keep_freed_memory();
     commands::start_log();
     match commands::run(command) {
         Ok(_) => {

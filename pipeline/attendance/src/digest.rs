@@ -10,6 +10,18 @@ use model::anomaly::Finding;
 use model::shift_result::ShiftOutcome;
 use model::{EventId, EventTime};
 
+/// FNV's prime for 64 bits, and its powers from 0 to 8.
+const PRIME: u64 = 0x0000_0100_0000_01b3;
+const PRIME_POWERS: [u64; 9] = {
+    let mut powers = [1; 9];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = PRIME.wrapping_mul(powers[at - 1]);
+        at += 1;
+    }
+    powers
+};
+
 /// FNV-1a over 64 bits, with the finish of MurmurHash3 so that every bit of the result depends on all of the input.
 pub(crate) struct Fnv(u64);
 
@@ -20,12 +32,16 @@ impl Fnv {
 
     fn bytes(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(PRIME);
         }
     }
 
     pub(crate) fn number(&mut self, value: i64) {
-        self.bytes(&value.to_le_bytes());
+        let bytes = value.to_le_bytes();
+        // A zero byte only multiplies, and most numbers end in some: those are one multiplication.
+        let used = 8 - value.leading_zeros() as usize / 8;
+        self.bytes(&bytes[..used]);
+        self.0 = self.0.wrapping_mul(PRIME_POWERS[8 - used]);
     }
 
     pub(crate) fn text(&mut self, text: &str) {
@@ -115,4 +131,21 @@ pub fn digest_finding(finding: &Finding) -> u64 {
     hash.number(finding.first_at.us());
     hash.number(finding.last_at.us());
     hash.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_its_eight_bytes() {
+        let shifted =
+            (0..63).flat_map(|bit| [1_i64 << bit, (1 << bit) - 1, -(1 << bit), 0x5a00_i64 << (bit % 48)]);
+        for value in shifted.chain([0, i64::MAX, i64::MIN, 1_793_577_600_000_000]) {
+            let (mut short, mut whole) = (Fnv::new(), Fnv::new());
+            short.number(value);
+            whole.bytes(&value.to_le_bytes());
+            assert_eq!(short.finish(), whole.finish(), "{value}");
+        }
+    }
 }

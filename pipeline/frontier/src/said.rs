@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use foldhash::fast::FixedState;
 use model::Cause;
 
 /// What was last said about one key.
@@ -41,13 +42,13 @@ pub enum Decision {
 /// Everything said about the keys of one owner.
 #[derive(Clone, Debug)]
 pub struct SaidState<K, T> {
-    said: HashMap<K, Said<T>>,
+    said: HashMap<K, Said<T>, FixedState>,
     ahead: Vec<K>,
 }
 
 impl<K, T> Default for SaidState<K, T> {
     fn default() -> Self {
-        Self { said: HashMap::new(), ahead: Vec::new() }
+        Self { said: HashMap::default(), ahead: Vec::new() }
     }
 }
 

@@ -27,12 +27,36 @@ use crate::statistics;
 /// Rows of a row group at most: what a reader decodes at once, and skips at once.
 const ROW_GROUP_ROWS: usize = 1 << 18;
 
-/// Columns whose values grow from row to row, or nearly: packed deltas take one or two bytes a row.
-const DELTA_COLUMNS: &[&str] =
-    &["occurred_at", "received_at", "offset", "until_offset", "rejected_at", "planned_start", "planned_end"];
+/// A file of fewer rows is written as it is: setting up a compressor for each of its columns costs more than their values,
+/// and most of its bytes are Parquet's own. A device whose clock is years ahead makes such files, a month each.
+const COMPRESSED_ROWS_MIN: usize = 128;
 
-/// Texts that never repeat: a dictionary of them is dead weight.
-const UNIQUE_TEXT_COLUMNS: &[&str] = &["event_id", "local_time", "anomaly_id"];
+/// Columns whose values grow from row to row, or nearly: packed deltas take one or two bytes a row. Instants that differ
+/// by days take four, and less time than a dictionary in which hardly any repeats.
+const DELTA_COLUMNS: &[&str] = &[
+    "occurred_at",
+    "received_at",
+    "offset",
+    "until_offset",
+    "rejected_at",
+    "planned_start",
+    "planned_end",
+    "first_in",
+    "last_out",
+    "decided_at",
+    "detected_at",
+    "first_at",
+    "last_at",
+    "cause_offset",
+    "cause_clock",
+];
+
+/// Texts that never repeat, or hardly within the seconds between two commits: a dictionary of them is dead weight.
+const UNIQUE_TEXT_COLUMNS: &[&str] =
+    &["event_id", "local_time", "anomaly_id", "shift_id", "in_event_id", "out_event_id"];
+
+/// Numbers that never repeat, in no order.
+const UNIQUE_NUMBER_COLUMNS: &[&str] = &["distance_m", "lon", "lat", "inputs"];
 
 /// One file, encoded.
 pub(crate) struct Encoded {
@@ -76,8 +100,10 @@ fn encode_month(
     let failed = |e| Error::schema(format!("write table {table}"), e);
     let mut from = 0;
     while from < batches.len() {
+        let rows = batches[from..].iter().map(RecordBatch::num_rows).sum();
+        let properties = properties(&schema, rows);
         let mut writer =
-            ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(&schema))).map_err(failed)?;
+            ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(failed)?;
         let mut until = from;
         while until < batches.len() && (until == from || size(&writer) < target_file_bytes) {
             writer.write(&batches[until]).map_err(failed)?;
@@ -103,10 +129,13 @@ fn without_month(table: &str, batch: &RecordBatch) -> Result<RecordBatch> {
     batch.project(&keep).map_err(|e| Error::schema(format!("write table {table}"), e))
 }
 
-fn properties(schema: &SchemaRef) -> WriterProperties {
+/// How a file of at most `rows` rows is written.
+fn properties(schema: &SchemaRef, rows: usize) -> WriterProperties {
     let level = ZstdLevel::try_new(1).expect("1 is a zstd level");
+    let compression =
+        if rows < COMPRESSED_ROWS_MIN { Compression::UNCOMPRESSED } else { Compression::ZSTD(level) };
     let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(compression)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_created_by("muster".to_owned());
@@ -115,6 +144,7 @@ fn properties(schema: &SchemaRef) -> WriterProperties {
         let encoding = match field.name().as_str() {
             name if DELTA_COLUMNS.contains(&name) => Encoding::DELTA_BINARY_PACKED,
             name if UNIQUE_TEXT_COLUMNS.contains(&name) => Encoding::DELTA_BYTE_ARRAY,
+            name if UNIQUE_NUMBER_COLUMNS.contains(&name) => Encoding::PLAIN,
             _ => continue,
         };
         properties =

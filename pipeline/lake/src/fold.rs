@@ -1,7 +1,8 @@
 //! Rows read back: what an owner folds on assignment, drains from the inbox, or looks up.
 //!
 //! In: a claim, ids.  Out: values of `model` as `schemas` reads them; batches where rows move on as they are.  Owns: nothing.
-//! Absent on purpose: an index or a cache: files are skipped by their statistics, columns by projection.
+//! Absent on purpose: an index or a cache: files are skipped by their statistics, columns by projection, and where some people's
+//! rows are wanted, all other rows by their ids alone.
 //! Invariants: an owner folds from the versions its claim has seen, never from a later one, so that state and frontier belong
 //! together; kept by [`Lake::fold`].
 //! Why so: whole files are fetched and decoded one after another; memory holds one file and the rows that matter.
@@ -24,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::lake::{Lake, schema_of};
 use crate::log::TableLog;
 use crate::ownership::LogIdentity;
-use crate::read::read_file;
+use crate::read::{People, read_file, read_people};
 use crate::scan::{FileEntry, TableSnapshot};
 
 /// Days by which a business date may lie before the UTC date of the instants that belong to it: a shift that starts on one day's
@@ -97,7 +98,7 @@ impl Lake {
             Ok((0..batch.num_rows()).map(|row| Some(keep(row))).collect())
         };
         let wanted = only(&snapshot.schema, &folded_columns());
-        self.visit(&table, &snapshot, &wanted, may_hold, keep, |batch| {
+        self.visit(&table, &snapshot, &wanted, (may_hold, None), keep, |batch| {
             // `keep` has read this column of the same batch already.
             let topics = texts(batch, "topic").map_err(|error| ArrowError::SchemaError(error.to_string()))?;
             for (row, (partition, punch)) in punches::read(batch)?.into_iter().enumerate() {
@@ -147,7 +148,7 @@ impl Lake {
                 .collect())
         };
         let mut latest = Latest::new(key);
-        self.visit(&table, &snapshot, &snapshot.schema, may_hold, keep, |batch| {
+        self.visit(&table, &snapshot, &snapshot.schema, (may_hold, None), keep, |batch| {
             latest.extend(read(batch)?);
             Ok(())
         })
@@ -170,7 +171,7 @@ impl Lake {
             &table,
             &snapshot,
             &snapshot.schema,
-            may_lie_beyond(log, &from),
+            (may_lie_beyond(log, &from), None),
             lies_beyond(log, &from),
             |batch| {
                 batches.push(batch.clone());
@@ -217,7 +218,8 @@ impl Lake {
         };
         let mut rows = Vec::new();
         let wanted = only(&snapshot.schema, &folded_columns());
-        self.visit(&table, &snapshot, &wanted, may_hold, keep, |batch| {
+        let people = owned(employee_ids.iter());
+        self.visit(&table, &snapshot, &wanted, (may_hold, Some(&people)), keep, |batch| {
             rows.extend(punches::read(batch)?.into_iter().map(|(_, punch)| punch));
             Ok(())
         })
@@ -268,16 +270,18 @@ impl Lake {
         } else {
             snapshot.schema.clone()
         };
-        self.visit(&table, &snapshot, &wanted, may_hold, keep, visit).await
+        let named = owned(people.iter());
+        self.visit(&table, &snapshot, &wanted, (may_hold, Some(&named)), keep, visit).await
     }
 
-    /// Calls `visit` with the rows that `keep` keeps of the files that `may_hold` such rows.
+    /// Calls `visit` with the rows that `keep` keeps of the files that `may_hold` such rows, which are all of `people` where
+    /// these are given.
     async fn visit(
         &self,
         table: &TableLog,
         snapshot: &TableSnapshot,
         wanted: &SchemaRef,
-        may_hold: impl Fn(&FileEntry) -> bool,
+        (may_hold, people): (impl Fn(&FileEntry) -> bool, Option<&People>),
         keep: impl Fn(&RecordBatch) -> Result<BooleanArray>,
         mut visit: impl FnMut(&RecordBatch) -> std::result::Result<(), ReadError>,
     ) -> Result<()> {
@@ -286,7 +290,11 @@ impl Lake {
             Error::schema(format!("fold table {}", table.name()), e)
         };
         for file in snapshot.files.iter().filter(|file| may_hold(file)) {
-            for batch in read_file(table.name(), store.as_ref(), file, wanted).await? {
+            let batches = match people {
+                Some(people) => read_people(table.name(), store.as_ref(), file, wanted, people).await?,
+                None => read_file(table.name(), store.as_ref(), file, wanted).await?,
+            };
+            for batch in batches {
                 let batch = filter_record_batch(&batch, &keep(&batch)?).map_err(|e| failed(e.into()))?;
                 if batch.num_rows() > 0 {
                     visit(&batch).map_err(|e| failed(e.into()))?;
@@ -295,6 +303,10 @@ impl Lake {
         }
         Ok(())
     }
+}
+
+fn owned<'a>(employee_ids: impl Iterator<Item = &'a &'a str>) -> People {
+    Arc::new(employee_ids.map(|id| (*id).to_owned()).collect())
 }
 
 /// Partition and offset of the rows of a side table that lie at or beyond `from`.
@@ -308,7 +320,8 @@ pub(crate) async fn origins_from(
     let mut rows = HashSet::new();
     let wanted = only(&schema_of(table.name())?, &["topic", "partition", "offset"]);
     let mut failed = None;
-    lake.visit(table, snapshot, &wanted, may_lie_beyond(log, from), lies_beyond(log, from), |batch| {
+    let may_hold = (may_lie_beyond(log, from), None);
+    lake.visit(table, snapshot, &wanted, may_hold, lies_beyond(log, from), |batch| {
         match row_origins(batch) {
             Ok(origins) => rows.extend(origins),
             Err(error) => failed = Some(error),

@@ -4,6 +4,7 @@
 //! Absent on purpose: decisions about punches (the middle rooms make them).
 //! Why so: a library, so that tests drive the same worker with outlets and clocks of their own.
 
+pub mod allocator;
 pub mod chain_files;
 pub mod commands;
 pub mod config;

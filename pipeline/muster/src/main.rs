@@ -29,6 +29,7 @@ fn main() -> ExitCode {
             return ExitCode::from(if printed.is_ok() { exit.code() } else { Exit::Outside.code() });
         }
     };
+    muster::allocator::keep_freed_memory();
     commands::start_log();
     muster::failure::lay_out();
     match commands::run(arguments.command) {

@@ -139,6 +139,10 @@ impl Observer for Meter<'_> {
         }
         self.inner.said(anomalies, results);
     }
+
+    fn wants_results(&self) -> bool {
+        self.inner.wants_results()
+    }
 }
 
 impl std::fmt::Debug for Meter<'_> {

@@ -103,6 +103,7 @@ impl Wiring<'_> {
                 state_days: self.config.lake.state_days,
                 restate_days: self.config.lake.restate_days,
                 log: self.identity.log_id.mark(),
+                tells_results: false,
                 keeps_evidence: self.config.privacy.location_days > 0,
                 alert_age_max: age_max,
                 import_zone,

@@ -311,6 +311,10 @@ impl Observer for Watch<'_> {
         }
     }
 
+    fn wants_results(&self) -> bool {
+        true
+    }
+
     fn said(&mut self, anomalies: &[Anomaly], results: &[ShiftResult]) {
         for anomaly in anomalies {
             let finding = &anomaly.finding;

@@ -167,6 +167,7 @@ fn partition_settings(config: &Config, source: &FileSource) -> Result<PartitionS
         state_days: config.lake.state_days,
         restate_days: config.lake.restate_days,
         log: identity.log_id.mark(),
+        tells_results: false,
         keeps_evidence: config.privacy.location_days > 0,
         alert_age_max: None,
         import_zone,

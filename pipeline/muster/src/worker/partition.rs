@@ -72,6 +72,8 @@ pub struct PartitionSettings {
     pub log: LogMark,
     /// Whether fixes and scans are written.
     pub keeps_evidence: bool,
+    /// Whether a cut hands over copies of its shift results.
+    pub tells_results: bool,
     /// Older alerts are not published; no limit where unset.
     pub alert_age_max: Option<SignedDuration>,
     /// The importer's zone.
@@ -124,7 +126,7 @@ pub(super) struct Cut {
     pub(super) tally: Tally,
     /// The versions of anomalies published since the last cut.
     pub(super) anomalies: Vec<Anomaly>,
-    /// The versions of shift results in `rows`.
+    /// The versions of shift results in `rows`, where these are told.
     pub(super) results: Vec<ShiftResult>,
     /// Whether the partition has come to its end.
     pub(super) has_ended: bool,
@@ -358,15 +360,14 @@ impl PartitionWork {
 
     /// Hands over everything since the last cut.
     pub(super) fn cut(&mut self) -> Cut {
-        for result in self.said.take_results(digest) {
+        let Self { said, rows, results, settings, .. } = self;
+        said.take_results(digest, |result| {
             let decided_at = result.cause.clock.time();
-            self.rows.shift_results.append(&shift_results::Row {
-                result: &result,
-                decided_at,
-                sealed: false,
-            });
-            self.results.push(result);
-        }
+            rows.shift_results.append(&shift_results::Row { result: &result, decided_at, sealed: false });
+            if settings.tells_results {
+                results.push(result);
+            }
+        });
         for anomaly in self.said.take_rows() {
             self.rows.anomalies.append(&anomaly);
         }

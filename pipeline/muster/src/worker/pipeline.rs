@@ -72,8 +72,14 @@ pub trait Observer: Send {
     /// Called at every cut and after every commit.
     fn watch(&mut self, status: &Status<'_>);
 
-    /// Called with what was said in each cut, in order: versions of anomalies, and of shift results.
+    /// Called with what was said in each cut, in order: versions of anomalies, and, where it [wants them](Self::wants_results),
+    /// of shift results.
     fn said(&mut self, anomalies: &[Anomaly], results: &[ShiftResult]);
+
+    /// Whether [`Self::said`] is to be told of shift results: there are as many as punches, and each is a copy.
+    fn wants_results(&self) -> bool {
+        false
+    }
 }
 
 /// Where a run stands.
@@ -189,8 +195,10 @@ impl Pipeline<'_> {
         let (to_control, from_workers) = mpsc::channel();
         let (to_committer, committer_inbox) = mpsc::channel();
         let (committed, from_committer) = mpsc::channel();
+        let mut settings = self.settings;
+        settings.partition.tells_results = observer.wants_results();
         let mut store = self.store;
-        let (outlet, wall) = (self.outlet, &self.settings.partition.wall);
+        let (outlet, wall) = (self.outlet, &settings.partition.wall);
         thread::scope(|scope| {
             scope.spawn(move || speak(outlet, &speaker_inbox, wall));
             // However this ends: the scope waits for the speaker, too.
@@ -205,7 +213,7 @@ impl Pipeline<'_> {
             scope.spawn(move || commit_all(&mut store, &committer_inbox, &committed));
             Control::new(
                 self.source,
-                &self.settings,
+                &settings,
                 (self.world, &outlets),
                 (self.stop, self.may_end),
                 (queues, from_workers),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use alerts::{SaidAlert, SaidAnomaly, digest};
 use attendance::{Judged, SilenceNote};
+use foldhash::fast::FixedState;
 use frontier::said::{Decision, Said, SaidState};
 use model::anomaly::Finding;
 use model::position::Cause;
@@ -37,11 +38,18 @@ pub(super) struct SaidBook {
     table: SaidState<AnomalyId, SaidAnomaly>,
     outlet: SaidState<AnomalyId, SaidAnomaly>,
     results: SaidState<Arc<str>, SaidResult>,
-    of_person: HashMap<Arc<str>, Vec<AnomalyId>>,
+    of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
     rows: Vec<Anomaly>,
     fresh: Vec<Anomaly>,
-    outcomes: HashMap<Arc<str>, (ShiftOutcome, Cause)>,
+    /// The latest outcome of each shift judged since the last cut, and where among them each shift's is.
+    outcomes: Vec<Option<(ShiftOutcome, Cause)>>,
+    outcome_places: HashMap<Arc<str>, u32, FixedState>,
+    /// The floor up to which was last forgotten.
+    swept: Option<EventTime>,
 }
+
+/// Forget when the floor has moved this far: it takes a look at everything that was said.
+const FORGET_EVERY_MIN: i64 = 24 * 60;
 
 impl SaidBook {
     /// Takes in what the outlet holds.
@@ -101,16 +109,25 @@ impl SaidBook {
         people
     }
 
-    /// Compares what holds with what was said and keeps the difference.
-    pub(super) fn take(&mut self, judged: &Judged, cause: Cause) {
-        // Kept whole until the cut and hashed once there: the hash costs several times what a copy does, and a shift is
+    /// Compares what holds with what was said and keeps the difference. Takes the outcomes out of `judged`.
+    pub(super) fn take(&mut self, judged: &mut Judged, cause: Cause) {
+        self.take_findings(judged, cause);
+        // Kept whole until the cut and hashed once there: the hash costs several times what a move does, and a shift is
         // judged at each of its punches.
-        for outcome in &judged.outcomes {
-            match self.outcomes.get_mut(&outcome.shift_id) {
-                Some(latest) => *latest = (outcome.clone(), cause),
-                None => _ = self.outcomes.insert(outcome.shift_id.clone(), (outcome.clone(), cause)),
+        for outcome in judged.outcomes.drain(..) {
+            match self.outcome_places.get(&outcome.shift_id) {
+                Some(place) => self.outcomes[*place as usize] = Some((outcome, cause)),
+                None => {
+                    let place =
+                        u32::try_from(self.outcomes.len()).expect("fewer shifts than 2^32 between cuts");
+                    self.outcome_places.insert(outcome.shift_id.clone(), place);
+                    self.outcomes.push(Some((outcome, cause)));
+                }
             }
         }
+    }
+
+    fn take_findings(&mut self, judged: &Judged, cause: Cause) {
         for finding in &judged.findings {
             self.index(finding);
             self.level(finding, AnomalyState::Firing, None, judged.clock, cause);
@@ -147,28 +164,41 @@ impl SaidBook {
         std::mem::take(&mut self.rows)
     }
 
-    /// New versions for `shift_results` since the last cut: for each shift judged since, its latest outcome where that
-    /// differs from what was said.
-    pub(super) fn take_results(&mut self, digest: impl Fn(&ShiftOutcome) -> u64) -> Vec<ShiftResult> {
-        let mut judged: Vec<_> = self.outcomes.drain().map(|(_, judged)| judged).collect();
-        // The map keeps its room, but not that of a day judged again at once.
-        self.outcomes.shrink_to(judged.len().saturating_mul(2));
-        judged.sort_unstable_by(|(a, _), (b, _)| a.shift_id.cmp(&b.shift_id));
-        let mut rows = Vec::new();
-        for (outcome, cause) in judged {
+    /// Tells the new versions for `shift_results` since the last cut, by shift: for each shift judged since, its latest
+    /// outcome where that differs from what was said.
+    pub(super) fn take_results(
+        &mut self,
+        digest: impl Fn(&ShiftOutcome) -> u64,
+        mut say: impl FnMut(ShiftResult),
+    ) {
+        let Self { outcomes, outcome_places, results, .. } = self;
+        let shift_of = |place: &u32| outcomes[*place as usize].as_ref().map(|(outcome, _)| &outcome.shift_id);
+        let mut order: Vec<u32> = outcome_places.values().copied().collect();
+        order.sort_unstable_by(|a, b| shift_of(a).cmp(&shift_of(b)));
+        for place in order {
+            let Some((outcome, cause)) = outcomes[place as usize].take() else { continue };
             let inputs = digest(&outcome);
-            let key = outcome.shift_id.clone();
-            if let Decision::Say { version } = self.results.decide(&key, inputs, cause) {
+            if let Decision::Say { version } = results.decide(&outcome.shift_id, inputs, cause) {
                 let value = SaidResult::of(&outcome);
-                self.results.say(key, Said { version, digest: inputs, cause, value });
-                rows.push(ShiftResult { version, outcome, inputs, cause });
+                results.say(outcome.shift_id.clone(), Said { version, digest: inputs, cause, value });
+                say(ShiftResult { version, outcome, inputs, cause });
             }
         }
-        rows
+        // They keep their room, but not that of a day judged again at once.
+        let room = outcomes.len().saturating_mul(2);
+        outcomes.clear();
+        outcomes.shrink_to(room);
+        outcome_places.clear();
+        outcome_places.shrink_to(room);
     }
 
-    /// Forgets what lies before `floor` and is over.
+    /// Forgets what lies before `floor` and is over, now and then. Nothing asks for it any more: what is older than memory is
+    /// read from the lake.
     pub(super) fn forget_before(&mut self, floor: EventTime) {
+        if self.swept.is_some_and(|swept| floor < swept.plus_min(FORGET_EVERY_MIN)) {
+            return;
+        }
+        self.swept = Some(floor);
         // What was said not long ago stays, too: after a crash the table may be behind the outlet by it.
         let keep = |said: &Said<SaidAnomaly>| {
             said.value.state == AnomalyState::Firing
@@ -279,7 +309,7 @@ mod tests {
     }
 
     fn take(book: &mut SaidBook, findings: &[Finding], at: i64) -> Vec<(AnomalyKind, i64, AnomalyState)> {
-        let judged = Judged {
+        let mut judged = Judged {
             employee_id: "E1".into(),
             person: None,
             clock: EventTime::from_us(at),
@@ -288,7 +318,7 @@ mod tests {
             findings: findings.to_vec(),
             withheld: vec![],
         };
-        book.take(&judged, cause(at));
+        book.take(&mut judged, cause(at));
         book.take_fresh().iter().map(|a| (a.finding.kind, a.version, a.state)).collect()
     }
 

@@ -74,6 +74,9 @@ pub(super) struct Drained {
     pub(super) anomalies: Vec<Anomaly>,
 }
 
+/// Inbox rows of one partition, and people whom its memory does not reach.
+type Due = (Vec<RecordBatch>, Vec<Recall>);
+
 /// The answer to a question about people of other partitions.
 pub(super) struct Heard {
     /// The partition that asked.
@@ -367,7 +370,7 @@ impl Store {
 
     /// The next rows of the inbox that are not drained, with all they need.
     fn next_drained(&mut self, recalls: Vec<(Partition, Recall)>) -> Result<Vec<Drained>, Box<Failure>> {
-        let mut due: BTreeMap<Partition, (Vec<RecordBatch>, Vec<Recall>)> = BTreeMap::new();
+        let mut due: BTreeMap<Partition, Due> = BTreeMap::new();
         for (partition, recall) in recalls {
             due.entry(partition).or_default().1.push(recall);
         }
@@ -405,31 +408,49 @@ impl Store {
             self.handed_out.insert(partition, until);
             due.entry(partition).or_default().0 = rows;
         }
-        due.into_iter()
-            .map(|(partition, (rows, recalls))| self.with_history(partition, rows, recalls))
-            .collect()
+        self.with_history(due)
     }
 
-    /// Everything stored and said about the people of `rows` and `recalls`.
-    fn with_history(
-        &self,
-        partition: Partition,
-        rows: Vec<RecordBatch>,
-        recalls: Vec<Recall>,
-    ) -> Result<Drained, Box<Failure>> {
-        let mut people: BTreeSet<Arc<str>> =
-            recalls.iter().map(|recall| recall.employee_id.clone()).collect();
-        for batch in &rows {
-            let punches = punches::read(batch).map_err(unreadable)?;
-            people.extend(punches.into_iter().map(|(_, punch)| punch.employee_id));
+    /// Everything stored and said about the people of inbox rows and recalls, read once for all partitions.
+    fn with_history(&self, due: BTreeMap<Partition, Due>) -> Result<Vec<Drained>, Box<Failure>> {
+        let mut people: BTreeMap<Partition, HashSet<Arc<str>>> = BTreeMap::new();
+        for (partition, (rows, recalls)) in &due {
+            let people = people.entry(*partition).or_default();
+            people.extend(recalls.iter().map(|recall| recall.employee_id.clone()));
+            for batch in rows {
+                let punches = punches::read(batch).map_err(unreadable)?;
+                people.extend(punches.into_iter().map(|(_, punch)| punch.employee_id));
+            }
         }
-        let people: Vec<&str> = people.iter().map(|id| &**id).collect();
+        let all: BTreeSet<&str> = people.values().flatten().map(|id| &**id).collect();
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = Vec::from_iter(all);
         let (runtime, lake) = (&self.runtime, &self.lake);
-        let history = persist(|| runtime.block_on(lake.punches_of(&people)))?;
-        let shift_results = persist(|| runtime.block_on(lake.results_of(&people)))?;
-        let anomalies = persist(|| runtime.block_on(lake.anomalies_of(&people)))?;
-        let history = history.into_iter().map(|(_, punch)| punch).collect();
-        Ok(Drained { partition, rows, recalls, history, shift_results, anomalies })
+        let history = persist(|| runtime.block_on(lake.punches_of(&all)))?;
+        let results = persist(|| runtime.block_on(lake.results_of(&all)))?;
+        let anomalies = persist(|| runtime.block_on(lake.anomalies_of(&all)))?;
+        let drained = due.into_iter().map(|(partition, (rows, recalls))| {
+            let people = &people[&partition];
+            let history = history.iter().map(|(_, punch)| punch);
+            let of_person = |anomaly: &&Anomaly| {
+                anomaly.finding.employee_id.as_ref().is_some_and(|person| people.contains(person))
+            };
+            Drained {
+                partition,
+                rows,
+                recalls,
+                history: history.filter(|punch| people.contains(&punch.employee_id)).cloned().collect(),
+                shift_results: results
+                    .iter()
+                    .filter(|result| people.contains(&result.outcome.employee_id))
+                    .cloned()
+                    .collect(),
+                anomalies: anomalies.iter().filter(of_person).cloned().collect(),
+            }
+        });
+        Ok(drained.collect())
     }
 
     fn block<T>(&self, mut act: impl FnMut(&Self) -> lake::Result<T>) -> Result<T, Box<Failure>> {

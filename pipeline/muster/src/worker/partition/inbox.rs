@@ -90,9 +90,9 @@ impl PartitionWork {
         }
         for recall in recalls {
             let recall = Recall { clock: self.state.judged_clock(), ..recall };
-            let judged = self.state.recalled(&recall, &history.within(&recall));
+            let mut judged = self.state.recalled(&recall, &history.within(&recall));
             let cause = Cause { clock: LogClock::at(judged.clock), ..self.here() };
-            self.said.take(&judged, cause);
+            self.said.take(&mut judged, cause);
         }
         self.publish(world, outlets);
         Ok(())

@@ -31,9 +31,9 @@ impl PartitionWork {
         }
         for step in steps.drain(..) {
             match step {
-                Step::Judged(judged) => {
+                Step::Judged(mut judged) => {
                     let cause = Cause { clock: LogClock::at(judged.clock), ..self.here() };
-                    self.said.take(&judged, cause);
+                    self.said.take(&mut judged, cause);
                     self.state.recycle(judged);
                 }
                 Step::Silence(note) => {
