@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use clap::Args;
 use jiff::Timestamp;
-use lake::{Lake, LocalLock};
+use lake::LocalLock;
 use model::{Anomaly, AnomalyState, EventTime};
 use reference::Loader;
 use serve::Metrics;

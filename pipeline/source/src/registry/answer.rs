@@ -103,31 +103,30 @@ mod tests {
     #[test]
     fn a_protobuf_file_is_held_against_ours() {
         let ours = include_str!("../../../../schemas/proto/punch.proto");
-        let check = |change: (&str, &str), want| {
+        let held = |change: (&str, &str), want| {
             assert!(ours.contains(change.0), "{}", change.0);
             check(Some("PROTOBUF"), &ours.replacen(change.0, change.1, 1), &[], want);
         };
-        check(("message Punch", "message Later { string a = 1; }\nmessage Punch"), "fits");
-        check(("  string note = 13;", "  string note = 13; int32 shoes = 99;"), "fits");
-        check(("string event_id = 1", "string eventId = 1"), "fits");
-        check(("bytes bssid = 1", "string bssid = 1"), "fits");
-        check(("DATUM_WGS84 = 0", "DATUM_UNSPECIFIED = 0"), "fits");
-        check(("string event_id = 1", "string event_id = 21"), "`event_id` has number 21, expected 1");
-        check(("  string employee_id = 2;", ""), "`Punch` lacks the field `employee_id`");
-        check(("string device_id = 7", "string phone = 7"), "`device_id` is called `phone` at number 7");
-        check(("int64 occurred_at", "sint64 occurred_at"), "`occurred_at` has another type");
-        check(("repeated AccessPoint", "AccessPoint"), "`wifi` is not a list");
-        check(("KIND_OUT = 2", "KIND_OUT = 7"), "`kind` gives OUT the number 7; OUT has 2");
-        check(("optional double lat", "optional float lat"), "`lat` has another type");
-        check(("syntax = \"proto3\"", "syntax ="), "no Protobuf file");
+        held(("message Punch", "message Later { string a = 1; }\nmessage Punch"), "fits");
+        held(("  string note = 13;", "  string note = 13; int32 shoes = 99;"), "fits");
+        held(("string event_id = 1", "string eventId = 1"), "fits");
+        held(("bytes bssid = 1", "string bssid = 1"), "fits");
+        held(("DATUM_WGS84 = 0", "DATUM_UNSPECIFIED = 0"), "fits");
+        held(("string event_id = 1", "string event_id = 21"), "`event_id` has number 21, expected 1");
+        held(("  string employee_id = 2;", ""), "`Punch` lacks the field `employee_id`");
+        held(("string device_id = 7", "string phone = 7"), "`device_id` is called `phone` at number 7");
+        held(("int64 occurred_at", "sint64 occurred_at"), "`occurred_at` has another type");
+        held(("repeated AccessPoint", "AccessPoint"), "`wifi` is not a list");
+        held(("KIND_OUT = 2", "KIND_OUT = 7"), "`kind` gives OUT the number 7; OUT has 2");
+        held(("optional double lat", "optional float lat"), "`lat` has another type");
+        held(("syntax = \"proto3\"", "syntax ="), "no Protobuf file");
         let apart = ours.replace("enum Kind {", "enum Unused {").replacen(
             "package",
             "import \"kind.proto\";\npackage",
             1,
         );
         let kind = "syntax = \"proto3\"; package muster; enum Kind { KIND_UNSPECIFIED = 0; KIND_IN = 1; KIND_OUT = 2; }";
-        let with =
-            |referred: &[&str], want: &str| super::tests::check(Some("PROTOBUF"), &apart, referred, want);
+        let with = |referred: &[&str], want: &str| check(Some("PROTOBUF"), &apart, referred, want);
         with(&[], "type `Kind`, which is not known");
         with(&[kind], "fits");
     }
