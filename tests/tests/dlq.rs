@@ -352,7 +352,7 @@ fn wrong_use_is_told() {
     let shop = Shop::embedded();
     let config = "-c muster.toml";
     shop.expect("dlq", 2, &["Usage"]);
-    shop.expect("dlq list", 2, &["--config <FILE>", "--lake <DIR>"]);
+    shop.expect("dlq list", 2, &["--config <FILE>", "--lake <PLACE>"]);
     shop.expect("dlq list -c nosuch.toml", 2, &["nosuch.toml"]);
     shop.expect("dlq list --lake nosuch", 2, &["nosuch: no dead letters of replays there", "help: "]);
     shop.expect(&format!("dlq list {config}"), 2, &["no log in", "help: "]);

@@ -18,7 +18,7 @@ const MAGIC: &[u8] = b"ARROW1";
 /// What a stream ends with: a message of no bytes.
 const END: &[u8] = b"\xff\xff\xff\xff\0\0\0\0";
 
-/// The magic, padded.
+/// The magic, padded; writers may pad it further, with zeros.
 const HEAD_BYTES: usize = 8;
 
 /// The record batches of `bytes`.
@@ -57,6 +57,10 @@ fn stream(bytes: Buffer) -> Result<Buffer, ColumnError> {
     let before = bytes.strip_suffix(MAGIC).ok_or_else(broken)?;
     let (before, len) = before.split_last_chunk::<4>().ok_or_else(broken)?;
     let footer = usize::try_from(i32::from_le_bytes(*len)).map_err(|_| broken())?;
-    let len = before.len().checked_sub(footer + HEAD_BYTES).ok_or_else(broken)?;
-    Ok(bytes.slice_with_length(HEAD_BYTES, len))
+    let end = before.len().checked_sub(footer).ok_or_else(broken)?;
+    let head = before.get(HEAD_BYTES..end).ok_or_else(broken)?;
+    let padding =
+        head.chunks_exact(HEAD_BYTES).take_while(|chunk| chunk.iter().all(|byte| *byte == 0)).count();
+    let from = HEAD_BYTES * (1 + padding);
+    Ok(bytes.slice_with_length(from, end - from))
 }

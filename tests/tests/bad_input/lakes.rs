@@ -79,7 +79,7 @@ fn a_lake_below_a_plain_file_or_at_an_unknown_store_is_told() {
         3,
         &["plain/below", "a file stands where a folder"],
     );
-    check(&shop.muster("replay -c muster.toml --lake gopher://x/y p.ndjson"), 3, &["gopher"]);
+    check(&shop.muster("replay -c muster.toml --lake gopher://x/y p.ndjson"), 2, &["gopher"]);
     assert_eq!(fs::read(shop.path("plain")).unwrap(), b"x");
 }
 

@@ -104,7 +104,10 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
         tracing::warn!(%error, "housekeeping of the lake failed");
     }
     let summary = summary(&tally, &replayed.fired, &place.url);
-    let letters = beside.join("dead_letters.ndjson");
+    // As the lake was named, where that names the folder.
+    let is_url = place.url.contains("://");
+    let folder = if is_url { beside } else { PathBuf::from(&place.url) };
+    let letters = folder.join("dead_letters.ndjson");
     tell(&summary, arguments.json, &letters.display().to_string())?;
     Ok(if summary.rejected == 0 { Exit::Done } else { Exit::Findings })
 }
