@@ -281,7 +281,7 @@ impl Level {
             asked[..count].iter().for_each(|(.., key, home)| self.cells.fetch_more(*home, *key));
             for (row, column, key, home) in &asked[..count] {
                 let Some(line) = self.cells.line(*home, *key) else { continue };
-                let (x, y) = at.from_cell(*row, *column, self.level);
+                let (x, y) = at.steps_from_corner_of(*row, *column, self.level);
                 for entry in self.cells.entries_of(line) {
                     let (east, north) = ((f64::from(entry.x) - x) * lon_scale, f64::from(entry.y) - y);
                     let away = (east * east + north * north).sqrt();

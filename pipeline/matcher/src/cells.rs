@@ -69,7 +69,7 @@ impl Position {
     }
 
     /// Steps from the corner of any cell at a level, eastward by the shorter way round.
-    pub(crate) fn from_cell(self, row: u64, column: u64, level: u32) -> (f64, f64) {
+    pub(crate) fn steps_from_corner_of(self, row: u64, column: u64, level: u32) -> (f64, f64) {
         let shift = shift_of(level);
         let east = self.x.wrapping_sub((column << shift) as u32).cast_signed();
         let north = f64::from(self.y) - (row << shift) as f64;
