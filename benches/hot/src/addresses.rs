@@ -11,7 +11,7 @@ pub const MAKERS: u64 = 2_000;
 /// Never: it has 48 bits.
 pub fn address(number: u64) -> Bssid {
     let run = number / 4;
-    let device = (run / MAKERS).wrapping_mul(0x9_e375) << 2 & 0xff_fffc | number % 4;
+    let device = ((run / MAKERS).wrapping_mul(0x9_e375) << 2 & 0xff_fffc) | (number % 4);
     Bssid::from_bits(maker(run % MAKERS) << 24 | device).expect("24 bits of maker and 24 of device are 48")
 }
 

@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn every_cell_is_found_and_no_other() {
         for cells in [0, 1, 2, 7, 100, 40_000_u32] {
-            let count = |cell: u32| 1 + if cell % 9 == 0 { cell % 400 } else { cell % 8 };
+            let count = |cell: u32| 1 + if cell.is_multiple_of(9) { cell % 400 } else { cell % 8 };
             let key = |cell: u32| cell.wrapping_mul(0x0001_0003) & 0x7fff_ffff;
             let entry = |cell: u32, at: u32| Entry {
                 site: SiteIndex(cell * 1_000 + at),

@@ -82,7 +82,7 @@ fn login(registry: &RegistryConfig) -> Result<Login, Box<Failure>> {
         (Some(value), _) => Ok(Some(value.clone())),
         (None, Some(name)) => std::env::var(name).map(Some).map_err(|_| {
             let what = format!("[source.registry] {key}_env = \"{name}\": no such environment variable");
-            Failure::usage(what, format!("set {name}, or give {key}"))
+            Box::new(Failure::usage(what, format!("set {name}, or give {key}")))
         }),
         (None, None) => Ok(None),
     };

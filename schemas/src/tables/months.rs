@@ -70,6 +70,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "ranges of rows, of which a part has one or more")]
     fn long_runs_are_cut_and_short_ones_gathered() {
         let (a, b) = ("2026-11", "2031-01");
         let month = |month: &str, rows: &[std::ops::Range<i64>]| {

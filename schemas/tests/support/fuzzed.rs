@@ -103,6 +103,10 @@ pub(crate) fn protobuf(value: &[u8]) {
     let descriptor = POOL.with(|pool| pool.get_message_by_name("muster.v1.Punch").unwrap());
     let Ok(theirs) = DynamicMessage::decode(descriptor, value) else { return };
     let Some(line) = of_proto(&theirs) else { return };
+    // Of a field said twice the last holds, and theirs forgets the first; ours refuses a first that names nothing, too.
+    if ours.rejects.iter().any(|reject| reject.message.ends_with("a number of punch.proto")) {
+        return;
+    }
     compare(ours, &line);
 }
 

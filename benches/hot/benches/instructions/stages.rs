@@ -31,8 +31,11 @@ pub(crate) struct Stage {
     pub(crate) pass: Box<dyn FnMut()>,
 }
 
+/// Makes a stage's work.
+type Make = fn() -> Stage;
+
 /// Every stage by its name.
-pub(crate) const STAGES: [(&str, fn() -> Stage); 7] = [
+pub(crate) const STAGES: [(&str, Make); 7] = [
     ("decode-json", decode_json),
     ("decode-avro", decode_avro),
     ("decode-protobuf", decode_protobuf),
