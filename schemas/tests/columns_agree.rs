@@ -70,6 +70,9 @@ fn damaged_bytes_are_an_error_or_rows() {
     for _ in 0..dice.cases("COLUMNS_CASES", 600) {
         let mut bytes = whole[dice.below(2)].clone();
         for _ in 0..1 + dice.below(3) {
+            if bytes.is_empty() {
+                break;
+            }
             let at = dice.below(bytes.len());
             match dice.below(4) {
                 0 => bytes[at] ^= 1 << dice.below(8),
