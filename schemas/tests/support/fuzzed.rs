@@ -77,7 +77,7 @@ pub(crate) fn avro(value: &[u8]) {
     thread_local! {
         static SCHEMA: Schema = {
             // It makes room for as many items as an array claims.
-            apache_avro::max_allocation_bytes(1 << 16);
+            apache_avro::util::max_allocation_bytes(1 << 16);
             Schema::parse_str(PUNCH).unwrap()
         };
     }
