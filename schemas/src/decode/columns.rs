@@ -25,6 +25,7 @@ use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use model::{Batch, Datum, EventTime, Kind, Origin, Text, Trigger};
 
+use super::FIELDS;
 use super::draft::{Draft, Fault};
 use super::framed::values::{self, Filler, Place, SeenBeacon, Sighting};
 use super::json_nested::platform_of;
@@ -140,23 +141,6 @@ impl PunchColumns {
     /// # Errors
     /// A required column that is not there; a column of another type.
     pub fn of(batch: &RecordBatch) -> Result<Self, ColumnError> {
-        const KNOWN: [&str; 15] = [
-            "event_id",
-            "employee_id",
-            "kind",
-            "occurred_at",
-            "origin",
-            "trigger",
-            "device_id",
-            "site_id",
-            "location",
-            "wifi",
-            "beacons",
-            "photo",
-            "note",
-            "notice_version",
-            "tz",
-        ];
         let column = |name: &str| batch.column_by_name(name);
         // A column of nulls has as many rows as it claims, and none that is a punch.
         let is_some = |column: &&ArrayRef| *column.data_type() != DataType::Null;
@@ -164,7 +148,7 @@ impl PunchColumns {
         let text_of = |name: &'static str| texts(name, Some(required(name)?));
         let text = |name: &str| texts(name, column(name));
         let fields = batch.schema_ref().fields().iter().zip(batch.columns());
-        let unknown = fields.filter(|(field, _)| !KNOWN.contains(&field.name().as_str()));
+        let unknown = fields.filter(|(field, _)| !FIELDS.contains(&field.name().as_str()));
         Ok(Self {
             rows: batch.num_rows(),
             event_id: text_of("event_id")?,

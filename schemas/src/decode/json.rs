@@ -10,6 +10,7 @@ use model::{Batch, EventTime, Kind, Origin, RejectCode, Text, Trigger};
 use serde::de::{DeserializeSeed, MapAccess};
 use serde_json::error::Category;
 
+use super::FIELDS;
 use super::draft::{Draft, Fault};
 use super::json_nested::{Beacons, Location, Photo, Wifi};
 use super::json_shape::{Any, Found, Keys, Next, Shape, scalar};
@@ -120,36 +121,18 @@ impl Reader<'_> {
 /// The record itself.
 struct Record<'a, 'r>(&'a mut Reader<'r>);
 
-const NAMES: &[&str] = &[
-    "event_id",
-    "employee_id",
-    "kind",
-    "occurred_at",
-    "origin",
-    "trigger",
-    "device_id",
-    "site_id",
-    "location",
-    "wifi",
-    "beacons",
-    "photo",
-    "note",
-    "notice_version",
-    "tz",
-];
-
 impl<'de> Shape<'de> for Record<'_, '_> {
     fn other(self, found: Found<'_>) {
         self.0.fault(RejectCode::WrongType, || format!("the record is {found}, expected an object"));
     }
 
     fn object<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut keys = Keys::new(NAMES);
+        let mut keys = Keys::new(&FIELDS);
         while let Some(next) = keys.next(&mut map)? {
             match next {
-                Next::Known(at) => self.0.field(NAMES[at], &mut map)?,
+                Next::Known(at) => self.0.field(FIELDS[at], &mut map)?,
                 Next::Unknown => self.0.batch.unknown_fields += 1,
-                Next::Again(at) => self.0.twice(NAMES[at]),
+                Next::Again(at) => self.0.twice(FIELDS[at]),
             }
         }
         Ok(())

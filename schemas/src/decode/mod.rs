@@ -40,6 +40,25 @@ use model::{Batch, EventTime, Kind, Offset, Reject, RejectCode};
 
 use draft::Fault;
 
+/// The fields of a punch (contract, section 1). Readers go by the names' places: a new one comes last.
+const FIELDS: [&str; 15] = [
+    "event_id",
+    "employee_id",
+    "kind",
+    "occurred_at",
+    "origin",
+    "trigger",
+    "device_id",
+    "site_id",
+    "location",
+    "wifi",
+    "beacons",
+    "photo",
+    "note",
+    "notice_version",
+    "tz",
+];
+
 /// How large a record may be, in bytes, unless [`ImportOptions`] say otherwise.
 pub const RECORD_BYTES_MAX: usize = 256 * 1024;
 

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use model::{Datum, Kind, Origin, Platform, Trigger};
 use serde_json::{Map, Value};
 
+use super::super::FIELDS;
 use super::super::json_nested::platform_of;
 
 /// Why a text is no schema for punches.
@@ -117,23 +118,7 @@ pub(super) enum Within {
 
 /// The contract's names, by [`Within`]. `avro` reads them by their places here.
 pub(super) const NAMES: [&[&str]; 5] = [
-    &[
-        "event_id",
-        "employee_id",
-        "kind",
-        "occurred_at",
-        "origin",
-        "trigger",
-        "device_id",
-        "site_id",
-        "location",
-        "wifi",
-        "beacons",
-        "photo",
-        "note",
-        "notice_version",
-        "tz",
-    ],
+    &FIELDS,
     &["lon", "lat", "accuracy_m", "datum", "mocked", "platform"],
     &["bssid", "rssi", "connected", "age_ms"],
     &["uuid", "major", "minor", "rssi"],
