@@ -5,7 +5,7 @@
 //! them anew, and the difference belongs into review, because others rely on every line of it.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "test code outside of `#[test]` functions")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -265,6 +265,33 @@ fn columns_of_the_lake() {
         }
     }
     check_generated(&folder("golden/v1/tables.txt"), &text);
+}
+
+/// `tables-<n>.txt` are the columns of lakes that exist: none is ever gone or of another type, and what joined them may be null.
+#[test]
+fn columns_of_past_lakes_stay() {
+    type Columns = BTreeMap<(String, String), String>;
+    let read = |text: &str| -> Columns {
+        let (mut columns, mut table) = (Columns::new(), String::new());
+        for line in text.lines() {
+            match line.strip_prefix("    ").and_then(|column| column.split_once(' ')) {
+                Some((name, kind)) => _ = columns.insert((table.clone(), name.to_owned()), kind.to_owned()),
+                None => table = line.to_owned(),
+            }
+        }
+        columns
+    };
+    let now = read(&golden("tables.txt"));
+    for version in 1..=1 {
+        let then = read(&golden(&format!("tables-{version}.txt")));
+        let tables: BTreeSet<&String> = then.keys().map(|(table, _)| table).collect();
+        for (column, kind) in &then {
+            assert_eq!(now.get(column), Some(kind), "{column:?} of version {version}");
+        }
+        for (column, kind) in now.iter().filter(|(column, _)| !then.contains_key(column)) {
+            assert!(!tables.contains(&column.0) || kind.ends_with(" null"), "{column:?} must be optional");
+        }
+    }
 }
 
 #[test]

@@ -113,6 +113,11 @@ pub fn digest(outcome: &ShiftOutcome) -> u64 {
     hash.texts(outcome.reasons.iter().copied());
     hash.texts(outcome.leave_ids.iter().map(|id| &**id));
     hash.texts(outcome.correction_ids.iter().map(|id| &**id));
+    // Fields added since the first version are fed only where they tell more than the others do, so that what was said
+    // before them is not said again. A lone leave has all of `leave_min`.
+    if outcome.leave_minutes.len() > 1 {
+        outcome.leave_minutes.iter().for_each(|minutes| hash.number(*minutes));
+    }
     hash.finish()
 }
 

@@ -10,9 +10,12 @@ use std::sync::Arc;
 use model::EventTime;
 use model::policy::Flex;
 use model::reference::ShiftKind;
+use smallvec::SmallVec;
 
 use crate::roster::{Roster, ShiftIndex};
 use crate::spans::{Span, Spans, clip, join, length_us, subtract};
+
+const MINUTE_US: i64 = 60_000_000;
 
 /// The due time of a shift instance under the leave in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +36,8 @@ pub(crate) struct DueTime {
     pub(crate) leave: Spans,
     /// The leave that overlaps the planned time, sorted.
     pub(crate) leave_ids: Vec<Arc<str>>,
+    /// The minutes of leave that go with each of them.
+    pub(crate) leave_minutes: Vec<i64>,
 }
 
 impl DueTime {
@@ -42,38 +47,58 @@ impl DueTime {
         let planned = (shift.start, shift.end);
         let unpaid =
             || shift.breaks.iter().filter(|b| !b.paid).filter_map(|b| clip((b.start, b.end), planned));
-        let (mut leave, mut leave_ids) = (Spans::new(), Vec::new());
+        let (mut leave, leave_ids, leave_minutes) = (Spans::new(), Vec::new(), Vec::new());
         if roster.is_plain(index) {
             // Breaks do not overlap one another.
             let unpaid_us: i64 = unpaid().map(|span| span.1.us_since(span.0)).sum();
             let due_us = shift.end.us_since(shift.start) - unpaid_us;
             let (start, end, inside) = (shift.start, shift.end, Spans::new());
-            return Self { start, end, due_us, leave_us: 0, is_leave: false, inside, leave, leave_ids };
+            let (leave_us, is_leave) = (0, false);
+            return Self { start, end, due_us, leave_us, is_leave, inside, leave, leave_ids, leave_minutes };
         }
         let mut breaks: Spans = unpaid().collect();
         join(&mut breaks);
         let total_us = shift.end.us_since(shift.start) - length_us(&breaks);
         let rows = roster.leave_of(shift.person).iter().take_while(|row| row.from < shift.end);
+        let mut counted: SmallVec<[(Span, &Arc<str>); 2]> = SmallVec::new();
         for row in rows.filter(|row| row.is_absence() && row.is_in_force(clock)) {
-            if let Some(span) = clip((row.from, row.until), planned) {
-                leave.push(span);
-                leave_ids.push(row.leave_id.clone());
-            }
+            counted.extend(clip((row.from, row.until), planned).map(|span| (span, &row.leave_id)));
         }
-        if leave.is_empty() {
+        if counted.is_empty() {
             let (inside, leave_us) = (Spans::new(), 0);
-            let (start, end, due_us) = (shift.start, shift.end, total_us);
-            return Self { start, end, due_us, leave_us, is_leave: false, inside, leave, leave_ids };
+            let (start, end, due_us, is_leave) = (shift.start, shift.end, total_us, false);
+            return Self { start, end, due_us, leave_us, is_leave, inside, leave, leave_ids, leave_minutes };
         }
+        leave.extend(counted.iter().map(|(span, _)| *span));
         join(&mut leave);
-        leave_ids.sort();
-        leave_ids.dedup();
+        let (leave_ids, leave_minutes) = shares(&counted, &breaks);
         let leave_us = length_us(&subtract(&leave, &breaks));
         let (start, end) = ends(planned, &leave, &breaks);
         let is_leave = leave_us == total_us;
         let inside = leave.iter().filter_map(|span| clip(*span, (start, end))).collect();
-        Self { start, end, due_us: total_us - leave_us, leave_us, is_leave, inside, leave, leave_ids }
+        let due_us = total_us - leave_us;
+        Self { start, end, due_us, leave_us, is_leave, inside, leave, leave_ids, leave_minutes }
     }
+}
+
+/// The ids of the leave that `counted`, sorted, and how many minutes of the leave outside `breaks` go with each. Time under
+/// several rows goes with the one that comes first (the roster has them by their beginning, then by id), so that the minutes
+/// add up to the whole minutes of all of it.
+fn shares(counted: &[(Span, &Arc<str>)], breaks: &[Span]) -> (Vec<Arc<str>>, Vec<i64>) {
+    let mut taken = Spans::from_slice(breaks);
+    let (mut before_us, mut before_min) = (0, 0);
+    let mut shares: SmallVec<[(&Arc<str>, i64); 2]> = SmallVec::new();
+    for (span, leave_id) in counted {
+        before_us += length_us(&subtract(&[*span], &taken));
+        taken.push(*span);
+        join(&mut taken);
+        // Cut at whole minutes of the sum: each share on its own would lose its seconds.
+        let until_min = before_us.div_euclid(MINUTE_US);
+        shares.push((leave_id, until_min - before_min));
+        before_min = until_min;
+    }
+    shares.sort();
+    shares.into_iter().map(|(leave_id, minutes)| (leave_id.clone(), minutes)).unzip()
 }
 
 fn ends(planned: Span, leave: &[Span], breaks: &[Span]) -> Span {

@@ -97,9 +97,11 @@ impl Judged {
     /// Whether this speaks for `said`: if so and `said` is not among the findings, it no longer holds.
     ///
     /// A finding about a shift instance is spoken for when the instance is in the scope, one about a day's punches when
-    /// its business date is; findings about another person, or about no person, never, nor a no-show that is held back.
+    /// its business date is; findings about another person, or about no person, never, nor a no-show that is held back, nor
+    /// a kind that judging does not find.
     pub fn covers(&self, said: &Finding) -> bool {
-        said.employee_id.as_ref() == Some(&self.employee_id)
+        said.kind.is_judged()
+            && said.employee_id.as_ref() == Some(&self.employee_id)
             && match &said.shift_id {
                 Some(shift_id) => {
                     self.scope.shift_ids.contains(shift_id)

@@ -89,6 +89,7 @@ impl<'a> Case<'a> {
         outcome.due_min = self.due.due_us.div_euclid(MINUTE_US);
         outcome.leave_min = self.due.leave_us.div_euclid(MINUTE_US);
         outcome.leave_ids = self.due.leave_ids.clone();
+        outcome.leave_minutes = self.due.leave_minutes.clone();
         let counted = self.corrections.into_iter().flatten();
         outcome.correction_ids = counted.map(|correction| correction.correction_id.clone()).collect();
         outcome.correction_ids.sort();
@@ -135,6 +136,7 @@ impl<'a> Case<'a> {
             missing_out: false,
             reasons: Vec::new(),
             leave_ids: Vec::new(),
+            leave_minutes: Vec::new(),
             correction_ids: Vec::new(),
         }
     }

@@ -456,7 +456,7 @@ fn leave_over_the_whole_due_time() {
     check("shift s1 09:00-18:00 break 12:00-13:00; leave l1 09:00-18:00", "s1 leave leave 480 due 0 (l1)");
     check(
         "shift s1 09:00-18:00 break 12:00-13:00; leave l1 08:00-12:00; leave l2 13:00-20:00",
-        "s1 leave leave 480 due 0 (l1,l2)",
+        "s1 leave leave 480 due 0 (l1 180,l2 300)",
     );
     check(
         "shift s1 09:00-18:00; leave l1 00:00-24:00; in 10:00; out 12:00",
@@ -468,6 +468,30 @@ fn leave_over_the_whole_due_time() {
     );
     check("shift s1 09:00-18:00; leave l1 09:00-18:00 pending", "s1 absent due 540 -in -out\n! absent s1");
     check("shift s1 09:00-18:00; leave l1 09:00-18:00; clock 22:00", "");
+}
+
+#[test]
+fn minutes_of_several_leaves_add_up() {
+    // Time under two rows goes with the one that begins first, then with the smaller id.
+    check(
+        "shift s1 09:00-18:00; leave l2 09:00-12:00; leave l1 11:00-13:00; in 13:00; out 18:00",
+        "s1 present in 13:00 out 18:00 worked 5:00 leave 240 due 300 (l1 60,l2 180)",
+    );
+    check(
+        "shift s1 09:00-18:00; leave l2 09:00-12:00; leave l1 09:00-11:00; in 12:00; out 18:00",
+        "s1 present in 12:00 out 18:00 worked 6:00 leave 180 due 360 (l1 120,l2 60)",
+    );
+    // A leave within another, and one that is all unpaid break, have none.
+    check(
+        "shift s1 09:00-18:00 break 12:00-13:00; leave l1 09:00-12:00; leave l2 10:00-11:00; leave l3 12:00-13:00; \
+         in 13:00; out 18:00",
+        "s1 present in 13:00 out 18:00 worked 5:00 leave 180 due 300 (l1 180,l2 0,l3 0)",
+    );
+    // Neither loses the seconds that make a whole minute of both.
+    check(
+        "shift s1 09:00-18:00; leave l1 09:00-10:00:30; leave l2 16:59:30-18:00; in 10:00; out 17:00",
+        "s1 present in 10:00 out 17:00 worked 7:00 leave 121 due 419 (l1 60,l2 61)",
+    );
 }
 
 #[test]
@@ -537,7 +561,7 @@ fn leave_inside_is_deducted_once() {
     );
     check(
         &format!("{day} leave l1 14:00-15:00; leave l2 14:30-15:30"),
-        "s1 present in 09:00 out 18:00 worked 6:30 break 60 leave 90 due 390 auto (l1,l2)",
+        "s1 present in 09:00 out 18:00 worked 6:30 break 60 leave 90 due 390 auto (l1 60,l2 30)",
     );
     check(
         &format!("{day} leave l1 14:00-15:00; out 14:05; in 14:55"),

@@ -32,6 +32,7 @@
 //! moment is safe; nothing is synced to the disk before the commit returns.
 
 mod claim;
+mod columns;
 mod commit;
 mod deliveries;
 mod encode;

@@ -26,8 +26,9 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::columns::grown;
 use crate::encode::{now_ms, uuid};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lake::{LakeOptions, schema_of};
 use crate::ownership::is_rival;
 
@@ -37,6 +38,9 @@ const ATTEMPT_KEY: &str = "musterAttempt";
 /// How many entries are read backwards for numbers before the log's own replay is asked: more than a table has between two log
 /// snapshots.
 const LOOK_BACK_MAX: u64 = 256;
+
+/// How often a table is looked at again while others commit to it before columns are added.
+const GROW_ROUNDS_MAX: u32 = 16;
 
 /// One table's log.
 #[derive(Clone)]
@@ -132,16 +136,19 @@ impl TableLog {
 
     /// The version of the last entry; `None` if there is no table yet. Lists the log from its last snapshot on.
     pub(crate) async fn head(&self) -> Result<Option<u64>> {
+        Ok(self.latest().await?.map(|snapshot| snapshot.version()))
+    }
+
+    async fn latest(&self) -> Result<Option<Snapshot>> {
         let what = || format!("read the log of table {}", self.name);
         let read = || Snapshot::try_new(self.delta.as_ref(), None);
-        let snapshot = match read().await {
-            Ok(snapshot) => snapshot,
-            Err(DeltaTableError::NotATable(_)) => return Ok(None),
+        match read().await {
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(DeltaTableError::NotATable(_)) => Ok(None),
             // The kernel's words for an absent folder differ by store. A table that is there now may have been created meanwhile.
-            Err(_) if !self.has_log().await? => return Ok(None),
-            Err(_) => read().await.map_err(|e| Error::store(what(), e))?,
-        };
-        Ok(Some(snapshot.version()))
+            Err(_) if !self.has_log().await? => Ok(None),
+            Err(_) => read().await.map(Some).map_err(|e| Error::store(what(), e)),
+        }
     }
 
     async fn has_log(&self) -> Result<bool> {
@@ -149,16 +156,23 @@ impl TableLog {
         self.delta.is_delta_table_location().await.map_err(|e| Error::store(what(), e))
     }
 
-    /// The version of the last entry of a table that is created if there is none.
+    /// The version of the last entry of a table that is created if there is none, and given the columns that it lacks if a former
+    /// version of this program made it.
     pub(crate) async fn head_or_create(&self) -> Result<u64> {
-        match self.head().await? {
-            Some(version) => Ok(version),
-            None => {
+        for _ in 0..GROW_ROUNDS_MAX {
+            let Some(snapshot) = self.latest().await? else {
                 self.create().await?;
-                let what = format!("create table {}: its first entry is gone", self.name);
-                self.head().await?.ok_or_else(|| Error::corrupt(what))
-            }
+                continue;
+            };
+            let Some(grown) = grown(&self.name, &snapshot)? else { return Ok(snapshot.version()) };
+            // Whoever was first: the next look tells whether the columns are there.
+            self.put_if_absent(snapshot.version() + 1, grown, || {
+                format!("add columns to table {}", self.name)
+            })
+            .await?;
         }
+        let what = format!("create table {} or add columns to it: others commit without end", self.name);
+        Err(Error::new(ErrorKind::Contended, what))
     }
 
     /// Puts entry 0, if absent: protocol and metadata. Whoever comes first creates the same table.
@@ -183,9 +197,14 @@ impl TableLog {
             } }),
         ];
         let text: Vec<String> = entry.iter().map(ToString::to_string).collect();
-        let (bytes, mut retries) = (Bytes::from(text.join("\n")), self.retries);
+        self.put_if_absent(0, text.join("\n").into(), what).await
+    }
+
+    /// Puts an entry, whether by this call or by somebody else's: what faults in passing keep away is tried again.
+    async fn put_if_absent(&self, version: u64, bytes: Bytes, what: impl Fn() -> String) -> Result<()> {
+        let mut retries = self.retries;
         loop {
-            let error = match self.put(0, bytes.clone()).await {
+            let error = match self.put(version, bytes.clone()).await {
                 Ok(()) | Err(object_store::Error::AlreadyExists { .. }) => return Ok(()),
                 Err(error) => Error::store(what(), error),
             };
@@ -381,7 +400,7 @@ impl TableLog {
                 }
                 Do::End(Outcome::InDoubt) => {
                     let what = format!("commit lake table {}: others commit without end", self.name);
-                    let contended = || Error::new(crate::error::ErrorKind::Contended, what);
+                    let contended = || Error::new(ErrorKind::Contended, what);
                     return Err((pending, last_error.unwrap_or_else(contended)));
                 }
                 Do::End(outcome) => return Ok(outcome),

@@ -98,6 +98,27 @@ named! {
 }
 
 impl AnomalyKind {
+    /// Whether judging one person's shifts and punches finds anomalies of this kind, and so may find that one no longer
+    /// holds. All others are said, and taken back, by whoever alone can see them.
+    pub const fn is_judged(self) -> bool {
+        match self {
+            Self::Late
+            | Self::SeriousLate
+            | Self::EarlyLeave
+            | Self::NoShow
+            | Self::Absent
+            | Self::MissingIn
+            | Self::MissingOut
+            | Self::Outside
+            | Self::Unscheduled
+            | Self::WrongStore
+            | Self::Mocked
+            | Self::Contradiction
+            | Self::ClockSuspect => true,
+            Self::PunchRejected | Self::IngestSilent => false,
+        }
+    }
+
     /// Who may see anomalies of this kind (contract, section 4).
     pub const fn audience(self) -> Audience {
         match self {

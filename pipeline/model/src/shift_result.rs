@@ -95,6 +95,9 @@ pub struct ShiftOutcome {
     pub reasons: Vec<&'static str>,
     /// The leave that counted, sorted.
     pub leave_ids: Vec<Arc<str>>,
+    /// The minutes of `leave_min` that go with each of `leave_ids`: their sum is `leave_min`. Empty in results said before
+    /// this was kept.
+    pub leave_minutes: Vec<i64>,
     /// The corrections that counted, sorted.
     pub correction_ids: Vec<Arc<str>>,
 }

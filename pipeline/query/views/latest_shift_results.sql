@@ -35,6 +35,8 @@
 --   missing_out     whether the out is missing
 --   reasons         late_as_absent, worked_on_leave, …
 --   leave_ids       the leave that counted
+--   leave_minutes   the minutes of leave_min that go with each of them, in the same order; null where several counted and
+--                   the row was written before this was kept
 --   correction_ids  the corrections (補卡) that counted
 --   decided_at      the log clock when this version was said
 --   sealed          whether the month was closed when it was written
@@ -43,7 +45,10 @@ SELECT
   shift_id, version, final, employee_id, site_id, org, business_date, segment, day_kind, planned_start, planned_end,
   due_min, first_in, last_out, in_event_id, out_event_id, in_site_id, out_site_id, status, late_min, early_min,
   worked_s, worked_min, break_min, break_auto, leave_min, overtime_min, missing_in, missing_out,
-  reasons, leave_ids, correction_ids, decided_at, sealed, business_month
+  reasons, leave_ids,
+  CASE WHEN leave_minutes IS NULL AND array_length(leave_ids) = 1 THEN make_array(CAST(leave_min AS INT))
+    ELSE leave_minutes END AS leave_minutes,
+  correction_ids, decided_at, sealed, business_month
 FROM (
   SELECT *, row_number() OVER (PARTITION BY shift_id ORDER BY version DESC, decided_at DESC) AS newest
   FROM shift_results

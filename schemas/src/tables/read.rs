@@ -3,6 +3,7 @@
 //! Absent on purpose: columns by position. A reader of the lake may have projected, and later versions add columns.
 
 use std::any::type_name;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -142,6 +143,14 @@ impl<'a> Rows<'a> {
             _ => return Err(self.wrong(name, lists.values(), "a list of text")),
         };
         Ok(ListCells { lists, items })
+    }
+
+    pub(super) fn smalls(&self, name: &'static str) -> Result<NumberCells<'a>, ReadError> {
+        let lists: &ListArray = self.array(name)?;
+        let items = lists.values();
+        let items =
+            items.as_any().downcast_ref().ok_or_else(|| self.wrong(name, items, "a list of numbers"))?;
+        Ok(NumberCells { lists, items })
     }
 
     pub(super) fn bad(&self, column: &'static str, row: usize, found: impl Into<String>) -> ReadError {
@@ -293,12 +302,29 @@ pub(super) struct ListCells<'a> {
 impl<'a> ListCells<'a> {
     /// The texts of one row; none for a null.
     pub(super) fn get(&self, row: usize) -> impl Iterator<Item = &'a str> + use<'a> {
-        let offsets = self.lists.value_offsets();
-        let (from, until) = (offsets[row] as usize, offsets[row + 1] as usize);
-        let range = if self.lists.is_valid(row) { from..until } else { 0..0 };
         let items = self.items;
-        range.filter_map(move |item| items.get(item))
+        items_of(self.lists, row).filter_map(move |item| items.get(item))
     }
+}
+
+/// A column of lists of numbers.
+#[derive(Clone, Copy)]
+pub(super) struct NumberCells<'a> {
+    lists: &'a ListArray,
+    items: &'a Int32Array,
+}
+
+impl<'a> NumberCells<'a> {
+    /// The numbers of one row; none for a null.
+    pub(super) fn get(&self, row: usize) -> impl Iterator<Item = i32> + use<'a> {
+        let items = self.items;
+        items_of(self.lists, row).filter(|item| items.is_valid(*item)).map(|item| items.value(item))
+    }
+}
+
+fn items_of(lists: &ListArray, row: usize) -> Range<usize> {
+    let offsets = lists.value_offsets();
+    if lists.is_valid(row) { offsets[row] as usize..offsets[row + 1] as usize } else { 0..0 }
 }
 
 /// Texts that repeat from row to row, each kept once.

@@ -69,6 +69,7 @@ pub fn schema() -> SchemaRef {
         ];
         fields.extend(cause_fields());
         fields.extend(["reasons", "leave_ids", "correction_ids"].map(|name| required(name, Type::Texts)));
+        fields.push(optional("leave_minutes", Type::Smalls));
         make_schema(fields)
     });
     SCHEMA.clone()
@@ -134,6 +135,8 @@ impl TableRows for ShiftResults {
             .texts(&outcome.reasons)
             .texts(&outcome.leave_ids)
             .texts(&outcome.correction_ids)
+            // A shift has some thousands of minutes at most.
+            .smalls(outcome.leave_minutes.iter().map(|minutes| i32::try_from(*minutes).ok()))
             .month(outcome.business_date);
     }
 }
@@ -170,7 +173,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
     let (is_final, break_auto) = (flag("final")?, flag("break_auto")?);
     let (missing_in, missing_out) = (flag("missing_in")?, flag("missing_out")?);
     let (reasons, leave_ids) = (rows.texts("reasons")?, rows.texts("leave_ids")?);
-    let correction_ids = rows.texts("correction_ids")?;
+    let (correction_ids, leave_minutes) = (rows.texts("correction_ids")?, rows.smalls("leave_minutes")?);
     let mut read_row = |row| {
         Ok(ShiftOutcome {
             shift_id: shift_id.some(row)?.into(),
@@ -202,6 +205,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
             missing_out: missing_out.value(row),
             reasons: reasons.get(row).map(known_reason).collect(),
             leave_ids: leave_ids.get(row).map(Into::into).collect(),
+            leave_minutes: leave_minutes.get(row).map(i64::from).collect(),
             correction_ids: correction_ids.get(row).map(Into::into).collect(),
         })
     };

@@ -386,6 +386,7 @@ fn shift_results_read_back_as_said() {
         missing_out: true,
         reasons: vec!["late_as_absent"],
         leave_ids: vec!["l-1".into(), "l-2".into()],
+        leave_minutes: vec![0, 60],
         correction_ids: Vec::new(),
     };
     let first = ShiftResult { version: 1, outcome, inputs: u64::MAX - 5, cause: cause() };

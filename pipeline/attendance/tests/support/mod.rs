@@ -97,7 +97,7 @@ impl World {
         }
         let reference = &mut world.reference;
         reference.shifts.sort_by(|a, b| (a.start, &a.shift_id).cmp(&(b.start, &b.shift_id)));
-        reference.leave.sort_by_key(|row| row.from);
+        reference.leave.sort_by(|a, b| (a.from, &a.leave_id).cmp(&(b.from, &b.leave_id)));
         reference.corrections.sort_by_key(|row| row.occurred_at);
         world
     }
@@ -287,7 +287,15 @@ impl World {
             }
         }
         outcome.reasons.iter().for_each(|reason| add((*reason).to_owned()));
-        for ids in [&outcome.leave_ids, &outcome.correction_ids].into_iter().filter(|ids| !ids.is_empty()) {
+        let shares = &outcome.leave_minutes;
+        assert_eq!((shares.len(), shares.iter().sum()), (outcome.leave_ids.len(), outcome.leave_min));
+        // A lone leave has all of the minutes that the line told already.
+        let leave: Vec<String> = match &outcome.leave_ids[..] {
+            [one] => vec![one.to_string()],
+            more => more.iter().zip(shares).map(|(id, minutes)| format!("{id} {minutes}")).collect(),
+        };
+        let corrections: Vec<String> = outcome.correction_ids.iter().map(ToString::to_string).collect();
+        for ids in [leave, corrections].into_iter().filter(|ids| !ids.is_empty()) {
             add(format!("({})", ids.join(",")));
         }
         line

@@ -1,17 +1,15 @@
 //! What is folded equals what was written, whatever the cut into commits, months and partitions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use jiff::civil::Date;
-use model::reference::DayKind;
-use model::shift_result::ShiftOutcome;
-use model::{Cause, EventTime, LogClock, Partition, ShiftResult, ShiftStatus, StoredPunch};
+use model::{EventTime, Partition, ShiftResult, StoredPunch};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use schemas::tables::{late, punches, shift_results};
 
+use super::golden::result;
 use super::support::{START, World, frontier, is_done, late_rows, log, next, with_punch_at};
 use crate::{Commit, LakeOptions};
 
@@ -108,52 +106,6 @@ async fn the_inbox_gives_what_was_not_drained_in_order() {
             .map(|(_, punch)| punch.offset.get())
             .collect();
         assert_eq!(offsets, expected, "from {from}");
-    }
-}
-
-fn result(shift: &str, version: i64, business_date: Date, cause_partition: u32) -> ShiftResult {
-    let text = |text: &str| -> Arc<str> { text.into() };
-    ShiftResult {
-        version,
-        outcome: ShiftOutcome {
-            shift_id: text(shift),
-            employee_id: text("E1"),
-            site_id: text("hk-0001"),
-            org: text("hk"),
-            business_date,
-            segment: 0,
-            day_kind: DayKind::Workday,
-            planned_start: START,
-            planned_end: START.plus_min(480),
-            is_final: false,
-            due_min: 480,
-            first_in: Some(START),
-            last_out: None,
-            in_event_id: Some("ev".into()),
-            out_event_id: None,
-            in_site_id: Some(text("hk-0001")),
-            out_site_id: None,
-            status: ShiftStatus::Present,
-            late_min: 0,
-            early_min: 0,
-            worked_s: None,
-            break_min: 0,
-            break_auto: false,
-            leave_min: 0,
-            overtime_min: 0,
-            missing_in: false,
-            missing_out: true,
-            reasons: Vec::new(),
-            leave_ids: Vec::new(),
-            correction_ids: Vec::new(),
-        },
-        inputs: 7,
-        cause: Cause {
-            log: log().log_id.mark(),
-            partition: Partition::new(cause_partition),
-            next: next(version),
-            clock: LogClock::at(START.plus_min(version)),
-        },
     }
 }
 

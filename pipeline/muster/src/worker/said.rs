@@ -336,6 +336,42 @@ mod tests {
         assert_eq!(book.take_rows().len(), 4, "the table gets the same versions");
     }
 
+    /// Judging a person takes back only what it could have found: a record that could not be taken stays told.
+    #[test]
+    fn what_judging_does_not_find_it_does_not_take_back() {
+        let mut book = SaidBook::default();
+        let rejected = Finding { shift_id: None, ..finding(AnomalyKind::PunchRejected, 0) };
+        let unscheduled = Finding { shift_id: None, ..finding(AnomalyKind::Unscheduled, 0) };
+        for (n, finding) in [&rejected, &unscheduled].into_iter().enumerate() {
+            let (state, cause) = (AnomalyState::Firing, cause(1));
+            let at = EventTime::from_us(1);
+            let said = Anomaly {
+                version: 1,
+                state,
+                finding: finding.clone(),
+                detected_at: at,
+                resolved_by: None,
+                cause,
+            };
+            book.fold_anomaly(said);
+            assert_eq!(book.of_person[&Arc::<str>::from("E1")].len(), n + 1);
+        }
+        book.start_at(cause(2));
+        let scope = Scope { shift_ids: vec![], dates: vec![rejected.business_date] };
+        let judged = Judged {
+            employee_id: "E1".into(),
+            person: None,
+            clock: EventTime::from_us(3),
+            scope,
+            outcomes: vec![],
+            findings: vec![],
+            withheld: vec![],
+        };
+        book.take(&judged, cause(3));
+        let over: Vec<_> = book.take_rows().into_iter().map(|row| (row.finding.kind, row.state)).collect();
+        assert_eq!(over, [(AnomalyKind::Unscheduled, AnomalyState::Resolved)]);
+    }
+
     #[test]
     fn what_was_published_before_a_crash_is_not_published_again_when_memory_has_passed_it() {
         for floor in [5, 100] {
