@@ -39,6 +39,7 @@ pub(crate) const ALL: &[View] = &[
     view("monthly_statistics_by_org", include_str!("../views/monthly_statistics_by_org.sql")),
     view("lateness_hotspots", include_str!("../views/lateness_hotspots.sql")),
     view("site_health", include_str!("../views/site_health.sql")),
+    view("vendor_differences", include_str!("../views/vendor_differences.sql")),
 ];
 
 /// What a view's header says: the sentences before its column list, and (column, meaning) for each line of the list.
