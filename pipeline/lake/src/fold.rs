@@ -272,7 +272,7 @@ impl Lake {
     }
 
     /// Calls `visit` with the rows that `keep` keeps of the files that `may_hold` such rows.
-    async fn visit(
+    pub(crate) async fn visit(
         &self,
         table: &TableLog,
         snapshot: &TableSnapshot,

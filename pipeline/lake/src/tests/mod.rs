@@ -12,3 +12,4 @@ mod reference;
 mod retention;
 mod size;
 mod support;
+mod vendor_records;

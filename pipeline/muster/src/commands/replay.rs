@@ -86,7 +86,10 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
         runtime.block_on(lake.append_reference(tables, &reference.version)).map_err(Failure::from_outside)?;
         let folder = lake.dir().map(PathBuf::from).unwrap_or_default();
         let pipeline = Pipeline {
-            store: Store::new(lake.clone(), log, runtime.handle().clone(), config.lake.state_days),
+            store: store(
+                &source,
+                Store::new(lake.clone(), log, runtime.handle().clone(), config.lake.state_days),
+            ),
             world: &world,
             outlet: Box::new(
                 FileOutlet::open(&folder.join("alerts.ndjson")).map_err(|e| files::outlet_failure(&e))?,
@@ -128,6 +131,14 @@ fn open_all(arguments: &ReplayArguments, config: &Config) -> Result<Vec<Option<F
         opened.push((index < KEPT_OPEN_MAX).then_some(source));
     }
     Ok(opened)
+}
+
+/// `store` as the records of `source` need it.
+fn store(source: &FileSource, store: Store) -> Store {
+    match source.format() {
+        FileFormat::DingTalk | FileFormat::WeCom | FileFormat::Feishu => store.with_vendor_records(),
+        FileFormat::Ndjson | FileFormat::Csv | FileFormat::AttLog | FileFormat::CnTerminal => store,
+    }
 }
 
 /// Reads single lines of `file` once more.
@@ -214,6 +225,7 @@ pub(super) fn summary(
         accepted: tally.accepted,
         rejected: tally.rejected,
         duplicates: tally.duplicates,
+        no_punch: tally.no_punch,
         lake: lake.to_owned(),
         ..Summary::default()
     };
@@ -235,6 +247,10 @@ pub(super) fn tell(summary: &Summary, json: bool, letters: &str) -> Result<(), B
         crate::counted(summary.duplicates, "repeat", "repeats"),
         summary.rejected
     ))?;
+    if summary.no_punch > 0 {
+        let records = crate::counted(summary.no_punch, "record", "records");
+        crate::say(&format!("without a punch: {records}, kept in the table vendor_records"))?;
+    }
     if summary.rejected > 0 {
         crate::say(&format!("what was rejected: see the table rejects, and {letters}"))?;
     }

@@ -20,12 +20,12 @@ pub const RECORD_LINES_MAX: u64 = 100;
 /// Bytes of the read buffer.
 const BUFFER_BYTES: usize = 256 << 10;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Where a reader stands: always at the beginning of a line.
+/// Where a reader stands: at the beginning of a line, or behind a record of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The number of the line that begins here, from 0.
+    /// The number of the line or of the document's record that begins here, from 0.
     pub(crate) line: u64,
     /// Bytes before it.
     pub(crate) byte: u64,
@@ -38,10 +38,12 @@ impl Place {
 /// What the buffer of [`Framing::next_record`] holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Framed {
-    /// The record's first line.
+    /// The record's number: its first line's, or its place among the records of a document.
     pub(crate) line: u64,
     /// Bytes of it that the buffer does not hold, because it was too long.
     pub(crate) omitted: u64,
+    /// The line it begins on, from 0, where that is not `line`.
+    pub(crate) text_line: Option<u64>,
 }
 
 pub(crate) struct Framing {
@@ -105,7 +107,7 @@ impl Framing {
                 self.finish_csv_record(into)?;
             }
             trim_end_of_line(into);
-            return Ok(Some(Framed { line: first.line, omitted }));
+            return Ok(Some(Framed { line: first.line, omitted, text_line: None }));
         }
     }
 
