@@ -1,5 +1,5 @@
-//! Records of other attendance systems, however odd: each becomes one punch, one reject, or what the vendor says alone, and none of these
-//! holds where somebody was.
+//! Records of other attendance systems, however odd: each becomes one punch, one reject, or what the vendor says
+//! alone, and none of these holds where somebody was.
 #![allow(clippy::unwrap_used, reason = "a test's helper fails as its test does")]
 
 use model::{Batch, NextOffset, Offset, Partition, Vendor};

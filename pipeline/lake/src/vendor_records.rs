@@ -1,4 +1,5 @@
-//! Which records of other attendance systems are in `vendor_records`, so that a file that overlaps an earlier one adds none twice.
+//! Which records of other attendance systems are in `vendor_records`, so that a file that overlaps an earlier one
+//! adds none twice.
 
 use std::collections::HashSet;
 
@@ -11,8 +12,8 @@ use crate::fold::only;
 use crate::lake::{Lake, schema_of};
 
 impl Lake {
-    /// The ids of the records stored, 16 bytes each, but those of this claim's log beyond its frontier: an owner who died before it
-    /// committed their punches left these, and they will be read again.
+    /// The ids of the records stored, 16 bytes each, but those of this claim's log beyond its frontier: an owner who
+    /// died before it committed their punches left these, and they will be read again.
     pub async fn vendor_record_ids(&self, claim: &Claim) -> Result<HashSet<u128>> {
         let table = self.table(NAME)?;
         let mut ids = HashSet::new();

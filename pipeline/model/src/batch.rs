@@ -1,8 +1,8 @@
 //! Records of one partition in offset order, decoded: the unit of work of the hot path.
 //!
 //! In: decoders of `schemas` push punches and rejects.  Out: columns `matcher`, `attendance` and the row builders read.
-//! Owns: one text arena and three flat vectors, cleared and refilled, so that a warm batch allocates nothing; for files of other
-//! attendance systems also what those say themselves, which does allocate.
+//! Owns: one text arena and three flat vectors, cleared and refilled, so that a warm batch allocates nothing; for
+//! files of other attendance systems also what those say themselves, which does allocate.
 //! Absent on purpose: lifetimes into the raw bytes (a batch outlives them), and any judgement.
 //! Invariants: `Text` and the ranges of a punch point into the batch that made them, kept by `Batch::push_text`.
 

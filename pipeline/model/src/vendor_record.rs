@@ -1,7 +1,8 @@
 //! What another attendance system says of one of its check points, beside the punch that Muster judges itself.
 //!
-//! Absent on purpose: any trust. A vendor's verdict decides nothing here; it is kept so that the two can be compared. Also absent:
-//! coordinates, addresses, access points, names, pictures and free text, which the table these become rows of must not hold.
+//! Absent on purpose: any trust. A vendor's verdict decides nothing here; it is kept so that the two can be compared.
+//! Also absent: coordinates, addresses, access points, names, pictures and free text, which the table these become
+//! rows of must not hold.
 
 use jiff::civil::Date;
 
@@ -38,8 +39,8 @@ named! {
     NoPunch { NotPunched = "not_punched", System = "system", Replay = "replay", Result = "result" }
 }
 
-/// One check point as a vendor tells it. Texts are the vendor's own words: unknown values survive. `None` is what it does not say;
-/// an empty text is a field that it left empty to say that nothing is wrong.
+/// One check point as a vendor tells it. Texts are the vendor's own words: unknown values survive. `None` is what it
+/// does not say; an empty text is a field that it left empty to say that nothing is wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VendorRecord {
     /// Its record's offset.

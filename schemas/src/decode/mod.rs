@@ -1,11 +1,11 @@
 //! Records into batches: the first step of the hot path. A record becomes exactly one punch or one reject; that of another
 //! attendance system may instead be what that system says, and nothing of ours.
 //!
-//! In: the bytes of one record (JSON, Avro or Protobuf from a log; lines of CSV and of time clocks, elements of vendors' answers from
-//! files).  Out: a `Punch` or a
-//! `Reject` in a `model::Batch`.  Owns: scratch buffers, reused; the options of one source.
+//! In: the bytes of one record (JSON, Avro or Protobuf from a log; lines of CSV and of time clocks, elements of vendors'
+//! answers from files).  Out: a `Punch` or a `Reject` in a `model::Batch`.  Owns: scratch buffers, reused; the options of
+//! one source.
 //! Absent on purpose: allocation per well-formed record once the batch and the scratch are warm (only a text with
-//! escapes that is kept makes the JSON reader allocate; vendors' answers are read by leave to), and any judgement: an unknown person, a
+//! escapes that is kept makes the JSON reader allocate, and a vendor's record), and any judgement: an unknown person, a
 //! fix on the moon's side of the earth or a time of next year is still a punch.
 //! Invariants: a reject leaves nothing behind in the batch but itself, kept by `Batch::roll_back`; no bytes panic and
 //! none overflow the stack, kept by `tests/decode_properties.rs`; nothing is allocated, by `tests/decode_allocation.rs`; the

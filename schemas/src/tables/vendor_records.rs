@@ -1,6 +1,8 @@
-//! Table `vendor_records`: what other attendance systems say of their check points, beside the punches that Muster judges itself.
+//! Table `vendor_records`: what other attendance systems say of their check points, beside the punches that Muster
+//! judges itself.
 //!
-//! Absent on purpose: coordinates, addresses, access points, names, pictures and free text; the decoders leave them out of `raw`.
+//! Absent on purpose: coordinates, addresses, access points, names, pictures and free text; the decoders leave them
+//! out of `raw`.
 
 use std::sync::LazyLock;
 

@@ -1,12 +1,12 @@
-//! Exports of other attendance systems through the whole pipeline: whole documents with bad records in them, files that overlap, files
-//! that were cut short, and what comes of the vendors' own verdicts.
+//! Exports of other attendance systems through the whole pipeline: whole documents with bad records in them, files
+//! that overlap, files that were cut short, and what comes of the vendors' own verdicts.
 
 use serde_json::{Value, json};
 
 use super::shop::{Shop, check, summary};
 
-/// One person's two days as DingTalk tells them. On the first they were on time by its schedule (08:30) and late by ours (08:00), and
-/// nobody signed out.
+/// One person's two days as DingTalk tells them. On the first they were on time by its schedule (08:30) and late by
+/// ours (08:00), and nobody signed out.
 fn details() -> Value {
     json!({"errcode": 0, "errmsg": "ok", "recordresult": [
         {"id": 11, "bizId": "b11", "userId": "p1", "checkType": "OnDuty", "timeResult": "Normal", "locationResult": "Normal",

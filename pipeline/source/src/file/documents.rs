@@ -1,4 +1,5 @@
-//! Cuts documents of JSON into records: each element of the lists in them that hold records, each value that has no such list.
+//! Cuts documents of JSON into records: each element of the lists in them that hold records, each value that has no
+//! such list.
 //!
 //! ```text
 //!   {"errcode":0,"recordresult":[{…},{…}],"hasMore":false}      record 0, record 1
@@ -6,14 +7,16 @@
 //!   [{…},{"data":{"dataList":[{…}]}}]                           record 4, record 5: a list is looked into wherever it stands
 //! ```
 //!
-//! In: a file's bytes up to the length that was hashed, and the names of the lists.  Out: records with their ordinal.  Owns: the open
-//! file, a bounded buffer, the brackets that are open.
-//! Absent on purpose: decoding. What is no JSON is cut as well as it can be, and its decoder says so; nothing is passed over in silence
-//! but what stands around the records of a well-formed document.
-//! Invariants: memory stays below twice `LINE_BYTES_MAX` and a buffer, however large the document; for well-formed documents the records
-//! are those that a general reader finds, kept by `documents_tests.rs`; the records depend on the bytes alone, not on where reading began.
-//! Why so: an answer of a month is one value of hundreds of megabytes on one line: it cannot be held, and its lines say nothing. A
-//! scanner of brackets and quotes is enough to cut it, and leaves the bytes of each record as they are for its dead letter.
+//! In: a file's bytes up to the length that was hashed, and the names of the lists.  Out: records with their ordinal.
+//! Owns: the open file, a bounded buffer, the brackets that are open.
+//! Absent on purpose: decoding. What is no JSON is cut as well as it can be, and its decoder says so; nothing is
+//! passed over in silence but what stands around the records of a well-formed document.
+//! Invariants: memory stays below twice `LINE_BYTES_MAX` and a buffer, however large the document; for well-formed
+//! documents the records are those that a general reader finds, kept by `documents_tests.rs`; the records depend on
+//! the bytes alone, not on where reading began.
+//! Why so: an answer of a month is one value of hundreds of megabytes on one line: it cannot be held, and its lines
+//! say nothing. A scanner of brackets and quotes is enough to cut it, and leaves the bytes of each record as they are
+//! for its dead letter.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Seek};
@@ -132,8 +135,8 @@ impl Documents {
         Ok(())
     }
 
-    /// The next record into `into`; `None` at the file's end. A file that ends within a list has one more record, of what there was of
-    /// it and perhaps of no byte.
+    /// The next record into `into`; `None` at the file's end. A file that ends within a list has one more record, of
+    /// what there was of it and perhaps of no byte.
     pub(crate) fn next_record(&mut self, into: &mut Vec<u8>) -> io::Result<Option<Framed>> {
         into.clear();
         let mut cut = Cut { into, omitted: 0, text_line: self.line };
@@ -331,8 +334,8 @@ impl Scan {
         }
     }
 
-    /// Closes the nearest bracket of its kind within the value at hand, and with it what stands open above; without one, nothing: the
-    /// value is broken then, and its decoder will say so.
+    /// Closes the nearest bracket of its kind within the value at hand, and with it what stands open above; without
+    /// one, nothing: the value is broken then, and its decoder will say so.
     fn close(&mut self, bracket: Bracket) -> Step {
         if self.deeper > 0 {
             self.deeper -= 1;

@@ -50,8 +50,8 @@ impl FileFormat {
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
-    /// The format of the file at `path` that begins with `start`: the Chinese terminal's by its header, a vendor's by the name of the
-    /// list its records stand in, the others by the file's ending, else NDJSON (contract, section 8).
+    /// The format of the file at `path` that begins with `start`: the Chinese terminal's by its header, a vendor's by
+    /// the name of the list its records stand in, the others by the file's ending, else NDJSON (contract, section 8).
     pub fn detect(path: &Path, start: &[u8]) -> Self {
         let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
         let start = start.strip_prefix(b"\"").unwrap_or(start);

@@ -4,8 +4,9 @@
 //! open file, a bounded buffer, the place it has reached.
 //! Absent on purpose: decoding, and any trust in the bytes: lines have no length limit of their own, quotes may never
 //! close, NUL and other encodings pass through.
-//! Invariants: memory stays below twice `LINE_BYTES_MAX` and a buffer; the records of a file depend on its bytes alone, not on
-//! where reading began, as long as it began at a record; an unclosed quote costs one record, not the rest of the file.
+//! Invariants: memory stays below twice `LINE_BYTES_MAX` and a buffer; the records of a file depend on its bytes
+//! alone, not on where reading began, as long as it began at a record; an unclosed quote costs one record, not the
+//! rest of the file.
 //! Why so: `csv-core` decides the same way where fields are quoted, but it cannot say on which line a record began nor
 //! give up on a quote; an oracle test holds this module against it.
 

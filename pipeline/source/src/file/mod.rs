@@ -1,5 +1,5 @@
-//! A file as a log of its own: topic `file:<id>`, one partition, the offset is the line number; in documents of JSON, whose lines say
-//! nothing, the number of the record.
+//! A file as a log of its own: topic `file:<id>`, one partition, the offset is the line number; in documents of JSON,
+//! whose lines say nothing, the number of the record.
 //!
 //! In: a file of punches.  Out: its records in order.  Owns: the open file.
 //! Absent on purpose: append times (a file has none), following a file that grows, compressed files.

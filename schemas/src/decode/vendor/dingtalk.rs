@@ -1,7 +1,9 @@
-//! DingTalk: punch details (`attendance/listRecord`), punch results (`attendance/list`), pushed events (`attendance_check_record`).
+//! DingTalk: punch details (`attendance/listRecord`), punch results (`attendance/list`), pushed events
+//! (`attendance_check_record`).
 //!
-//! Sources: open.dingtalk.com, "attendance-clock-in-record-is-open" (details), "microapp/serverapi2/ul33mm" (results),
-//! "employee-clock-in-event" (events). What the three have in common is read alike; which of them a record is shows in its fields:
+//! Sources: open.dingtalk.com, "attendance-clock-in-record-is-open" (details), "microapp/serverapi2/ul33mm"
+//! (results), "employee-clock-in-event" (events). What the three have in common is read alike; which of them a record
+//! is shows in its fields:
 //!
 //! ```text
 //!   details   userCheckTime id bizId gmtCreate locationMethod …   a punch, invalid ones too
@@ -9,8 +11,8 @@
 //!   events    checkTime bizId checkByUser                         a punch, but checkByUser = false repeats one
 //! ```
 //!
-//! Where nobody punched, `userCheckTime` is the planned time: such a row never becomes a punch. Fixes are taken for GCJ-02, as the
-//! vendor's maps are.
+//! Where nobody punched, `userCheckTime` is the planned time: such a row never becomes a punch. Fixes are taken for
+//! GCJ-02, as the vendor's maps are.
 
 use jiff::tz::TimeZone;
 use model::{Kind, NoPunch, Origin, RejectCode};

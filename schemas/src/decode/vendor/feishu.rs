@@ -1,7 +1,8 @@
-//! Feishu (Lark): punches (`user_flows/query`, the pushed `attendance.user_flow.created_v1`) and results (`user_tasks/query`,
-//! `attendance.user_task.updated_v1`).
+//! Feishu (Lark): punches (`user_flows/query`, the pushed `attendance.user_flow.created_v1`) and results
+//! (`user_tasks/query`, `attendance.user_task.updated_v1`).
 //!
-//! Source: open.feishu.cn/document/server-docs/attendance-v1, "user_task/query-2", "user_task/query" and the two events' pages.
+//! Source: open.feishu.cn/document/server-docs/attendance-v1, "user_task/query-2", "user_task/query" and the two
+//! events' pages.
 //!
 //! ```text
 //!   punches   check_time record_id type …                                      a punch; made by the system (3, 4): none
@@ -9,8 +10,8 @@
 //!   revised   status_changes[] { work_type, current_status, current_supplement }            verdicts that changed afterwards
 //! ```
 //!
-//! Times are texts of seconds. A punch does not say which end of a shift it is: `auto`. No datum is told for the coordinates that some
-//! events carry, so they are no evidence of a place.
+//! Times are texts of seconds. A punch does not say which end of a shift it is: `auto`. No datum is told for the
+//! coordinates that some events carry, so they are no evidence of a place.
 
 use jiff::civil::Date;
 use model::{Kind, NoPunch, Origin, VendorRecord};

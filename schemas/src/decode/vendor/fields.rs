@@ -1,8 +1,8 @@
-//! The fields of a vendor's JSON object, read with patience: what the documentation calls a text comes as a number and the other way
-//! round, an absent value as null, an empty text or 0.
+//! The fields of a vendor's JSON object, read with patience: what the documentation calls a text comes as a number
+//! and the other way round, an absent value as null, an empty text or 0.
 //!
-//! Two ways to read: what makes the punch is strict (a wrong shape is a fault that names the field), what is only kept is not
-//! (a scalar is kept as its text, anything else as JSON).
+//! Two ways to read: what makes the punch is strict (a wrong shape is a fault that names the field), what is only
+//! kept is not (a scalar is kept as its text, anything else as JSON).
 
 use std::borrow::Cow;
 
@@ -20,8 +20,8 @@ pub(super) enum Epoch {
     Seconds,
 }
 
-/// Below it a number of milliseconds (1973-03-03), at it and above a number of seconds (year 5138), is of the other unit: no vendor
-/// here is as old, and none will be.
+/// Below it a number of milliseconds (1973-03-03), at it and above a number of seconds (year 5138), is of the other
+/// unit: no vendor here is as old, and none will be.
 const OTHER_UNIT: i64 = 100_000_000_000;
 
 /// One object's fields.
@@ -112,8 +112,8 @@ impl<'a> Fields<'a> {
         number.filter(|number: &f64| number.is_finite()).map(Some).ok_or_else(fault)
     }
 
-    /// A number of the epoch, or a text that writes one, a wall-clock time of the import's zone or RFC 3339; `None` where it is
-    /// absent, empty or 0.
+    /// A number of the epoch, or a text that writes one, a wall-clock time of the import's zone or RFC 3339; `None`
+    /// where it is absent, empty or 0.
     pub(super) fn time(
         self,
         name: &str,
@@ -174,8 +174,9 @@ pub(super) fn wrong(name: &str, found: &Value, expected: &str) -> Fault {
     Fault::new(RejectCode::WrongType, format!("`{name}` is {found}, expected {expected}"))
 }
 
-/// Writes `value` as JSON with the keys of objects sorted and those that are `left_out` left out, at any depth. The order of a map is
-/// not relied on: a build in which another crate asks `serde_json` to keep the order of keys writes the same.
+/// Writes `value` as JSON with the keys of objects sorted and those that are `left_out` left out, at any depth. The
+/// order of a map is not relied on: a build in which another crate asks `serde_json` to keep the order of keys writes
+/// the same.
 pub(super) fn write_sorted(value: &Value, left_out: &dyn Fn(&str) -> bool, into: &mut String) {
     match value {
         Value::Object(map) => {

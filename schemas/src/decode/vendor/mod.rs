@@ -1,13 +1,13 @@
 //! Records of other attendance systems: one JSON object each, as their interfaces answer and push it.
 //!
-//! In: an element of an answer's list, or one pushed event; the source cuts documents into these.  Out: a punch and what the vendor
-//! says of it, what the vendor says alone, or a fault.  Owns: nothing.
+//! In: an element of an answer's list, or one pushed event; the source cuts documents into these.  Out: a punch and
+//! what the vendor says of it, what the vendor says alone, or a fault.  Owns: nothing.
 //! Absent on purpose: the vendor's verdict in the punch. Muster judges anew, and keeps theirs beside
 //! (`model::VendorRecord`), without coordinates, addresses, access points, names, pictures and free text.
-//! Invariants: a record that is no punch has at least one `VendorRecord`, so that no record vanishes, kept by [`Record::says`];
-//! its id is a hash of the record's content alone, so that overlapping files add nothing twice.
-//! Why so: a tree of values (`serde_json::Value`) instead of the hot path's readers: exports are read once, by the thousand, and
-//! their fields come in any shape.
+//! Invariants: a record that is no punch has at least one `VendorRecord`, so that no record vanishes, kept by
+//! [`Record::says`]; its id is a hash of the record's content alone, so that overlapping files add nothing twice.
+//! Why so: a tree of values (`serde_json::Value`) instead of the hot path's readers: exports are read once, by the
+//! thousand, and their fields come in any shape.
 
 mod dingtalk;
 mod feishu;
@@ -31,7 +31,8 @@ use super::draft::{Draft, Fault};
 use super::import::{FileTime, push_event_id};
 use super::json_nested::out_of_range;
 
-/// What `raw` goes without, whoever's record it is: where somebody was, names, pictures, free text, and secrets of pushed events.
+/// What `raw` goes without, whoever's record it is: where somebody was, names, pictures, free text, and secrets of
+/// pushed events.
 const LESS: &[&str] = &[
     // DingTalk
     "userAddress",
@@ -67,8 +68,8 @@ const LESS: &[&str] = &[
     "token",
 ];
 
-/// Addresses of access points. One that is no address is kept: it tells nothing of where somebody was, and only the vendor's own word
-/// shows what is wrong with it.
+/// Addresses of access points. One that is no address is kept: it tells nothing of where somebody was, and only the
+/// vendor's own word shows what is wrong with it.
 const ACCESS_POINTS: &[&str] = &["userMacAddr", "wifimac", "bssid"];
 
 /// What a record turned out to be.

@@ -1,7 +1,8 @@
 //! WeCom: punch records (`checkin/getcheckindata`) and those of its time clocks (`hardware/get_hardware_checkin_data`).
 //!
-//! Source: developer.work.weixin.qq.com/document/path/90262 and /94126. A record has no id: it gets one of its person, time, device and
-//! type. What is normal has an empty `exception_type`; otherwise it is a list of Chinese words, split here by what they are about:
+//! Source: developer.work.weixin.qq.com/document/path/90262 and /94126. A record has no id: it gets one of its
+//! person, time, device and type. What is normal has an empty `exception_type`; otherwise it is a list of Chinese
+//! words, split here by what they are about:
 //!
 //! ```text
 //!   时间异常 未打卡          the time       (未打卡: nobody punched, so the record is no punch)
