@@ -59,7 +59,8 @@ fn lists_within(value: &Value, records: &mut Vec<Value>) -> bool {
             Value::Null if LISTS.contains(&key.as_str()) => true,
             _ => lists_within(value, records) || found,
         }),
-        Value::Array(items) => items.iter().fold(false, |found, item| lists_within(item, records) || found),
+        // Every item is looked at, whatever was found before.
+        Value::Array(items) => items.iter().filter(|item| lists_within(item, records)).count() > 0,
         _ => false,
     }
 }
