@@ -109,6 +109,11 @@ fn english(kind: AnomalyKind) -> &'static str {
         AnomalyKind::ClockSuspect => "A device clock is wrong",
         AnomalyKind::PunchRejected => "A punch could not be taken",
         AnomalyKind::IngestSilent => "Punches have stopped arriving",
+        AnomalyKind::ShortRest => "Too little rest between shifts",
+        AnomalyKind::RestDayMissed => "No rest day",
+        AnomalyKind::Reminder => "Your shift begins soon",
+        AnomalyKind::HoursNear => "Close to the most hours allowed",
+        AnomalyKind::HoursExceeded => "More hours than allowed",
     }
 }
 
@@ -129,6 +134,11 @@ fn traditional(kind: AnomalyKind) -> &'static str {
         AnomalyKind::ClockSuspect => "裝置時鐘有誤",
         AnomalyKind::PunchRejected => "打卡記錄無法接收",
         AnomalyKind::IngestSilent => "打卡數據中斷",
+        AnomalyKind::ShortRest => "班次間休息不足",
+        AnomalyKind::RestDayMissed => "未有休息日",
+        AnomalyKind::Reminder => "即將上班",
+        AnomalyKind::HoursNear => "工時接近上限",
+        AnomalyKind::HoursExceeded => "工時超出上限",
     }
 }
 
@@ -149,6 +159,11 @@ fn simplified(kind: AnomalyKind) -> &'static str {
         AnomalyKind::ClockSuspect => "设备时钟有误",
         AnomalyKind::PunchRejected => "打卡记录无法接收",
         AnomalyKind::IngestSilent => "打卡数据中断",
+        AnomalyKind::ShortRest => "班次间休息不足",
+        AnomalyKind::RestDayMissed => "未有休息日",
+        AnomalyKind::Reminder => "即将上班",
+        AnomalyKind::HoursNear => "工时接近上限",
+        AnomalyKind::HoursExceeded => "工时超出上限",
     }
 }
 
