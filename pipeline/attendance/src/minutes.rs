@@ -13,6 +13,7 @@ use model::reference::{CorrectionKind, ShiftKind, ShiftPlan};
 use model::shift_result::ShiftOutcome;
 use model::{Correction, EventId, EventTime, Kind, Policy, Shift, ShiftStatus};
 
+use crate::binding::Bound;
 use crate::due::DueTime;
 use crate::roster::{Roster, ShiftIndex};
 use crate::spans::{Span, Spans, clip, join, length_us, subtract};
@@ -32,12 +33,18 @@ pub(crate) struct Held<'a> {
     pub(crate) direction: Kind,
 }
 
+impl<'a> Held<'a> {
+    pub(crate) fn of(punch: Seen<'a>, bound: &Bound) -> Self {
+        Self { punch, direction: bound.direction.unwrap_or(Kind::In) }
+    }
+}
+
 /// One end of a shift: the punch or the correction that holds it.
 #[derive(Clone, Debug, Default)]
-struct End {
-    at: Option<EventTime>,
-    event_id: Option<EventId>,
-    site_id: Option<Arc<str>>,
+pub(crate) struct End {
+    pub(crate) at: Option<EventTime>,
+    pub(crate) event_id: Option<EventId>,
+    pub(crate) site_id: Option<Arc<str>>,
 }
 
 impl End {
@@ -56,6 +63,16 @@ impl End {
             *self = Self { at: Some(correction.occurred_at), event_id: None, site_id: None };
         }
     }
+}
+
+/// The time between coming and leaving that is no work.
+pub(crate) struct Off {
+    /// Unpaid breaks and leave, joined.
+    pub(crate) spans: Spans,
+    /// How much of it is leave.
+    pub(crate) leave_us: i64,
+    /// Whether a planned break was deducted without a punch.
+    pub(crate) is_auto: bool,
 }
 
 /// Everything the outcome of one shift instance is made from.
@@ -143,7 +160,7 @@ impl<'a> Case<'a> {
 
     /// First in, last out. An out with a return before the shift's end is the beginning of a break, not the leaving; an
     /// out before the person came belongs to nothing.
-    fn ends(&self) -> (End, End) {
+    pub(crate) fn ends(&self) -> (End, End) {
         let mut came = End::of(self.held.iter().find(|held| held.direction == Kind::In));
         came.correct(self.corrections[0]);
         let is_out = |held: &Held<'_>| {
@@ -237,18 +254,33 @@ impl<'a> Case<'a> {
                 return;
             }
         };
-        let (breaks, is_auto) = self.unpaid_breaks(at_work);
-        let mut off = breaks;
+        let off = self.off(at_work);
+        let off_us = length_us(&off.spans);
+        outcome.worked_s = Some((at_work.1.us_since(at_work.0) - off_us).div_euclid(1_000_000));
+        outcome.break_min = (off_us - off.leave_us).div_euclid(MINUTE_US);
+        outcome.break_auto = off.is_auto;
+        outcome.overtime_min = self.overtime_min(at_work, &off.spans, self.slide_min(came));
+    }
+
+    /// Microseconds worked between coming and leaving.
+    pub(crate) fn worked_us(&self, at_work: Span) -> i64 {
+        at_work.1.us_since(at_work.0) - length_us(&self.off(at_work).spans)
+    }
+
+    /// What of the time at work is no work.
+    pub(crate) fn off(&self, at_work: Span) -> Off {
+        let (mut spans, is_auto) = self.unpaid_breaks(at_work);
         let inside = if self.due.is_leave { &[][..] } else { &self.due.inside[..] };
         let leave: Spans = inside.iter().filter_map(|span| clip(*span, at_work)).collect();
-        off.extend_from_slice(&leave);
-        join(&mut off);
-        let off_us = length_us(&off);
-        let worked_us = at_work.1.us_since(at_work.0) - off_us;
-        outcome.worked_s = Some(worked_us.div_euclid(1_000_000));
-        outcome.break_min = (off_us - length_us(&leave)).div_euclid(MINUTE_US);
-        outcome.break_auto = is_auto;
-        outcome.overtime_min = self.overtime_min(at_work, &off, self.slide_min(came));
+        spans.extend_from_slice(&leave);
+        join(&mut spans);
+        Off { spans, leave_us: length_us(&leave), is_auto }
+    }
+
+    /// Since when the person has been on a break that has not ended.
+    pub(crate) fn on_break_since(&self) -> Option<EventTime> {
+        let last = self.held.last().filter(|held| held.direction == Kind::BreakOut);
+        last.map(|held| held.punch.occurred_at)
     }
 
     /// Unpaid breaks within the time at work, not joined: as punched, and the planned ones that no punched one overlaps;
@@ -333,10 +365,20 @@ fn reaches(late_min: i64, threshold_min: i64) -> bool {
     threshold_min > 0 && late_min >= threshold_min
 }
 
+/// As [`corrections_for`]: none before the window opens, since nothing is said of a shift until then.
+pub(crate) fn corrections_at(
+    roster: &Roster,
+    index: ShiftIndex,
+    clock: EventTime,
+) -> [Option<&Correction>; 2] {
+    let is_open = roster.window(index).opens <= clock;
+    if is_open && !roster.is_plain(index) { corrections_for(roster, index, clock) } else { [None; 2] }
+}
+
 /// The corrections in force that are meant for a shift instance: of the in, of the out. A correction names its shift, or
 /// belongs to the one whose window holds its instant; of several windows to the one whose corrected end is planned
 /// nearest, then the earlier. Of several corrections of one end the one approved last counts, then the larger id.
-pub(crate) fn corrections_for(
+fn corrections_for(
     roster: &Roster,
     index: ShiftIndex,
     clock: EventTime,

@@ -5,7 +5,7 @@
 //!
 //!     zone Europe/London            the zone of the sites A, B, C (home: A, allowed: B); default Asia/Hong_Kong
 //!     date 2026-11-02               day 0; default a Monday
-//!     policy grace_in=15 flex=slide …
+//!     policy grace_in=15 flex=slide …    the contract's defaults, but nobody is reminded
 //!     shift s1 09:00-18:00 [at B] [break 12:00-13:00] [paid 15:00-15:15] [free] [cancelled] [as NAME]
 //!     leave l1 09:00-12:00 [type overtime] [from 10:30] [pending]        `from`: when approved
 //!     correct c1 in 09:00 [for s1] [from 20:00] [pending]
@@ -25,7 +25,7 @@ use attendance::*;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::anomaly::Finding;
-use model::policy::{Flex, LateFrom, Overtime};
+use model::policy::{Flex, LateFrom, LateLeave, Overtime};
 use model::reference::*;
 use model::shift_result::ShiftOutcome;
 use model::*;
@@ -80,7 +80,7 @@ impl World {
         world.since = world.time("-2d00:00");
         let reference = &mut world.reference;
         reference.sites = ["A", "B", "C"].map(|id| site(id, zone_name)).into_iter().collect();
-        reference.policies = vec![Policy::default()];
+        reference.policies = vec![Policy { reminder_before_min: 0, ..Policy::default() }];
         reference.people.push(Person {
             employee_id: EMPLOYEE.into(),
             org: "hk".into(),
@@ -355,6 +355,20 @@ fn set(policy: &mut Policy, pair: &str) {
         "overtime" => policy.overtime = Overtime::from_name(value).unwrap(),
         "overtime_after" => policy.overtime_after_min = number(),
         "overtime_min" => policy.overtime_min_min = number(),
+        "reminder" => policy.reminder_before_min = number(),
+        "rest" => policy.rest_min_hours = number(),
+        "days_max" => policy.consecutive_days_max = number(),
+        "day_hours" => policy.hours_day_max = number(),
+        "week_hours" => policy.hours_week_max = number(),
+        "warn" => policy.hours_warn_min = number(),
+        // `late_leave=1260+60,1560+120`: minutes of the day.
+        "late_leave" => {
+            for (rule, pair) in policy.late_leave.iter_mut().zip(value.split(',')) {
+                let (left, excused) = pair.split_once('+').unwrap();
+                let (left_min, excused_min) = (left.parse().unwrap(), excused.parse().unwrap());
+                *rule = LateLeave { left_min, excused_min };
+            }
+        }
         _ => panic!("no policy key {key}"),
     }
 }

@@ -48,6 +48,16 @@ pub(crate) fn random_script(random: &mut Random) -> String {
         random.below(2) * 1440,
         random.below(2) * 180,
     );
+    if random.one_in(2) {
+        script += &format!("policy reminder={}\n", random.below(5) * 45);
+    }
+    if random.one_in(2) {
+        let (hours, days) = (random.below(3) * 7, random.below(4));
+        let late = random.pick(&["", "", "late_leave=1080+60", "late_leave=1020+30,1500+200"]);
+        let (day, week, warn) = (random.below(3) * 4, random.below(3) * 9, random.below(3) * 45);
+        script += &format!("policy rest={hours} days_max={days} {late}\n");
+        script += &format!("policy day_hours={day} week_hours={week} warn={warn}\n");
+    }
     let clock = |minute: u64| format!("{:02}:{:02}", minute / 60, minute % 60);
     let mut instants = Vec::new();
     for day in 0..4 {
