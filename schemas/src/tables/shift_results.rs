@@ -18,7 +18,7 @@ use super::{TableBuilder, TableRows};
 pub const NAME: &str = "shift_results";
 
 /// The codes in `reasons`. A stored code that is not among them reads back as [`UNKNOWN_REASON`].
-pub const REASONS: &[&str] = &["late_as_absent", "worked_on_leave"];
+pub const REASONS: &[&str] = &["half_day", "late_as_absent", "worked_on_leave"];
 
 /// Stands for a reason that a newer version wrote.
 pub const UNKNOWN_REASON: &str = "unknown";
@@ -70,6 +70,7 @@ pub fn schema() -> SchemaRef {
         fields.extend(cause_fields());
         fields.extend(["reasons", "leave_ids", "correction_ids"].map(|name| required(name, Type::Texts)));
         fields.push(optional("leave_minutes", Type::Smalls));
+        fields.push(optional("night_s", Type::Int));
         make_schema(fields)
     });
     SCHEMA.clone()
@@ -137,6 +138,7 @@ impl TableRows for ShiftResults {
             .texts(&outcome.correction_ids)
             // A shift has some thousands of minutes at most.
             .smalls(outcome.leave_minutes.iter().map(|minutes| i32::try_from(*minutes).ok()))
+            .int_or_null(Some(outcome.night_s).filter(|seconds| *seconds != 0))
             .month(outcome.business_date);
     }
 }
@@ -168,7 +170,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
     let int = |name| rows.int(name);
     let (due_min, late_min, early_min) = (int("due_min")?, int("late_min")?, int("early_min")?);
     let (break_min, leave_min) = (int("break_min")?, int("leave_min")?);
-    let (overtime_min, worked_s) = (int("overtime_min")?, int("worked_s")?);
+    let (overtime_min, worked_s, night_s) = (int("overtime_min")?, int("worked_s")?, int("night_s")?);
     let flag = |name| rows.flag(name);
     let (is_final, break_auto) = (flag("final")?, flag("break_auto")?);
     let (missing_in, missing_out) = (flag("missing_in")?, flag("missing_out")?);
@@ -201,6 +203,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
             break_auto: break_auto.value(row),
             leave_min: leave_min.value(row),
             overtime_min: overtime_min.value(row),
+            night_s: if night_s.is_valid(row) { night_s.value(row) } else { 0 },
             missing_in: missing_in.value(row),
             missing_out: missing_out.value(row),
             reasons: reasons.get(row).map(known_reason).collect(),
