@@ -118,6 +118,9 @@ pub fn digest(outcome: &ShiftOutcome) -> u64 {
     if outcome.leave_minutes.len() > 1 {
         outcome.leave_minutes.iter().for_each(|minutes| hash.number(*minutes));
     }
+    if outcome.night_s != 0 {
+        hash.number(outcome.night_s);
+    }
     hash.finish()
 }
 

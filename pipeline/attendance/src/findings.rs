@@ -244,7 +244,8 @@ impl JudgedShift<'_> {
         }
         if !self.is_bound {
             let no_show_at = no_show_at(roster, self.index, self.due);
-            let is_past = no_show_at.map_or_else(|| roster.window(self.index).is_closed(self.clock), |at| at <= self.clock);
+            let is_past = no_show_at
+                .map_or_else(|| roster.window(self.index).is_closed(self.clock), |at| at <= self.clock);
             let reminded_at = remind_at(roster, self.index, self.due).filter(|at| *at <= self.clock);
             if let Some(at) = reminded_at.filter(|_| !is_past) {
                 facts.push(Fact::at(AnomalyKind::Reminder, at));

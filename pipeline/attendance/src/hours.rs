@@ -77,9 +77,12 @@ impl Case<'_> {
 
     /// When a person who came at `came` and stays has worked `target_s` in this shift: never, if now on a break.
     fn reaches(&self, came: EventTime, target_s: i64) -> Option<EventTime> {
-        let mut at = came.plus_s(target_s);
+        let off = self.off((came, Moment::NO_END));
+        let target_us = target_s * 1_000_000;
+        let present_us = if off.deducted_us > 0 { self.present_us(target_us)? } else { target_us };
+        let mut at = came.plus_us(present_us);
         // All breaks and leave that are known, also those behind: each before the instant moves it.
-        for span in self.off((came, Moment::NO_END)).spans {
+        for span in off.spans {
             if span.0 >= at {
                 break;
             }

@@ -209,12 +209,12 @@ impl Judge {
         dates.sort_unstable();
         dates.dedup();
         let linked = links.as_ref().map(|links| roster.span_of(&links.known));
-        let is_linked =
-            |at: EventTime| linked.is_some_and(|(opens, closes)| opens <= at && at <= closes);
+        let is_linked = |at: EventTime| linked.is_some_and(|(opens, closes)| opens <= at && at <= closes);
         seen.retain(|seen| {
             is_within(seen) || dates.contains(&seen.business_date) || is_linked(seen.occurred_at)
         });
-        let known = links.as_ref().map(|links| roster.run(ShiftIndex(links.known.start)).start..links.known.end);
+        let known =
+            links.as_ref().map(|links| roster.run(ShiftIndex(links.known.start)).start..links.known.end);
         let wanted = |run: u32| {
             shifts.binary_search(&ShiftIndex(run)).is_ok()
                 || known.as_ref().is_some_and(|known| known.contains(&run))
@@ -304,9 +304,10 @@ impl Judge {
                 continue;
             }
             let mut held: Vec<Held<'_>> = emptied(std::mem::take(&mut self.held));
-            let of_shift = seen.iter().zip(&self.bound).filter(|(_, bound)| {
-                bound.shift == Some(index) && bound.standing == Standing::Binds
-            });
+            let of_shift = seen
+                .iter()
+                .zip(&self.bound)
+                .filter(|(_, bound)| bound.shift == Some(index) && bound.standing == Standing::Binds);
             held.extend(of_shift.map(|(seen, bound)| Held::of(*seen, bound)));
             let due = DueTime::of(roster, index, moment.clock);
             let corrections = corrections_at(roster, index, moment.clock);

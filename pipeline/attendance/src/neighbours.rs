@@ -106,8 +106,7 @@ impl<'a> Neighbours<'a> {
         let (roster, known_from, ends) = (self.roster, self.known_from, self.ends);
         let from = self.shift().start.plus_us(-roster.reach_us());
         let places = (known_from..self.index.0).rev().map(ShiftIndex);
-        let before =
-            places.map(move |at| (at, roster.shift_at(at), &ends[(at.0 - known_from) as usize]));
+        let before = places.map(move |at| (at, roster.shift_at(at), &ends[(at.0 - known_from) as usize]));
         before.take_while(move |(_, shift, _)| shift.start >= from)
     }
 

@@ -58,6 +58,17 @@ pub(crate) fn random_script(random: &mut Random) -> String {
         script += &format!("policy rest={hours} days_max={days} {late}\n");
         script += &format!("policy day_hours={day} week_hours={week} warn={warn}\n");
     }
+    if random.one_in(2) {
+        let rest_day = random.pick(&["from_end", "whole"]);
+        let resolution = random.pick(&["minute", "second"]);
+        let night = random.pick(&["0-0", "1320-360", "60-300"]);
+        let (cap, half, deduct) = (random.below(2) * 40, random.below(3) * 120, random.below(2) * 20);
+        script +=
+            &format!("policy rest_day={rest_day} resolution={resolution} night={night} half_day={half}\n");
+        script +=
+            &format!("policy overtime_max={cap} break_after={} break_deduct={deduct}\n", random.below(4));
+        script += &format!("calendar {} {}\n", random.below(4), random.pick(&["rest", "holiday"]));
+    }
     let clock = |minute: u64| format!("{:02}:{:02}", minute / 60, minute % 60);
     let mut instants = Vec::new();
     for day in 0..4 {
