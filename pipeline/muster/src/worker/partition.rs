@@ -42,7 +42,7 @@ use model::{
     Verdicts,
 };
 use schemas::tables::{late, punches, shift_results};
-use schemas::{Decoded, Decoder, RawRecord};
+use schemas::{Decoded, Decoder};
 use source::{RawBatch, WallClock};
 
 use super::pipeline::{End, Outlets};
@@ -461,9 +461,7 @@ impl PartitionWork {
         let batch = &mut self.buffers.batch;
         batch.clear(raw.partition(), raw.next());
         for entry in raw.iter() {
-            let record =
-                RawRecord { offset: entry.offset, append_time: entry.append_time, value: entry.value };
-            let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(record, batch)));
+            let decoded = catch_unwind(AssertUnwindSafe(|| entry.decode(&mut self.decoder, batch)));
             let fault = match decoded {
                 Ok(Decoded::Taken) => continue,
                 // The source lets no other record of a schema pass that is not in the book.

@@ -105,6 +105,7 @@ impl PartitionWork {
                     append_time: None,
                     key: None,
                     value: None,
+                    row: None,
                     headers: RawHeaders::default(),
                 };
                 let entry = record.as_ref().and_then(|batch| batch.get(0)).unwrap_or(gone);
