@@ -101,7 +101,8 @@ impl<'a> Case<'a> {
         outcome
     }
 
-    fn blank(&self) -> ShiftOutcome {
+    /// The outcome of a shift of which nothing counts.
+    pub(crate) fn blank(&self) -> ShiftOutcome {
         let (shift, window) = (self.shift(), self.roster.window(self.index));
         let site = self.roster.shift_site(self.index);
         let reference = self.roster.reference();

@@ -18,7 +18,7 @@ use super::{TableBuilder, TableRows};
 pub const NAME: &str = "shift_results";
 
 /// The codes in `reasons`. A stored code that is not among them reads back as [`UNKNOWN_REASON`].
-pub const REASONS: &[&str] = &["late_as_absent", "worked_on_leave"];
+pub const REASONS: &[&str] = &["late_as_absent", "reassigned", "rescheduled", "worked_on_leave"];
 
 /// Stands for a reason that a newer version wrote.
 pub const UNKNOWN_REASON: &str = "unknown";

@@ -283,10 +283,8 @@ impl PartitionWork {
     /// Judges again what a former owner judged and may not have said, and what changed reference data changes.
     pub(super) fn restate(&mut self, world: &World, outlets: &Outlets) {
         if self.clock.is_set() {
-            let recent =
-                self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor());
-            let from = recent.min(self.said_until.plus_min(-HEAL_DAYS * 24 * 60));
-            self.with_steps(|state, sink| state.restate(from, sink));
+            let from = self.restated_since().min(self.said_until.plus_min(-HEAL_DAYS * 24 * 60));
+            self.restate_from(from);
             for (employee_id, earliest) in std::mem::take(&mut self.unsaid) {
                 if earliest < from {
                     self.with_steps(|state, sink| state.rejudge(&employee_id, earliest, sink));
@@ -416,8 +414,7 @@ impl PartitionWork {
             // Only sites changed: what holds about people's days rests on punches as they were judged.
             return;
         }
-        let from = self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor());
-        self.with_steps(|state, sink| state.restate(from, sink));
+        self.restate_from(self.restated_since());
     }
 
     /// Takes what can be decided of `raw`, keeps the rest for the next batch, and gives the spent memory back.

@@ -7,11 +7,16 @@
 //! ahead of the other.
 //! Why so: alerts go out within milliseconds, table rows with the next commit, so they cannot share one said state.
 
+mod departed;
+
+pub(super) use departed::Reach;
+
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use alerts::{SaidAlert, SaidAnomaly, digest};
-use attendance::{Judged, SilenceNote};
+use attendance::{Judged, Plan, SilenceNote};
 use foldhash::fast::FixedState;
 use frontier::said::{Decision, Said, SaidState};
 use model::anomaly::Finding;
@@ -19,16 +24,24 @@ use model::position::Cause;
 use model::shift_result::ShiftOutcome;
 use model::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, EventTime, ShiftResult, ShiftStatus};
 
-/// What is remembered of a shift result that was said.
-#[derive(Clone, Debug)]
-struct SaidResult {
+/// Of which shift and whom a result was said: each person has versions of their own, so that one who swapped a shift away is
+/// told apart from the one who has it now, whichever partitions they are on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ResultKey {
+    shift_id: Arc<str>,
     employee_id: Arc<str>,
-    planned_end: EventTime,
 }
 
-impl SaidResult {
+impl ResultKey {
     fn of(outcome: &ShiftOutcome) -> Self {
-        Self { employee_id: outcome.employee_id.clone(), planned_end: outcome.planned_end }
+        Self { shift_id: outcome.shift_id.clone(), employee_id: outcome.employee_id.clone() }
+    }
+}
+
+impl Hash for ResultKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Hardly any shift is ever anybody else's.
+        self.shift_id.hash(state);
     }
 }
 
@@ -37,11 +50,13 @@ impl SaidResult {
 pub(super) struct SaidBook {
     table: SaidState<AnomalyId, SaidAnomaly>,
     outlet: SaidState<AnomalyId, SaidAnomaly>,
-    results: SaidState<Arc<str>, SaidResult>,
+    /// When the shifts were said to be.
+    results: SaidState<ResultKey, Plan>,
     of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
     rows: Vec<Anomaly>,
     fresh: Vec<Anomaly>,
-    /// The latest outcome of each shift judged since the last cut, and where among them each shift's is.
+    /// What is to be said of shifts at the next cut, in the order in which it came about: of each shift and person the latest
+    /// outcome, and where among these each shift's latest is.
     outcomes: Vec<Option<(ShiftOutcome, Cause)>>,
     outcome_places: HashMap<Arc<str>, u32, FixedState>,
     /// The floor up to which was last forgotten.
@@ -76,9 +91,9 @@ impl SaidBook {
     /// Takes in one row of `shift_results`.
     pub(super) fn fold_result(&mut self, result: &ShiftResult) {
         let outcome = &result.outcome;
-        let value = SaidResult::of(outcome);
-        let said = Said { version: result.version, digest: result.inputs, cause: result.cause, value };
-        self.results.fold(outcome.shift_id.clone(), said);
+        let (version, digest, cause, value) =
+            (result.version, result.inputs, result.cause, Plan::of(outcome));
+        self.results.fold(ResultKey::of(outcome), Said { version, digest, cause, value });
     }
 
     /// Ends folding at the owner's frontier.
@@ -97,13 +112,7 @@ impl SaidBook {
                 |id: &AnomalyId| book.get(id).and_then(|said| said.value.finding.employee_id.clone());
             people.extend(passed.iter().filter_map(person));
         }
-        let passed = self.results.take_passed(here);
-        people.extend(
-            passed
-                .iter()
-                .filter_map(|shift| self.results.get(shift))
-                .map(|said| said.value.employee_id.clone()),
-        );
+        people.extend(self.results.take_passed(here).into_iter().map(|key| key.employee_id));
         people.sort();
         people.dedup();
         people
@@ -115,16 +124,21 @@ impl SaidBook {
         // Kept whole until the cut and hashed once there: the hash costs several times what a move does, and a shift is
         // judged at each of its punches.
         for outcome in judged.outcomes.drain(..) {
-            match self.outcome_places.get(&outcome.shift_id) {
-                Some(place) => self.outcomes[*place as usize] = Some((outcome, cause)),
-                None => {
-                    let place =
-                        u32::try_from(self.outcomes.len()).expect("fewer shifts than 2^32 between cuts");
-                    self.outcome_places.insert(outcome.shift_id.clone(), place);
-                    self.outcomes.push(Some((outcome, cause)));
-                }
-            }
+            self.keep_outcome(outcome, cause);
         }
+    }
+
+    /// Keeps an outcome until the cut, in the place of an earlier one of the same shift and person.
+    fn keep_outcome(&mut self, outcome: ShiftOutcome, cause: Cause) {
+        let place = self.outcome_places.get(&outcome.shift_id).copied();
+        let known = place.and_then(|place| self.outcomes[place as usize].as_mut());
+        if let Some(known) = known.filter(|(known, _)| known.employee_id == outcome.employee_id) {
+            *known = (outcome, cause);
+            return;
+        }
+        let place = u32::try_from(self.outcomes.len()).expect("fewer shifts than 2^32 between cuts");
+        self.outcome_places.insert(outcome.shift_id.clone(), place);
+        self.outcomes.push(Some((outcome, cause)));
     }
 
     fn take_findings(&mut self, judged: &Judged, cause: Cause) {
@@ -172,15 +186,15 @@ impl SaidBook {
         mut say: impl FnMut(ShiftResult),
     ) {
         let Self { outcomes, outcome_places, results, .. } = self;
-        let shift_of = |place: &u32| outcomes[*place as usize].as_ref().map(|(outcome, _)| &outcome.shift_id);
-        let mut order: Vec<u32> = outcome_places.values().copied().collect();
-        order.sort_unstable_by(|a, b| shift_of(a).cmp(&shift_of(b)));
+        let shift_of = |place: &usize| outcomes[*place].as_ref().map(|(outcome, _)| &outcome.shift_id);
+        let mut order = Vec::from_iter(0..outcomes.len());
+        order.sort_unstable_by(|a, b| shift_of(a).cmp(&shift_of(b)).then(a.cmp(b)));
         for place in order {
-            let Some((outcome, cause)) = outcomes[place as usize].take() else { continue };
-            let inputs = digest(&outcome);
-            if let Decision::Say { version } = results.decide(&outcome.shift_id, inputs, cause) {
-                let value = SaidResult::of(&outcome);
-                results.say(outcome.shift_id.clone(), Said { version, digest: inputs, cause, value });
+            let Some((outcome, cause)) = outcomes[place].take() else { continue };
+            let (inputs, key) = (digest(&outcome), ResultKey::of(&outcome));
+            if let Decision::Say { version } = results.decide(&key, inputs, cause) {
+                let value = Plan::of(&outcome);
+                results.say(key, Said { version, digest: inputs, cause, value });
                 say(ShiftResult { version, outcome, inputs, cause });
             }
         }
@@ -207,7 +221,7 @@ impl SaidBook {
         };
         self.table.retain(|_, said| keep(said));
         self.outlet.retain(|_, said| keep(said));
-        self.results.retain(|_, said| said.value.planned_end >= floor);
+        self.results.retain(|_, said| said.value.end >= floor);
         let (table, outlet) = (&self.table, &self.outlet);
         self.of_person.retain(|_, ids| {
             ids.retain(|id| table.get(id).is_some() || outlet.get(id).is_some());
