@@ -536,7 +536,9 @@ impl PartitionWork {
             };
             self.look_again();
             if let Some(reject) = reject {
-                self.append_reject(&reject, entry.append_time.unwrap_or(self.clock.time()));
+                let at = entry.append_time.unwrap_or(self.clock.time());
+                self.append_reject(&reject, at);
+                self.tell_rejected(&reject, at, world);
                 if reject.code == RejectCode::Misplaced {
                     self.buffers.misplaced_at.push(n);
                 }
@@ -620,6 +622,7 @@ impl PartitionWork {
             return None;
         }
         self.identities.note(identity);
+        self.said.take_accepted(facts.employee_id, arrival.business_date, self.here());
         let stored = row.stored_ref();
         self.rows.punches.append(&row);
         self.tally.accepted += 1;

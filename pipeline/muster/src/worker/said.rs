@@ -8,10 +8,11 @@
 //! Why so: alerts go out within milliseconds, table rows with the next commit, so they cannot share one said state.
 
 mod departed;
+mod rejected;
 
 pub(super) use departed::Reach;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -53,6 +54,8 @@ pub(super) struct SaidBook {
     /// When the shifts were said to be.
     results: SaidState<ResultKey, Plan>,
     of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
+    /// Who may have been told of a record that could not be taken; hardly ever anybody.
+    rejected: HashSet<Arc<str>, FixedState>,
     rows: Vec<Anomaly>,
     fresh: Vec<Anomaly>,
     /// What is to be said of shifts at the next cut, in the order in which it came about: of each shift and person the latest
@@ -262,6 +265,9 @@ impl SaidBook {
         let ids = self.of_person.entry(employee_id.clone()).or_default();
         if !ids.contains(&finding.id) {
             ids.push(finding.id);
+        }
+        if finding.kind == AnomalyKind::PunchRejected {
+            self.rejected.insert(employee_id.clone());
         }
     }
 }
