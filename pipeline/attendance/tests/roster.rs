@@ -162,6 +162,7 @@ fn a_field_permission_counts_while_it_is_in_force() {
         until: world.time("12:00"),
         leave_type: "field".into(),
         status,
+        approvals: vec![],
         effective_at,
         place,
     };

@@ -41,6 +41,7 @@
 --   leave_minutes   the minutes of leave_min that go with each of them, in the same order; null where several counted and
 --                   the row was written before this was kept
 --   correction_ids  the corrections (補卡) that counted
+--   approvals       who approved the leave and the corrections that counted, a JSON object each: request, level, by, at
 --   decided_at      the log clock when this version was said
 --   sealed          whether the month was closed when it was written
 --   business_month  the month of the business date
@@ -51,7 +52,7 @@ SELECT
   reasons, leave_ids,
   CASE WHEN leave_minutes IS NULL AND array_length(leave_ids) = 1 THEN make_array(CAST(leave_min AS INT))
     ELSE leave_minutes END AS leave_minutes,
-  correction_ids, decided_at, sealed, business_month
+  correction_ids, approvals, decided_at, sealed, business_month
 FROM (
   SELECT *,
     row_number() OVER (

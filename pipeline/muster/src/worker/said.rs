@@ -167,7 +167,7 @@ impl SaidBook {
 
     /// Takes in that an org fell silent, or speaks again.
     pub(super) fn take_note(&mut self, note: &SilenceNote, cause: Cause) {
-        let by = (note.state == AnomalyState::Resolved).then_some("punch");
+        let by = (note.state == AnomalyState::Resolved).then_some(Resolver::from("punch"));
         self.level(&note.finding, note.state, by, note.clock, cause);
     }
 
@@ -236,7 +236,7 @@ impl SaidBook {
         &mut self,
         finding: &Finding,
         state: AnomalyState,
-        resolved_by: Option<&'static str>,
+        resolved: Option<Resolver>,
         detected_at: EventTime,
         cause: Cause,
     ) {
@@ -253,7 +253,8 @@ impl SaidBook {
                     state,
                     finding: finding.clone(),
                     detected_at,
-                    resolved_by,
+                    resolved_by: resolved.as_ref().map(|resolver| resolver.word),
+                    resolved_ref: resolved.as_ref().and_then(|resolver| resolver.request_id.clone()),
                     cause,
                 });
             }
@@ -272,8 +273,27 @@ impl SaidBook {
     }
 }
 
-/// What ended a finding: the strongest fact its shift now shows.
-fn resolved_by(finding: &Finding, judged: &Judged) -> &'static str {
+/// What ended a finding.
+struct Resolver {
+    word: &'static str,
+    /// The leave or the correction.
+    request_id: Option<Arc<str>>,
+}
+
+impl From<&'static str> for Resolver {
+    fn from(word: &'static str) -> Self {
+        Self { word, request_id: None }
+    }
+}
+
+/// Of the requests that count for a shift, the one that was approved last.
+fn last_approved(outcome: &ShiftOutcome, request_ids: &[Arc<str>]) -> Option<Arc<str>> {
+    let known = outcome.approvals.iter().rev().find(|one| request_ids.contains(&one.request_id));
+    known.map(|one| &one.request_id).or(request_ids.last()).cloned()
+}
+
+/// The strongest fact its shift now shows ended a finding.
+fn resolved_by(finding: &Finding, judged: &Judged) -> Resolver {
     let same_shift = |other: &Finding| other.shift_id.is_some() && other.shift_id == finding.shift_id;
     let kinds =
         |wanted: &[AnomalyKind]| judged.findings.iter().any(|f| same_shift(f) && wanted.contains(&f.kind));
@@ -285,14 +305,18 @@ fn resolved_by(finding: &Finding, judged: &Judged) -> &'static str {
         _ => false,
     };
     if superseded {
-        return "superseded";
+        return "superseded".into();
     }
     let outcome = judged.outcomes.iter().find(|outcome| Some(&outcome.shift_id) == finding.shift_id.as_ref());
     match outcome {
-        Some(outcome) if outcome.status == ShiftStatus::Leave || !outcome.leave_ids.is_empty() => "leave",
-        Some(outcome) if !outcome.correction_ids.is_empty() => "correction",
-        Some(outcome) if outcome.first_in.is_some() || outcome.last_out.is_some() => "punch",
-        Some(_) | None => "reference",
+        Some(outcome) if outcome.status == ShiftStatus::Leave || !outcome.leave_ids.is_empty() => {
+            Resolver { word: "leave", request_id: last_approved(outcome, &outcome.leave_ids) }
+        }
+        Some(outcome) if !outcome.correction_ids.is_empty() => {
+            Resolver { word: "correction", request_id: last_approved(outcome, &outcome.correction_ids) }
+        }
+        Some(outcome) if outcome.first_in.is_some() || outcome.last_out.is_some() => "punch".into(),
+        Some(_) | None => "reference".into(),
     }
 }
 
@@ -371,6 +395,7 @@ mod tests {
                 finding: finding.clone(),
                 detected_at: at,
                 resolved_by: None,
+                resolved_ref: None,
                 cause,
             };
             book.fold_anomaly(said);

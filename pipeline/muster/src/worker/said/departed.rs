@@ -61,7 +61,7 @@ impl SaidBook {
         }
         over.sort_by_key(|finding| (finding.first_at, finding.kind, finding.id));
         for finding in over {
-            self.level(&finding, AnomalyState::Resolved, Some("reference"), clock, here);
+            self.level(&finding, AnomalyState::Resolved, Some("reference".into()), clock, here);
         }
         moved.sort_unstable();
         moved.dedup();
