@@ -33,10 +33,10 @@ WITH subtrees AS (
   )
 ),
 field_punches AS (
-  SELECT shift_id, count(*) AS field_count
+  SELECT shift_id, employee_id, count(*) AS field_count
   FROM punches
   WHERE origin = 'field' AND shift_id IS NOT NULL
-  GROUP BY shift_id
+  GROUP BY shift_id, employee_id
 ),
 results AS (
   SELECT
@@ -49,7 +49,7 @@ results AS (
     r.worked_s, r.late_min, r.early_min, r.missing_in, r.missing_out, r.leave_min, r.overtime_min,
     coalesce(f.field_count, 0) AS field_count
   FROM latest_shift_results AS r
-  LEFT JOIN field_punches AS f ON f.shift_id = r.shift_id
+  LEFT JOIN field_punches AS f ON f.shift_id = r.shift_id AND f.employee_id = r.employee_id
 )
 SELECT 'employee' AS scope_kind, employee_id AS scope, * FROM results
 UNION ALL
