@@ -27,7 +27,8 @@ fn ceil_ms(at: EventTime) -> EventTime {
 
 impl Case<'_> {
     /// `hours_near` and `hours_exceeded` of this shift, `before_s` being what was worked before it that day and that week.
-    /// Exactly as long as allowed is allowed. Near counts while the person is at work, beyond stays.
+    /// Exactly as long as allowed is allowed. Near counts while the person is at work, beyond stays; where both the day and
+    /// the week are beyond, the day tells the minutes.
     pub(crate) fn hours(&self, before_s: (i64, i64)) -> Hours {
         let policy = self.roster.shift_policy(self.index);
         let limits = [(policy.hours_day_max, before_s.0), (policy.hours_week_max, before_s.1)];
@@ -47,9 +48,9 @@ impl Case<'_> {
             if let Some(left) = left.at {
                 let total_s = before_s + self.worked_us((came_at, left.max(came_at))).div_euclid(1_000_000);
                 let minutes = (total_s - max_s).div_euclid(60);
-                if let Some(at) = over.filter(|_| minutes > 0) {
-                    let fact = Fact::at(AnomalyKind::HoursExceeded, at);
-                    take(Fact { minutes: Some(minutes), last_at: left.max(at), ..fact }, true);
+                if minutes > 0 {
+                    let fact = Fact::at(AnomalyKind::HoursExceeded, over.map_or(left, |at| at.min(left)));
+                    take(Fact { minutes: Some(minutes), last_at: left, ..fact }, true);
                 }
                 continue;
             }

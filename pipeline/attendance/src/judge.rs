@@ -450,7 +450,7 @@ pub(crate) fn emptied<A, B>(mut values: Vec<A>) -> Vec<B> {
 }
 
 /// The shifts of every run with a window that overlaps `span`, by start.
-pub(crate) fn list_judged(
+fn list_judged(
     roster: &Roster,
     person: Option<PersonIndex>,
     span: Range<EventTime>,

@@ -3,10 +3,11 @@
 //! In: a snapshot, which people are this partition's, the log clock.  Out: timers that are due, in order of time.
 //! Owns: the partition's shifts by opening (4 bytes each) and the instants of those that have opened.
 //! Absent on purpose: what firing means (`partition`), and any wall clock.
-//! Invariants: timers come out in order of (instant, kind, row), whatever order they went in; a shift's instants are set
-//! once, when its window opens.
+//! Invariants: timers come out in order of (instant, kind, row), whatever order they went in; a shift's own instants are
+//! set once, when its window opens or its person is reminded; what rests on punches, or on leave that has come into force
+//! since, is added by whoever judges.
 //! Why so: people begin their shifts together, so one entry for an instant holds all their rows, four bytes each, sorted
-//! once when it falls due; a heap takes six times that and a walk through memory for each. Three instants for each of a month's shifts would be a gigabyte of heap; the shifts sorted by opening are
+//! once when it falls due; a heap takes six times that and a walk through memory for each. Four instants for each of a month's shifts would be a gigabyte of heap; the shifts sorted by opening are
 //! their own schedule, and only the shifts under way have entries.
 
 use std::collections::BTreeMap;

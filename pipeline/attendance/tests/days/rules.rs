@@ -42,6 +42,11 @@ fn short_rest_hangs_on_true_ends_however_late_they_are_known() {
          out 39:00; correct c1 out 19:55 for s1 from 40:00",
         "+short_rest s2, -short_rest s2",
     );
+    // The rule is the later shift's own.
+    let mixed = "policy@ruled rest=11; shift s1 14:00-22:00; shift s2 31:00-39:00 as ruled; \
+                 shift s3 50:00-58:00; in 14:00; out 22:00; in 31:00; out 39:00; in 50:00; out 58:00";
+    check_story(mixed, "+short_rest s2");
+    check_story(&mixed.replace(" as ruled", ""), "");
     // Nobody knows when the person left: nothing is concluded.
     check_story(&format!("policy rest=11; {EVENING} in 14:00; in 31:00; out 39:00"), "+missing_out s1");
     // The night has an hour less than the wall clock says.

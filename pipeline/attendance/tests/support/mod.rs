@@ -6,6 +6,7 @@
 //!     zone Europe/London            the zone of the sites A, B, C (home: A, allowed: B); default Asia/Hong_Kong
 //!     date 2026-11-02               day 0; default a Monday
 //!     policy grace_in=15 flex=slide …    the contract's defaults, but nobody is reminded
+//!     policy@NAME rest=11 …         what a policy of that name sets otherwise than the one above
 //!     shift s1 09:00-18:00 [at B] [break 12:00-13:00] [paid 15:00-15:15] [free] [cancelled] [as NAME]
 //!     leave l1 09:00-12:00 [type overtime] [from 10:30] [pending]        `from`: when approved
 //!     correct c1 in 09:00 [for s1] [from 20:00] [pending]
@@ -61,6 +62,8 @@ pub(crate) struct World {
     pub(crate) sent: Vec<Sent>,
     pub(crate) clock: Option<EventTime>,
     pub(crate) since: EventTime,
+    /// The names of the policies behind the first.
+    policies: Vec<String>,
     /// Statements that hold from an instant on, by instant.
     swaps: Vec<(EventTime, String)>,
 }
@@ -81,6 +84,7 @@ impl World {
             sent: Vec::new(),
             clock: None,
             since: EventTime::from_us(0),
+            policies: Vec::new(),
             swaps: Vec::new(),
         };
         world.since = world.time("-2d00:00");
@@ -191,6 +195,10 @@ impl World {
                 self.reference.calendars.push(calendar);
             }
             "swap" => self.swaps.push((self.time(words[1]), words[2..].join(" "))),
+            named if named.starts_with("policy@") => {
+                let policy = self.policy(&named["policy@".len()..]).0 as usize;
+                words[1..].iter().for_each(|pair| set(&mut self.reference.policies[policy], pair));
+            }
             "clock" => self.clock = Some(self.time(words[1])),
             "since" => self.since = self.time(words[1]),
             "shift" => self.shift(words),
@@ -264,6 +272,17 @@ impl World {
         });
     }
 
+    /// The policy of that name, at first the same as the nameless one.
+    fn policy(&mut self, name: &str) -> PolicyIndex {
+        let known = self.policies.iter().position(|known| known == name);
+        let at = known.unwrap_or_else(|| {
+            self.policies.push(name.to_owned());
+            self.reference.policies.push(self.reference.policies[0].clone());
+            self.policies.len() - 1
+        });
+        PolicyIndex(at as u32 + 1)
+    }
+
     fn shift(&mut self, words: &[&str]) {
         let (start, end) = self.span(words[2]);
         let mut breaks = Vec::new();
@@ -273,6 +292,8 @@ impl World {
         }
         breaks.sort_by_key(|b| b.start);
         let site = words.iter().position(|w| *w == "at").map_or(SiteIndex(0), |at| self.site(words[at + 1]));
+        let policy = words.iter().position(|word| *word == "as").map(|at| self.policy(words[at + 1]));
+        let policy = policy.unwrap_or(PolicyIndex(0));
         let row = Shift {
             shift_id: words[1].into(),
             person: PersonIndex(0),
@@ -284,7 +305,7 @@ impl World {
             breaks,
             kind: if words.contains(&"free") { ShiftKind::Free } else { ShiftKind::Fixed },
             plan: if words.contains(&"cancelled") { ShiftPlan::Cancelled } else { ShiftPlan::Planned },
-            policy: PolicyIndex(0),
+            policy,
         };
         self.reference.shifts.push(row);
     }

@@ -51,12 +51,14 @@ pub(crate) fn random_script(random: &mut Random) -> String {
     if random.one_in(2) {
         script += &format!("policy reminder={}\n", random.below(5) * 45);
     }
+    // Rules that look back are every shift's, or only some shifts' of the person.
+    let ruled = random.pick(&["policy", "policy@ruled"]);
     if random.one_in(2) {
         let (hours, days) = (random.below(3) * 7, random.below(4));
         let late = random.pick(&["", "", "late_leave=1080+60", "late_leave=1020+30,1500+200"]);
         let (day, week, warn) = (random.below(3) * 4, random.below(3) * 9, random.below(3) * 45);
-        script += &format!("policy rest={hours} days_max={days} {late}\n");
-        script += &format!("policy day_hours={day} week_hours={week} warn={warn}\n");
+        script += &format!("{ruled} rest={hours} days_max={days} {late}\n");
+        script += &format!("{ruled} day_hours={day} week_hours={week} warn={warn}\n");
     }
     if random.one_in(2) {
         let rest_day = random.pick(&["from_end", "whole"]);
@@ -83,6 +85,7 @@ pub(crate) fn random_script(random: &mut Random) -> String {
                 script += &format!(" {name} {}-{}", clock(from), clock(from + 30 + random.below(2) * 30));
             }
             script += random.pick(&["", "", "", "", "", " free", " cancelled"]);
+            script += random.pick(&["", " as ruled"]);
             script += "\n";
             instants.extend([start, end, start + 100, end - 30]);
         }
