@@ -28,7 +28,7 @@ use crate::neighbours::{Ends, Links, Neighbours};
 use crate::partition::TIMERS_AT_ONCE;
 use crate::roster::{Roster, ShiftIndex};
 use crate::standing::{Seen, Standing, sort};
-use crate::timers::{Instant, Timer};
+use crate::timers::{Instant, Timer, wakes};
 
 /// How far from a run of shifts a punch can lie that shares a finding with one of its punches: business dates are told
 /// in some zone, and an overnight shift's punches count for its first day.
@@ -382,7 +382,9 @@ impl Judge {
                 hours = fact;
                 self.ahead.extend(next.map(|at| Instant { at, timer: Timer::Hours(index) }));
             }
-            if !is_bound && (!roster.is_plain(index) || !self.ends.is_empty()) {
+            // Before it wakes it has no instants: it gets them then.
+            let may_move = !roster.is_plain(index) || !self.ends.is_empty();
+            if !is_bound && may_move && wakes(roster, index) <= moment.clock {
                 let no_show = no_show_at(roster, index, &due).map(|at| (at, Timer::NoShow(index)));
                 let remind = remind_at(roster, index, &due).map(|at| (at, Timer::Remind(index)));
                 let ahead = no_show.into_iter().chain(remind).filter(|(at, _)| *at > moment.clock);

@@ -266,7 +266,7 @@ impl Timers {
 }
 
 /// From when on a shift has instants: when its window opens, or the person is reminded before.
-fn wakes(roster: &Roster, shift: ShiftIndex) -> EventTime {
+pub(crate) fn wakes(roster: &Roster, shift: ShiftIndex) -> EventTime {
     let before_min = roster.shift_policy(shift).reminder_before_min;
     roster.window(shift).opens.min(roster.shift_at(shift).start.plus_min(-before_min))
 }

@@ -61,7 +61,7 @@ fn worked_late_and_early_minutes_equal_a_count_of_single_minutes() {
         let deducted =
             if has_break || away.is_some() || after == 0 { 0 } else { present / (after * 60) * deduct };
         let worked = (present - deducted) as i64;
-        let is_due = |minute: &u64| !(has_break && BREAK.contains(minute)) && !on_leave(minute);
+        let is_due = |minute: &u64| !(on_leave(minute) || has_break && BREAK.contains(minute));
         let due = (START..END).filter(is_due).count() as i64;
         let late = came.saturating_sub(START) as i64;
         let early = END.saturating_sub(left) as i64;

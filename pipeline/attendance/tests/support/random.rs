@@ -54,7 +54,7 @@ pub(crate) fn random_script(random: &mut Random) -> String {
     // Rules that look back are every shift's, or only some shifts' of the person.
     let ruled = random.pick(&["policy", "policy@ruled"]);
     if random.one_in(2) {
-        let (hours, days) = (random.below(3) * 7, random.below(4));
+        let (hours, days) = (random.below(3) * 18, random.below(4));
         let late = random.pick(&["", "", "late_leave=1080+60", "late_leave=1020+30,1500+200"]);
         let (day, week, warn) = (random.below(3) * 4, random.below(3) * 9, random.below(3) * 45);
         script += &format!("{ruled} rest={hours} days_max={days} {late}\n");
