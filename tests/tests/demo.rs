@@ -1,4 +1,4 @@
-//! `muster demo` on a small chain: what the pipeline decides of a generated week is what the generator knows to be true.
+//! `muster demo` on a small chain: what the pipeline decides of a generated day is what the generator knows to be true.
 //!
 //! In: nothing.  Out: no disagreement between the ledger and the lake, reminders included.
 
@@ -6,10 +6,10 @@ use schemas::lines::Summary;
 use tests::program::Program;
 
 #[test]
-fn what_is_decided_of_a_generated_week_is_true() {
+fn what_is_decided_of_a_generated_day_is_true() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path().join("demo");
-    let args = ["demo", "--once", "--json", "--stores", "8", "--employees", "120", "--dir"];
+    let args = ["demo", "--once", "--json", "--stores", "8", "--employees", "600", "--dir"];
     let ran = Program::new().args(args).arg(&dir).in_folder(folder.path()).run();
     assert_eq!(ran.code, Some(0), "{}", ran.told());
     let last = ran.stdout.lines().last().expect("a summary");
