@@ -4,6 +4,7 @@ mod deliveries;
 mod faults;
 mod flat;
 mod folding;
+mod following;
 mod golden;
 mod identity;
 mod kills;
