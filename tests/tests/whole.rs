@@ -13,6 +13,8 @@ mod inbox;
 mod misplaced;
 #[path = "whole/retention.rs"]
 mod retention;
+#[path = "whole/seals.rs"]
+mod seals;
 #[path = "whole/snapshots.rs"]
 mod snapshots;
 #[path = "whole/store.rs"]

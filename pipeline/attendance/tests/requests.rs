@@ -1,5 +1,7 @@
 //! Requests with approvals: who approved what counts, of which levels, and what withdrawing it brings back.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use attendance::*;

@@ -227,7 +227,7 @@ impl PartitionWork {
             state.judge_no_earlier_than(latest);
         }
         state.resume(clock.time(), owned.since);
-        let mut said = SaidBook::default();
+        let mut said = SaidBook::new(owned.seals);
         alerts.into_iter().for_each(|alert| said.fold_alert(alert));
         owned.anomalies.into_iter().for_each(|anomaly| said.fold_anomaly(anomaly));
         owned.shift_results.iter().for_each(|result| said.fold_result(result));
@@ -363,9 +363,15 @@ impl PartitionWork {
     /// Hands over everything since the last cut.
     pub(super) fn cut(&mut self) -> Cut {
         let Self { said, rows, results, settings, .. } = self;
-        said.take_results(digest, |result| {
+        let roster = self.state.roster();
+        said.take_results(digest, roster, |result, is_sealed| {
             let decided_at = result.cause.clock.time();
-            rows.shift_results.append(&shift_results::Row { result: &result, decided_at, sealed: false });
+            let row = shift_results::Row { result: &result, decided_at, sealed: is_sealed };
+            if is_sealed {
+                rows.adjustments.append(&row);
+            } else {
+                rows.shift_results.append(&row);
+            }
             if settings.tells_results {
                 results.push(result);
             }
