@@ -11,6 +11,8 @@
 mod inbox;
 #[path = "whole/misplaced.rs"]
 mod misplaced;
+#[path = "whole/requests.rs"]
+mod requests;
 #[path = "whole/retention.rs"]
 mod retention;
 #[path = "whole/seals.rs"]

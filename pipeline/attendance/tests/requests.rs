@@ -5,6 +5,8 @@
 mod support;
 
 use attendance::*;
+use model::anomaly::Finding;
+use model::reference::RequestStatus;
 use model::shift_result::Approved;
 use support::*;
 
@@ -116,12 +118,12 @@ fn a_correction_of_too_late_or_of_another_kind_does_not_count() {
         ("fix_kinds=late+missing+late", counts),
         ("fix_kinds=late+early+other", "s1 absent due 540 -in -out correction_kind_refused"),
     ] {
-        check(&format!("shift s1 09:00-18:00; correct c1 in 09:00 from 3d23:59; policy {policy}"), expected);
+        check(&format!("shift s1 09:00-18:00; correct c1 in 09:00 from 3d23:59; policy {policy}; clock 5d00:00"), expected);
     }
     // One that needs no approval is in time; and what is refused takes no place of what counts.
     check("shift s1 09:00-18:00; correct c1 in 09:00; policy fix_days=0 fix_max=1", counts);
     check(
-        "shift s1 09:00-18:00; correct c1 in 09:30 from 1d10:00 as late; correct c2 in 09:00 from 2d10:00; \
+        "shift s1 09:00-18:00; correct c1 in 09:30 from 1d10:00 as late; correct c2 in 09:00 from 1d12:00; \
          policy fix_max=1 fix_kinds=missing",
         "s1 present in 09:00* worked ? due 540 -out correction_kind_refused (c2)",
     );
@@ -129,5 +131,46 @@ fn a_correction_of_too_late_or_of_another_kind_does_not_count() {
     check(
         "shift s1 09:00-18:00; correct c1 in 09:00 from 1d10:00; policy fix_max=0; clock 23:00",
         "s1 absent due 540 -in -out open",
+    );
+}
+
+#[test]
+fn who_waits_for_a_decision_is_told_and_what_it_was() {
+    let script = "leave l1 09:00-18:00 pending; correct c1 in 1d09:00 pending; leave l2 2d09:00-2d18:00";
+    let before = World::parse(script);
+    let life = Life::new(&before);
+    let pending = life.state.pending_requests();
+    let told = |findings: &[Finding]| -> Vec<String> {
+        findings.iter().map(|finding| before.finding(finding)).collect()
+    };
+    assert_eq!(
+        told(&pending),
+        ["! approval_pending day0 [leave/l1]", "! approval_pending day1 [correction/c1]"]
+    );
+    assert_ne!(pending[0].id, pending[1].id);
+    for (status, word) in [
+        ("approved", Some("approved")),
+        ("rejected", Some("rejected")),
+        ("revoked", Some("revoked")),
+        ("withdrawn", None),
+    ] {
+        let after = World::parse(&script.replace("pending", status)).roster();
+        let decided: Vec<_> = pending.iter().map(|finding| after.decided(finding)).collect();
+        assert!(decided.iter().all(|decided| decided.status == RequestStatus::from_name(status)));
+        let ids: Vec<_> = decided.iter().map(|decided| decided.request_id.as_deref()).collect();
+        assert_eq!(ids, [Some("l1"), Some("c1")]);
+        let findings: Vec<Finding> = decided.into_iter().filter_map(|decided| decided.finding).collect();
+        let expected = word.map_or(vec![], |word| {
+            vec![
+                format!("! approval_decided day0 [leave/l1 {word}]"),
+                format!("! approval_decided day1 [correction/c1 {word}]"),
+            ]
+        });
+        assert_eq!(told(&findings), expected);
+    }
+    assert_eq!(
+        World::parse("").roster().decided(&pending[0]),
+        RequestDecision::default(),
+        "no longer listed"
     );
 }

@@ -18,7 +18,7 @@ const PARTITIONS: u32 = 3;
 const OCTOBER: &str = "2026-10";
 
 /// Somebody whose key falls on `partition`.
-fn person(partition: u32) -> String {
+pub(super) fn person(partition: u32) -> String {
     let own = |name: &String| partition_of(name.as_bytes(), PARTITIONS).number() == partition;
     (0..).map(|n| format!("p{n}")).find(own).unwrap()
 }
@@ -29,12 +29,12 @@ fn muster(folder: &Path, args: &[&str]) -> Ran {
 
 const RUN: [&str; 6] = ["run", "-c", "muster.toml", "--json", "--until", "2026-11-10T00:00:00Z"];
 
-fn run(folder: &Path) {
+pub(super) fn run(folder: &Path) {
     let ran = muster(folder, &RUN);
     assert_eq!(ran.code, Some(0), "{}", ran.told());
 }
 
-fn rows(folder: &Path, statement: &str) -> Vec<String> {
+pub(super) fn rows(folder: &Path, statement: &str) -> Vec<String> {
     let ran = muster(folder, &["sql", "--lake", "lake", "--format", "csv", statement]);
     assert_eq!(ran.code, Some(0), "{}", ran.told());
     ran.stdout.lines().skip(1).map(|row| row.replace("\"\"", "")).collect()
@@ -79,7 +79,7 @@ fn write_shifts(folder: &Path, shifts: &[Planned<'_>]) {
     std::fs::write(folder.join("shifts.ndjson"), shifts.iter().map(row).collect::<String>()).unwrap();
 }
 
-fn append(folder: &Path, punches: &[(&str, &str, &str, &str)]) {
+pub(super) fn append(folder: &Path, punches: &[(&str, &str, &str, &str)]) {
     let options = Options { partitions: PARTITIONS, ..Options::default() };
     let log = EmbeddedLog::open(&folder.join("log"), options, Arc::new(|| EventTime::from_ms(0))).unwrap();
     log.create_topic("punches", PARTITIONS).unwrap();
@@ -105,14 +105,14 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-struct People {
-    anna: String,
-    bert: String,
-    carl: String,
+pub(super) struct People {
+    pub(super) anna: String,
+    pub(super) bert: String,
+    pub(super) carl: String,
 }
 
 /// October as it was lived, up to the first of November.
-fn write_october(folder: &Path, People { anna, bert, carl }: &People) {
+pub(super) fn write_october(folder: &Path, People { anna, bert, carl }: &People) {
     let site = json!({"type": "FeatureCollection", "features": [{"type": "Feature",
         "geometry": {"type": "Point", "coordinates": [114.17, 22.3]},
         "properties": {"site_id": "s1", "name": "store", "org": "hk/a", "time_zone": "UTC", "radius_m": 100}}]});

@@ -16,7 +16,9 @@ pub(super) fn problems(config: &Config, reference: &Arc<Reference>) -> Vec<Probl
     let problem = |(correction_id, refusal): (Arc<str>, Refusal)| {
         let what = match refusal {
             Refusal::OverCap => "is approved, but its month has as many as `correction_count_max` allows",
-            Refusal::TooLate => "was approved more than `correction_days_back_max` days after the business date",
+            Refusal::TooLate => {
+                "was approved more than `correction_days_back_max` days after the business date"
+            }
             Refusal::KindRefused => "is approved, but its type is none of `correction_kinds`",
         };
         Problem {

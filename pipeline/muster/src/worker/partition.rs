@@ -140,6 +140,8 @@ pub(super) struct PartitionWork {
     generation: Generation,
     /// Where the clock stood when said state was last committed before this owner.
     said_until: EventTime,
+    /// Whether there is a snapshot whose requests have not been compared with what was said of them.
+    has_new_requests: bool,
     /// People with punches committed behind that, and the earliest of these.
     unsaid: BTreeMap<Arc<str>, EventTime>,
     next: NextOffset,
@@ -237,6 +239,7 @@ impl PartitionWork {
             partition,
             generation: owned.generation,
             said_until: EventTime::from_ms(owned.said_until.clock_ms),
+            has_new_requests: true,
             unsaid,
             next,
             clock,
@@ -420,6 +423,7 @@ impl PartitionWork {
             // Only sites changed: what holds about people's days rests on punches as they were judged.
             return;
         }
+        self.has_new_requests = true;
         self.restate_from(self.restated_since());
     }
 

@@ -8,6 +8,7 @@
 //! Why so: alerts go out within milliseconds, table rows with the next commit, so they cannot share one said state.
 
 mod departed;
+mod requests;
 
 pub(super) use departed::Reach;
 
