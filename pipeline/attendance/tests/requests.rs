@@ -118,7 +118,12 @@ fn a_correction_of_too_late_or_of_another_kind_does_not_count() {
         ("fix_kinds=late+missing+late", counts),
         ("fix_kinds=late+early+other", "s1 absent due 540 -in -out correction_kind_refused"),
     ] {
-        check(&format!("shift s1 09:00-18:00; correct c1 in 09:00 from 3d23:59; policy {policy}; clock 5d00:00"), expected);
+        check(
+            &format!(
+                "shift s1 09:00-18:00; correct c1 in 09:00 from 3d23:59; policy {policy}; clock 5d00:00"
+            ),
+            expected,
+        );
     }
     // One that needs no approval is in time; and what is refused takes no place of what counts.
     check("shift s1 09:00-18:00; correct c1 in 09:00; policy fix_days=0 fix_max=1", counts);

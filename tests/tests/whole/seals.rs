@@ -44,7 +44,11 @@ pub(super) fn rows(folder: &Path, statement: &str) -> Vec<String> {
 fn october(folder: &Path) -> Vec<Vec<String>> {
     ["monthly_statistics", "monthly_statistics_by_site", "monthly_statistics_by_org", "attendance_days"]
         .map(|view| {
-            let month = if view == "attendance_days" { "substr(CAST(business_date AS VARCHAR), 1, 7)" } else { "month" };
+            let month = if view == "attendance_days" {
+                "substr(CAST(business_date AS VARCHAR), 1, 7)"
+            } else {
+                "month"
+            };
             let mut rows = rows(folder, &format!("SELECT * FROM {view} WHERE {month} = '{OCTOBER}'"));
             rows.sort();
             assert!(!rows.is_empty(), "{view}");
@@ -247,7 +251,8 @@ fn a_sealed_month_stays_and_the_ledger_tells_each_later_fact_once() {
                     ORDER BY shift_id";
     let approved = rows(&folder, approved).join("\n");
     assert!(approved.contains("M1") && approved.contains("M2") && approved.contains("l1"), "{approved}");
-    let november = "SELECT shift_id, employee_id, status FROM latest_shift_results WHERE business_month = '2026-11'";
+    let november =
+        "SELECT shift_id, employee_id, status FROM latest_shift_results WHERE business_month = '2026-11'";
     assert_eq!(rows(&folder, november), [format!("moved,{carl},absent")]);
 
     // Without a seal the same facts are in the statistics themselves: month and ledger add up to these.

@@ -101,7 +101,11 @@ async fn a_seal_that_was_interrupted_is_ended_by_sealing_again() {
             let first = lake.seal(&seal(""), &[], EPOCH).await;
             let second = lake.seal(&seal(""), &[], EPOCH).await.unwrap();
             let is_first = matches!(first, Ok(Sealing::Now(_)));
-            assert_eq!(matches!(second, Sealing::Before(_)), is_first, "{table} {fault:?}: {first:?}, {second:?}");
+            assert_eq!(
+                matches!(second, Sealing::Before(_)),
+                is_first,
+                "{table} {fault:?}: {first:?}, {second:?}"
+            );
             assert_eq!(lake.seals().await.unwrap().len(), 1, "{table} {fault:?}");
             let said = lake.commit_derived(&mut owner, results(1), &[Partition::new(0)]).await.unwrap();
             assert!(is_lost(&said, &[0]), "{table} {fault:?}: {said:?}");
@@ -117,10 +121,7 @@ async fn a_lake_of_replays_is_sealed_too() {
     assert!(is_done(&world.lake.commit(&mut replay, rows(0, 10)).await.unwrap()));
     let taken = [TakenFile { topic: "file:01".into(), next: NextOffset::new(10).unwrap() }];
     let wanted = Seal { sealed_at: START, ..seal("") };
-    assert_eq!(
-        world.lake.seal(&wanted, &taken, START.plus_us(1)).await.unwrap(),
-        Sealing::TooEarly(START)
-    );
+    assert_eq!(world.lake.seal(&wanted, &taken, START.plus_us(1)).await.unwrap(), Sealing::TooEarly(START));
     assert_eq!(world.lake.seal(&wanted, &taken, START).await.unwrap(), Sealing::Now(START));
     assert!(is_lost(&world.lake.commit(&mut replay, rows(10, 20)).await.unwrap(), &[0]));
     assert_eq!(world.lake.seals().await.unwrap(), [wanted]);

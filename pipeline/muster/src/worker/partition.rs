@@ -42,7 +42,7 @@ use model::{
     Verdicts,
 };
 use schemas::tables::{late, punches, shift_results};
-use schemas::{Decoded, Decoder, RawRecord};
+use schemas::{Decoded, Decoder};
 use source::{RawBatch, WallClock};
 
 use super::pipeline::{End, Outlets};
@@ -468,9 +468,7 @@ impl PartitionWork {
         let batch = &mut self.buffers.batch;
         batch.clear(raw.partition(), raw.next());
         for entry in raw.iter() {
-            let record =
-                RawRecord { offset: entry.offset, append_time: entry.append_time, value: entry.value };
-            let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(record, batch)));
+            let decoded = catch_unwind(AssertUnwindSafe(|| entry.decode(&mut self.decoder, batch)));
             let fault = match decoded {
                 Ok(Decoded::Taken) => continue,
                 // The source lets no other record of a schema pass that is not in the book.
@@ -548,7 +546,9 @@ impl PartitionWork {
             };
             self.look_again();
             if let Some(reject) = reject {
-                self.append_reject(&reject, entry.append_time.unwrap_or(self.clock.time()));
+                let at = entry.append_time.unwrap_or(self.clock.time());
+                self.append_reject(&reject, at);
+                self.tell_rejected(&reject, at, world);
                 if reject.code == RejectCode::Misplaced {
                     self.buffers.misplaced_at.push(n);
                 }
@@ -632,6 +632,7 @@ impl PartitionWork {
             return None;
         }
         self.identities.note(identity);
+        self.said.take_accepted(facts.employee_id, arrival.business_date, self.here());
         let stored = row.stored_ref();
         self.rows.punches.append(&row);
         self.tally.accepted += 1;

@@ -8,11 +8,12 @@
 //! Why so: alerts go out within milliseconds, table rows with the next commit, so they cannot share one said state.
 
 mod departed;
+mod rejected;
 mod requests;
 
 pub(super) use departed::Reach;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -75,6 +76,8 @@ pub(super) struct SaidBook {
     results: SaidState<ResultKey, SaidResult>,
     seals: Seals,
     of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
+    /// Who may have been told of a record that could not be taken; hardly ever anybody.
+    rejected: HashSet<Arc<str>, FixedState>,
     rows: Vec<Anomaly>,
     fresh: Vec<Anomaly>,
     /// What is to be said of shifts at the next cut, in the order in which it came about: of each shift and person the latest
@@ -305,6 +308,9 @@ impl SaidBook {
         let ids = self.of_person.entry(employee_id.clone()).or_default();
         if !ids.contains(&finding.id) {
             ids.push(finding.id);
+        }
+        if finding.kind == AnomalyKind::PunchRejected {
+            self.rejected.insert(employee_id.clone());
         }
     }
 }
