@@ -11,8 +11,12 @@
 mod inbox;
 #[path = "whole/misplaced.rs"]
 mod misplaced;
+#[path = "whole/requests.rs"]
+mod requests;
 #[path = "whole/retention.rs"]
 mod retention;
+#[path = "whole/seals.rs"]
+mod seals;
 #[path = "whole/snapshots.rs"]
 mod snapshots;
 #[path = "whole/store.rs"]

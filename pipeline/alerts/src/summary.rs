@@ -109,6 +109,8 @@ fn english(kind: AnomalyKind) -> &'static str {
         AnomalyKind::ClockSuspect => "A device clock is wrong",
         AnomalyKind::PunchRejected => "A punch could not be taken",
         AnomalyKind::IngestSilent => "Punches have stopped arriving",
+        AnomalyKind::ApprovalPending => "A request waits for approval",
+        AnomalyKind::ApprovalDecided => "A request was decided",
     }
 }
 
@@ -129,6 +131,8 @@ fn traditional(kind: AnomalyKind) -> &'static str {
         AnomalyKind::ClockSuspect => "裝置時鐘有誤",
         AnomalyKind::PunchRejected => "打卡記錄無法接收",
         AnomalyKind::IngestSilent => "打卡數據中斷",
+        AnomalyKind::ApprovalPending => "有申請待審批",
+        AnomalyKind::ApprovalDecided => "申請已有結果",
     }
 }
 
@@ -149,6 +153,8 @@ fn simplified(kind: AnomalyKind) -> &'static str {
         AnomalyKind::ClockSuspect => "设备时钟有误",
         AnomalyKind::PunchRejected => "打卡记录无法接收",
         AnomalyKind::IngestSilent => "打卡数据中断",
+        AnomalyKind::ApprovalPending => "有申请待审批",
+        AnomalyKind::ApprovalDecided => "申请已有结果",
     }
 }
 

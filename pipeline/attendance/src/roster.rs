@@ -25,6 +25,7 @@ use model::{
 };
 use std::hash::BuildHasher;
 
+use crate::caps::{Refusal, Refused, refused};
 use crate::minutes::corrected;
 
 /// Windows that overlap one another in a chain are judged together. A chain of more than this many shifts (windows of
@@ -114,6 +115,7 @@ struct Tables {
     before_us_max: i64,
     after_us_max: i64,
     debounce_us_max: i64,
+    refused: Refused,
     /// Planned shifts by their site's org, by start; made when somebody listens for silence.
     starts: OnceLock<HashMap<Arc<str>, Vec<ShiftIndex>, FixedState>>,
 }
@@ -158,15 +160,16 @@ impl Roster {
             before_us_max,
             after_us_max,
             debounce_us_max: debounces.max().unwrap_or(0).saturating_mul(1_000_000),
+            refused: Refused::default(),
             starts: OnceLock::new(),
         };
         tables.list_permitted(&reference);
         let plain = Self { reference: Arc::clone(&reference), tables: Arc::new(tables) };
-        let touched = plain.touched();
+        let (touched, refused) = (plain.touched(), refused(&plain));
         let Self { mut tables, .. } = plain;
-        let slots = Arc::get_mut(&mut tables).map(|tables| &mut tables.slots);
-        let slots = slots.expect("tables that are being made are held here alone");
-        touched.into_iter().for_each(|index| slots[index.0 as usize].marks.0 &= !Marks::PLAIN);
+        let made = Arc::get_mut(&mut tables).expect("tables that are being made are held here alone");
+        touched.into_iter().for_each(|index| made.slots[index.0 as usize].marks.0 &= !Marks::PLAIN);
+        made.refused = refused;
         Self { reference, tables }
     }
 
@@ -296,6 +299,21 @@ impl Roster {
     pub fn corrections_of(&self, person: PersonIndex) -> &[Correction] {
         let places = self.correction_places(person);
         &self.reference.corrections[places.start as usize..places.end as usize]
+    }
+
+    /// Why the correction at `place` of the snapshot does not count, if the policy refuses it.
+    pub(crate) fn refusal(&self, place: u32) -> Option<Refusal> {
+        self.tables.refused.get(&place).copied()
+    }
+
+    /// The approved corrections that the policy refuses, by their ids.
+    pub fn refused_corrections(&self) -> Vec<(Arc<str>, Refusal)> {
+        let named = |(place, refusal): (&u32, &Refusal)| {
+            (self.reference.corrections[*place as usize].correction_id.clone(), *refusal)
+        };
+        let mut refused: Vec<_> = self.tables.refused.iter().map(named).collect();
+        refused.sort_by(|(a, _), (b, _)| a.cmp(b));
+        refused
     }
 
     /// The places of a person's leave in the snapshot.

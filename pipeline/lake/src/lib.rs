@@ -49,13 +49,14 @@ mod reference;
 mod retention;
 mod s3;
 mod scan;
+mod seals;
 mod statistics;
 #[cfg(test)]
 mod tests;
 mod vendor_records;
 
 pub use claim::{Claim, SaidUntil};
-pub use commit::{Commit, CommitOutcome};
+pub use commit::{Commit, CommitOutcome, SaidRows};
 pub use deliveries::{Delivered, OutboxRows};
 pub use error::{Action, Error, ErrorKind, Result};
 pub use fold::Fold;
@@ -67,3 +68,4 @@ pub use ownership::{LocalLock, LogIdentity, LogKind};
 pub use retention::RetentionStats;
 pub use s3::{Addressing, PlaceProblem, S3Keys, S3Options};
 pub use scan::{FileEntry, TableSnapshot};
+pub use seals::{Sealing, TakenFile};

@@ -43,6 +43,10 @@ pub enum AnomalyKind {
     PunchRejected,
     /// Punches stopped arriving.
     IngestSilent,
+    /// A leave, a permission or a correction waits for a decision.
+    ApprovalPending,
+    /// One that waited was approved, rejected or revoked.
+    ApprovalDecided,
 }
 
 /// How much it matters.
@@ -87,7 +91,8 @@ named! {
         Late = "late", SeriousLate = "serious_late", EarlyLeave = "early_leave", NoShow = "no_show",
         Absent = "absent", MissingIn = "missing_in", MissingOut = "missing_out", Outside = "outside",
         Unscheduled = "unscheduled", WrongStore = "wrong_store", Mocked = "mocked", Contradiction = "contradiction",
-        ClockSuspect = "clock_suspect", PunchRejected = "punch_rejected", IngestSilent = "ingest_silent"
+        ClockSuspect = "clock_suspect", PunchRejected = "punch_rejected", IngestSilent = "ingest_silent",
+        ApprovalPending = "approval_pending", ApprovalDecided = "approval_decided"
     }
     Severity { Info = "info", Low = "low", Medium = "medium", High = "high" }
     Audience {
@@ -115,7 +120,7 @@ impl AnomalyKind {
             | Self::Mocked
             | Self::Contradiction
             | Self::ClockSuspect => true,
-            Self::PunchRejected | Self::IngestSilent => false,
+            Self::PunchRejected | Self::IngestSilent | Self::ApprovalPending | Self::ApprovalDecided => false,
         }
     }
 
@@ -131,7 +136,10 @@ impl AnomalyKind {
             | Self::MissingOut
             | Self::Outside
             | Self::PunchRejected => Audience::ManagerAndEmployee,
-            Self::Unscheduled | Self::WrongStore | Self::IngestSilent => Audience::Manager,
+            Self::Unscheduled | Self::WrongStore | Self::IngestSilent | Self::ApprovalPending => {
+                Audience::Manager
+            }
+            Self::ApprovalDecided => Audience::Employee,
             Self::Mocked | Self::Contradiction => Audience::Reviewer,
             Self::ClockSuspect => Audience::Operations,
         }
@@ -145,7 +153,8 @@ impl AnomalyKind {
                 Severity::Medium
             }
             Self::Contradiction | Self::Unscheduled | Self::ClockSuspect => Severity::Medium,
-            Self::Late | Self::EarlyLeave | Self::WrongStore => Severity::Low,
+            Self::Late | Self::EarlyLeave | Self::WrongStore | Self::ApprovalPending => Severity::Low,
+            Self::ApprovalDecided => Severity::Info,
         }
     }
 }
@@ -192,7 +201,7 @@ pub struct Finding {
     pub business_date: Date,
     /// The shift instance, where it is about one.
     pub shift_id: Option<Arc<str>>,
-    /// The punches that show it, sorted.
+    /// The punches that show it, sorted; of an approval the request, `leave/ID` or `correction/ID`.
     pub event_ids: Vec<EventId>,
     /// How many minutes, for kinds that have minutes.
     pub minutes: Option<i64>,
@@ -213,7 +222,7 @@ pub struct Anomaly {
     pub finding: Finding,
     /// The log clock at which this version was said.
     pub detected_at: EventTime,
-    /// What resolved it: `punch`, `leave`, `correction`, `superseded`, `reference`.
+    /// What resolved it: `punch`, `leave`, `correction`, `decision`, `superseded`, `reference`.
     pub resolved_by: Option<&'static str>,
     /// The leave or the correction that resolved it.
     pub resolved_ref: Option<Arc<str>>,

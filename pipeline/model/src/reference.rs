@@ -301,6 +301,11 @@ pub struct Correction {
 }
 
 impl Correction {
+    /// Whether it was approved, be it for later.
+    pub fn is_approved(&self) -> bool {
+        self.status == RequestStatus::Approved
+    }
+
     /// Whether it counts when the log's clock stands at `clock`.
     pub fn is_in_force(&self, clock: EventTime) -> bool {
         self.status == RequestStatus::Approved && self.effective_at.is_none_or(|at| at <= clock)

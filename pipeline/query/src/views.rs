@@ -26,10 +26,12 @@ const fn view(name: &'static str, sql: &'static str) -> View {
 
 /// Every view; each calls only tables and earlier views.
 pub(crate) const ALL: &[View] = &[
+    view("sealed_months", include_str!("../views/sealed_months.sql")),
     view("latest_shift_results", include_str!("../views/latest_shift_results.sql")),
     view("latest_anomalies", include_str!("../views/latest_anomalies.sql")),
     view("latest_sites", include_str!("../views/latest_sites.sql")),
     view("latest_people", include_str!("../views/latest_people.sql")),
+    step("field_punches_after_seals", include_str!("../views/field_punches_after_seals.sql")),
     step("results_by_scope", include_str!("../views/results_by_scope.sql")),
     step("days_by_scope", include_str!("../views/days_by_scope.sql")),
     step("months_by_scope", include_str!("../views/months_by_scope.sql")),
@@ -37,6 +39,8 @@ pub(crate) const ALL: &[View] = &[
     view("monthly_statistics", include_str!("../views/monthly_statistics.sql")),
     view("monthly_statistics_by_site", include_str!("../views/monthly_statistics_by_site.sql")),
     view("monthly_statistics_by_org", include_str!("../views/monthly_statistics_by_org.sql")),
+    view("shift_adjustments", include_str!("../views/shift_adjustments.sql")),
+    view("monthly_adjustments", include_str!("../views/monthly_adjustments.sql")),
     view("lateness_hotspots", include_str!("../views/lateness_hotspots.sql")),
     step("punches_by_site_due", include_str!("../views/punches_by_site_due.sql")),
     step("fixes_by_feed", include_str!("../views/fixes_by_feed.sql")),

@@ -60,12 +60,16 @@ WITH months AS (
 -- as in latest_shift_results, without sorting all of them a second time.
 made_up AS (
   SELECT s.business_month AS month, s.employee_id, s.site_id, s.org, unnest(s.correction_ids) AS correction_id
-  FROM shift_results AS s
-  WHERE array_length(s.correction_ids) > 0
-    AND NOT EXISTS (
-      SELECT 1 FROM shift_results AS n
-      WHERE n.shift_id = s.shift_id AND n.employee_id = s.employee_id AND n.version > s.version
-    )
+  FROM (
+    SELECT r.*, m.month AS sealed_month
+    FROM shift_results AS r LEFT JOIN (SELECT DISTINCT month FROM sealed_months) AS m ON m.month = r.business_month
+    WHERE array_length(r.correction_ids) > 0
+  ) AS s
+  WHERE NOT EXISTS (
+    SELECT 1 FROM shift_results AS n
+    WHERE n.shift_id = s.shift_id AND n.employee_id = s.employee_id AND n.version > s.version
+      AND (s.sealed_month IS NULL OR n.business_month = s.sealed_month)
+  )
 ),
 made_up_by_scope AS (
   SELECT 'employee' AS scope_kind, employee_id AS scope, month, correction_id FROM made_up
@@ -85,10 +89,21 @@ make_ups AS (
 ),
 -- Field punches bound to no shift count for their person; they belong to no site's or org's shifts.
 unbound AS (
-  SELECT 'employee' AS scope_kind, employee_id AS scope, business_month AS month, count(*) AS field_count
-  FROM punches
-  WHERE origin = 'field' AND shift_id IS NULL
-  GROUP BY employee_id, business_month
+  SELECT 'employee' AS scope_kind, p.employee_id AS scope, p.month, p.field_count - coalesce(l.field_count, 0) AS field_count
+  FROM (
+    SELECT employee_id, business_month AS month, count(*) AS field_count
+    FROM punches
+    WHERE origin = 'field' AND shift_id IS NULL
+    GROUP BY employee_id, business_month
+  ) AS p
+  LEFT JOIN (
+    SELECT f.employee_id, f.month, count(*) AS field_count
+    FROM field_punches_after_seals AS f
+    LEFT JOIN latest_people AS h ON h.employee_id = f.employee_id
+    WHERE f.shift_id IS NULL
+      AND (f.seal_org = '' OR f.seal_org = h.org OR starts_with(h.org, concat(f.seal_org, '/')))
+    GROUP BY f.employee_id, f.month
+  ) AS l ON l.employee_id = p.employee_id AND l.month = p.month
 )
 SELECT
   m.scope_kind, m.scope, m.month, m.site_org, m.people,

@@ -38,6 +38,12 @@ field_punches AS (
   WHERE origin = 'field' AND shift_id IS NOT NULL
   GROUP BY shift_id, employee_id
 ),
+late_field_punches AS (
+  SELECT shift_id, employee_id, seal_org, count(*) AS field_count
+  FROM field_punches_after_seals
+  WHERE shift_id IS NOT NULL
+  GROUP BY shift_id, employee_id, seal_org
+),
 results AS (
   SELECT
     r.business_month AS month,
@@ -47,9 +53,12 @@ results AS (
     CASE WHEN r.status NOT IN ('cancelled', 'absent') AND r.due_min > 0 THEN 1 ELSE 0 END AS attended,
     CASE WHEN r.status <> 'cancelled' THEN r.due_min ELSE 0 END AS due_min,
     r.worked_s, r.late_min, r.early_min, r.missing_in, r.missing_out, r.leave_min, r.overtime_min,
-    coalesce(f.field_count, 0) AS field_count
+    coalesce(f.field_count, 0) - coalesce(l.field_count, 0) AS field_count
   FROM latest_shift_results AS r
   LEFT JOIN field_punches AS f ON f.shift_id = r.shift_id AND f.employee_id = r.employee_id
+  LEFT JOIN late_field_punches AS l
+    ON l.shift_id = r.shift_id AND l.employee_id = r.employee_id
+    AND (l.seal_org = '' OR l.seal_org = r.org OR starts_with(r.org, concat(l.seal_org, '/')))
 )
 SELECT 'employee' AS scope_kind, employee_id AS scope, * FROM results
 UNION ALL

@@ -6,7 +6,7 @@
 //! Why so: policies win key by key, so a table is kept as the list of keys it sets and put on the defaults from the
 //! weakest table to the strongest; a struct of 26 options would say the same three times over.
 
-use model::policy::{FieldPhoto, Flex, LateFrom, Overtime};
+use model::policy::{CorrectionTypes, FieldPhoto, Flex, LateFrom, Overtime};
 use model::{FenceRule, Policy};
 
 use crate::evidence;
@@ -141,11 +141,28 @@ pub(crate) const KEYS: &[Key] = &[
         name: "overtime_min_min",
         set: |policy, setting| put(&mut policy.overtime_min_min, whole(setting, 0, WEEK_MIN)),
     },
+    Key {
+        name: "correction_count_max",
+        set: |policy, setting| put(&mut policy.correction_count_max, whole(setting, -1, 1_000)),
+    },
+    Key {
+        name: "correction_days_back_max",
+        set: |policy, setting| put(&mut policy.correction_days_back_max, whole(setting, -1, 366)),
+    },
+    Key {
+        name: "correction_kinds",
+        set: |policy, setting| put(&mut policy.correction_kinds, correction_types(setting)),
+    },
 ];
 
 fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
     *place = value?;
     Ok(())
+}
+
+fn correction_types(setting: &Setting) -> Result<CorrectionTypes, String> {
+    let types = text(setting).ok().and_then(CorrectionTypes::parse);
+    types.ok_or_else(|| "write some of missing, late, early, other, separated by `;`".to_owned())
 }
 
 fn text(setting: &Setting) -> Result<&str, String> {

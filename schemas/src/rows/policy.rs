@@ -96,6 +96,12 @@ pub struct PolicyRow {
     pub overtime_after_min: Option<i64>,
     /// Minutes, the shortest overtime that counts.
     pub overtime_min_min: Option<i64>,
+    /// Corrections (補卡) that count in a business month; -1 = any number.
+    pub correction_count_max: Option<i64>,
+    /// Days from the business date to a correction's last approval; -1 = any number.
+    pub correction_days_back_max: Option<i64>,
+    /// The types of corrections that count: `missing`, `late`, `early`, `other`, separated by `;`.
+    pub correction_kinds: Option<String>,
 }
 
 /// A file of calendars.

@@ -7,6 +7,7 @@
 //! Why so: only types that Delta readers of version 1 know: text, 32 and 64 bit integers, doubles, booleans, days,
 //! UTC instants and lists of text. Lists name their item `element`, as Parquet and Delta do.
 
+pub mod adjustments;
 pub mod alert_deliveries;
 pub mod anomalies;
 mod approvals;
@@ -23,6 +24,7 @@ pub mod punch_evidence;
 pub mod punches;
 pub(crate) mod read;
 pub mod rejects;
+pub mod seals;
 pub mod shift_results;
 pub mod shifts;
 pub mod sites;
@@ -61,6 +63,8 @@ pub const ALL: &[Table] = &[
     Table { name: rejects::NAME, schema: rejects::schema },
     Table { name: late::NAME, schema: late::schema },
     Table { name: shift_results::NAME, schema: shift_results::schema },
+    Table { name: adjustments::NAME, schema: adjustments::schema },
+    Table { name: seals::NAME, schema: seals::schema },
     Table { name: anomalies::NAME, schema: anomalies::schema },
     Table { name: vendor_records::NAME, schema: vendor_records::schema },
     Table { name: alert_deliveries::NAME, schema: alert_deliveries::schema },

@@ -19,7 +19,15 @@ use super::{TableBuilder, TableRows};
 pub const NAME: &str = "shift_results";
 
 /// The codes in `reasons`. A stored code that is not among them reads back as [`UNKNOWN_REASON`].
-pub const REASONS: &[&str] = &["late_as_absent", "reassigned", "rescheduled", "worked_on_leave"];
+pub const REASONS: &[&str] = &[
+    "correction_kind_refused",
+    "correction_over_cap",
+    "correction_too_late",
+    "late_as_absent",
+    "reassigned",
+    "rescheduled",
+    "worked_on_leave",
+];
 
 /// Stands for a reason that a newer version wrote.
 pub const UNKNOWN_REASON: &str = "unknown";

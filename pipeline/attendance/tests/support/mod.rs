@@ -25,7 +25,7 @@ use attendance::*;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::anomaly::Finding;
-use model::policy::{Flex, LateFrom, Overtime};
+use model::policy::{CorrectionTypes, Flex, LateFrom, Overtime};
 use model::reference::*;
 use model::shift_result::ShiftOutcome;
 use model::*;
@@ -171,7 +171,8 @@ impl World {
                     kind: CorrectionKind::from_name(words[2]).unwrap(),
                     occurred_at: self.time(words[3]),
                     shift_id: after("for").map(Into::into),
-                    correction_type: CorrectionType::Missing,
+                    correction_type: after("as")
+                        .map_or(CorrectionType::Missing, |kind| CorrectionType::from_name(kind).unwrap()),
                     status,
                     approvals: approvals.clone(),
                     effective_at: approvals.iter().map(|approval| approval.at).max(),
@@ -369,6 +370,9 @@ fn set(policy: &mut Policy, pair: &str) {
         "overtime" => policy.overtime = Overtime::from_name(value).unwrap(),
         "overtime_after" => policy.overtime_after_min = number(),
         "overtime_min" => policy.overtime_min_min = number(),
+        "fix_max" => policy.correction_count_max = number(),
+        "fix_days" => policy.correction_days_back_max = number(),
+        "fix_kinds" => policy.correction_kinds = CorrectionTypes::parse(&value.replace('+', ";")).unwrap(),
         _ => panic!("no policy key {key}"),
     }
 }

@@ -13,6 +13,7 @@ mod protocol;
 mod reference;
 mod retention;
 mod s3;
+mod seals;
 mod size;
 mod support;
 mod vendor_records;
