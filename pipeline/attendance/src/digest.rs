@@ -118,6 +118,9 @@ pub fn digest(outcome: &ShiftOutcome) -> u64 {
     if outcome.leave_minutes.len() > 1 {
         outcome.leave_minutes.iter().for_each(|minutes| hash.number(*minutes));
     }
+    if outcome.statutory_holiday {
+        hash.text("statutory_holiday");
+    }
     hash.finish()
 }
 

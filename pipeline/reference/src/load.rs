@@ -15,10 +15,11 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::reference::{Calendar, Org, PolicyBook, org_covers};
-use model::{Correction, Leave, Reference, Rows};
+use model::reference::{Calendar, Org, PolicyBook, ShiftPlan, org_covers};
+use model::{Correction, Leave, Reference, Rows, Shift};
 
-use crate::ids::{Lookup, Strings};
+use crate::calendars::Calendars;
+use crate::ids::{Ids, Lookup, Strings};
 use crate::part::{Part, Set, Stamp};
 use crate::people::People;
 use crate::policies::{Layer, Scope};
@@ -108,7 +109,7 @@ pub struct Loader {
 struct Kept {
     /// All files by set.
     files: Vec<Vec<PathBuf>>,
-    calendars: Option<Part<Vec<Calendar>>>,
+    calendars: Option<Part<Calendars>>,
     policies: Option<Part<Vec<Layer>>>,
     orgs: Option<Part<(Rows<Org>, Vec<At>)>>,
     sites: Option<Part<Sites>>,
@@ -116,8 +117,12 @@ struct Kept {
     shifts: Option<Part<Planned>>,
     leave: Option<Part<Rows<Leave>>>,
     corrections: Option<Part<Rows<Correction>>>,
+    /// The calendars under whose path there is a site, or which a file says.
+    calendars_met: Option<Vec<Calendar>>,
     /// What is wrong between sets.
     between: Option<Report>,
+    /// Which shifts rest on estimated days.
+    estimated: Option<Report>,
 }
 
 /// Shifts, and the policies that hold for them.
@@ -206,7 +211,8 @@ impl Kept {
     fn load(&mut self, sets: &Sets) -> Loaded {
         let mut report = sets.report();
         let strings = &mut Strings::default();
-        let (calendars, _) = Part::keep(&mut self.calendars, &sets.calendars, true, calendars::read);
+        let (calendars, same_calendars) =
+            Part::keep(&mut self.calendars, &sets.calendars, true, calendars::read);
         let (policies, same_policies) = Part::keep(&mut self.policies, &sets.policies, true, policies::read);
         let (orgs, same_orgs) = Part::keep(&mut self.orgs, &sets.orgs, true, |report, files| {
             let (orgs, places) = orgs::read(report, files, strings);
@@ -253,6 +259,11 @@ impl Kept {
         for part in [&planned.report, &leave.report, &corrections.report, between] {
             report.absorb(part);
         }
+        if !(same_links && same_calendars) {
+            self.calendars_met = None;
+        }
+        let calendars_met =
+            self.calendars_met.get_or_insert_with(|| calendars.value.for_orgs(&roots(&sites.value)));
         let mut reference = Reference {
             version: Arc::from(""),
             sites: sites.value.sites.clone(),
@@ -263,8 +274,16 @@ impl Kept {
             corrections: corrections.value.clone(),
             policies: resolver.policies().to_vec(),
             policy_rules: planned.value.book.clone(),
-            calendars: calendars.value.clone(),
+            calendars: calendars_met.clone(),
         };
+        if !(rests && same_shifts && same_calendars) {
+            self.estimated = None;
+        }
+        report.absorb(self.estimated.get_or_insert_with(|| {
+            let mut report = sets.report();
+            tell_estimated(&mut report, &reference, &planned.value.shifts.ids);
+            report
+        }));
         let mut counts = counts(&reference, resolver);
         let problems;
         (problems, counts.errors, counts.warnings) = report.finish();
@@ -357,6 +376,36 @@ fn counts(reference: &Reference, resolver: &Resolver) -> Counts {
         calendars: reference.calendars.len(),
         errors: 0,
         warnings: 0,
+    }
+}
+
+/// The first segments of the sites' orgs.
+fn roots(sites: &Sites) -> Vec<&str> {
+    let mut roots: Vec<&str> = Vec::new();
+    for site in sites.sites.iter() {
+        let root = site.org.split('/').next().unwrap_or_default();
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    roots
+}
+
+/// Shifts on days whose kind is not published yet: they are paid by what they turn out to be.
+fn tell_estimated(report: &mut Report, reference: &Reference, ids: &Ids) {
+    let estimated =
+        reference.calendars.iter().flat_map(|calendar| &calendar.days).filter(|day| day.is_estimated);
+    let Some(first) = estimated.map(|day| day.date).min() else { return };
+    let planned = |shift: &&Shift| shift.plan == ShiftPlan::Planned && shift.business_date >= first;
+    for shift in reference.shifts.iter().filter(planned) {
+        let day = reference.day(&reference.site(shift.site).org, shift.business_date);
+        if day.is_estimated
+            && let Some(at) = ids.place(&shift.shift_id)
+        {
+            let what = format!("{} is a {} only by estimate", day.date, day.kind.name());
+            let remedy = "once the list of its year is published, give its days under [reference] calendars";
+            report.warning("estimated_day", at, &format!("shift {}", shift.shift_id), what, remedy);
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use model::reference::{Calendar, DayKind, Org};
+use model::reference::{Calendar, CalendarDay, DayKind, Org};
 use model::{
     Correction, EventTime, Fence, Leave, LonLat, Person, PersonIndex, Reference, Shift, Site, SiteIndex,
 };
@@ -250,9 +250,10 @@ fn calendar(hash: &mut Hash, row: &Calendar) {
     let Calendar { applies_to, days, weekdays } = row;
     hash.text(applies_to);
     hash.count(days.len());
-    for (date, kind) in days {
+    for CalendarDay { date, kind, is_statutory, is_estimated } in days {
         hash.date(*date);
         hash.day_kind(*kind);
+        hash.integer(i64::from(*is_statutory) * 2 + i64::from(*is_estimated));
     }
     for kind in weekdays {
         hash.day_kind(*kind);

@@ -117,6 +117,8 @@ pub struct CalendarRow {
     pub source: Option<String>,
     /// `official` or `estimated` (days announced later, such as those of the lunar year).
     pub status: Option<String>,
+    /// `false` leaves out the calendar that Muster ships for this path.
+    pub preset: Option<bool>,
     /// The kinds of ordinary weekdays.
     pub weekdays: WeekdaysRow,
     /// The days that differ.
@@ -168,6 +170,9 @@ pub struct CalendarDayRow {
     pub date: Option<String>,
     /// `workday`, `rest` or `holiday`.
     pub kind: String,
+    /// Whether it is a holiday to which the law entitles every employee; absent: what the shipped calendar says.
+    #[serde(default)]
+    pub statutory: Option<bool>,
     /// What people call it.
     #[serde(default)]
     pub name: Option<String>,

@@ -70,6 +70,7 @@ pub fn schema() -> SchemaRef {
         fields.extend(cause_fields());
         fields.extend(["reasons", "leave_ids", "correction_ids"].map(|name| required(name, Type::Texts)));
         fields.push(optional("leave_minutes", Type::Smalls));
+        fields.push(optional("statutory_holiday", Type::Flag));
         make_schema(fields)
     });
     SCHEMA.clone()
@@ -137,6 +138,7 @@ impl TableRows for ShiftResults {
             .texts(&outcome.correction_ids)
             // A shift has some thousands of minutes at most.
             .smalls(outcome.leave_minutes.iter().map(|minutes| i32::try_from(*minutes).ok()))
+            .flag(outcome.statutory_holiday)
             .month(outcome.business_date);
     }
 }
@@ -174,6 +176,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
     let (missing_in, missing_out) = (flag("missing_in")?, flag("missing_out")?);
     let (reasons, leave_ids) = (rows.texts("reasons")?, rows.texts("leave_ids")?);
     let (correction_ids, leave_minutes) = (rows.texts("correction_ids")?, rows.smalls("leave_minutes")?);
+    let statutory = flag("statutory_holiday")?;
     let mut read_row = |row| {
         Ok(ShiftOutcome {
             shift_id: shift_id.some(row)?.into(),
@@ -183,6 +186,8 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
             business_date: business_date.some(row)?,
             segment: segment.some(row)?.number(),
             day_kind: day_kind.named(row, DayKind::from_name)?,
+            // Null in rows written before this was kept.
+            statutory_holiday: statutory.is_valid(row) && statutory.value(row),
             planned_start: planned_start.some(row)?,
             planned_end: planned_end.some(row)?,
             is_final: is_final.value(row),

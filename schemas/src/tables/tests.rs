@@ -364,6 +364,7 @@ fn shift_results_read_back_as_said() {
         business_date: DAY,
         segment: 1,
         day_kind: DayKind::Holiday,
+        statutory_holiday: true,
         planned_start: at(0),
         planned_end: at(9),
         is_final: true,
