@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
-use model::{Batch, NextOffset, Offset, Partition};
+use model::{Batch, EventTime, NextOffset, Offset, Partition, Vendor, VendorRecord};
 use schemas::decode::{ColumnNames, CsvColumns};
 use schemas::lines::{
     ALERT_DIGEST_TYPE, AlertBody, AlertDigest, CauseLine, DeadLetterLine, KindCount, LedgerLine, Summary,
@@ -85,10 +85,56 @@ fn decoded(format: Format, records: &[&str]) -> String {
         }
         lines.insert(punch.offset, line);
     }
+    for said in &batch.vendor_records {
+        let line = lines.entry(said.offset).or_insert_with(|| "no punch".to_owned());
+        _ = write!(line, "\n{}", said_line(said));
+    }
     let mut out = String::new();
     lines.values().for_each(|line| _ = writeln!(out, "{line}"));
     _ = write!(out, "unknown fields {}", batch.unknown_fields);
     out
+}
+
+/// What a vendor says, as a reader of the batch sees it.
+fn said_line(said: &VendorRecord) -> String {
+    let mut line = format!("  {} says of {}:", said.vendor.name(), said.employee_id);
+    let time = |time: EventTime| time.timestamp().to_string();
+    for (name, value) in [
+        ("day", said.business_date.map(|day| day.to_string())),
+        ("direction", said.direction.map(|kind| kind.name().to_owned())),
+        ("check", said.check_type.clone()),
+        ("at", said.occurred_at.map(time)),
+        ("planned", said.planned_at.map(time)),
+        ("base", said.base_at.map(time)),
+        ("modified", said.modified_at.map(time)),
+        ("id", said.vendor_id.clone()),
+        ("punch", said.event_id.clone()),
+        ("no punch", said.no_punch.map(|why| why.name().to_owned())),
+        ("time", said.time_result.clone()),
+        ("place", said.place_result.clone()),
+        ("invalid", said.invalid_type.clone()),
+        ("because", said.invalid_message.clone()),
+        ("risk", said.risk.clone()),
+        ("approval", said.approve_id.clone()),
+        ("supplement", said.supplement.clone()),
+    ] {
+        if let Some(value) = value {
+            _ = write!(line, " {name}={value:?}");
+        }
+    }
+    _ = write!(line, "\n  {:032x} {}", said.id, said.raw);
+    line
+}
+
+#[test]
+fn records_of_other_attendance_systems() {
+    let mut text = String::new();
+    for vendor in Vendor::ALL {
+        let records = golden(&format!("{}.ndjson", vendor.name()));
+        let records: Vec<_> = records.lines().collect();
+        _ = writeln!(text, "{}\n{}\n", vendor.name(), decoded(Format::Vendor(*vendor), &records));
+    }
+    check_generated(&folder("golden/v1/vendors.txt"), &text);
 }
 
 fn check(format: Format, records: &[&str], want: &[&str]) {

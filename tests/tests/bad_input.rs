@@ -20,3 +20,5 @@ mod records;
 mod reference_data;
 #[path = "bad_input/shop.rs"]
 mod shop;
+#[path = "bad_input/vendors.rs"]
+mod vendors;

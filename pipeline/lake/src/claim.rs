@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use frontier::{Frontiers, Mark, Outcome, PartitionFrontier, TxnId};
 use model::{Generation, NextOffset, Offset, Partition};
-use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results};
+use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results, vendor_records};
 
 use crate::commit::Unfinished;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +20,8 @@ use crate::log::TableLog;
 use crate::ownership::{LogIdentity, shared_by_replays};
 
 /// The tables committed just before `punches`, in this order; their rows are skipped where the table holds them already.
-pub(crate) const SIDE_TABLES: [&str; 3] = [punch_evidence::NAME, rejects::NAME, late::NAME];
+pub(crate) const SIDE_TABLES: [&str; 4] =
+    [punch_evidence::NAME, rejects::NAME, late::NAME, vendor_records::NAME];
 
 /// The tables of said state, committed on their own, in this order.
 pub(crate) const DERIVED_TABLES: [&str; 2] = [shift_results::NAME, anomalies::NAME];

@@ -1,7 +1,7 @@
 //! What an owner writes: a commit of punches with its side tables, and said state.
 //!
 //! ```text
-//!   files of all tables ▶ punch_evidence ▶ rejects ▶ late ▶ punches + numbers
+//!   files of all tables ▶ punch_evidence ▶ rejects ▶ late ▶ vendor_records ▶ punches + numbers
 //!        kill here or here or here: the next owner finds the side rows beyond its frontier and skips them
 //! ```
 //!
@@ -19,7 +19,7 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use deltalake::kernel::Add;
 use frontier::{Frontiers, Mark, Outcome, PartitionFrontier, TxnId};
 use model::{NextOffset, Offset, Partition};
-use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results};
+use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results, vendor_records};
 
 use crate::claim::{Claim, frontier_numbers};
 use crate::encode::{check_schema, encode, upload};
@@ -38,6 +38,8 @@ pub struct Commit {
     pub late: Vec<RecordBatch>,
     /// Rows of `punch_evidence`.
     pub evidence: Vec<RecordBatch>,
+    /// Rows of `vendor_records`.
+    pub vendor_records: Vec<RecordBatch>,
     /// Rows of `punches`.
     pub punches: Vec<RecordBatch>,
     /// The frontier behind these rows, of every partition that has any, or whose clock or inbox moved.
@@ -96,7 +98,8 @@ impl Lake {
         }
         let moved = claim.moved(&wanted);
         if moved.is_empty() {
-            let rows = [&commit.rejects, &commit.late, &commit.evidence, &commit.punches];
+            let Commit { rejects, late, evidence, vendor_records, punches, .. } = &commit;
+            let rows = [rejects, late, evidence, vendor_records, punches];
             let rows: usize = rows.into_iter().flatten().map(RecordBatch::num_rows).sum();
             assert_eq!(rows, 0, "I-2: {rows} rows would be committed with a frontier that did not move");
             return Ok(CommitOutcome::Done { version: claim.seen_of(punches::NAME), lost: BTreeSet::new() });
@@ -110,9 +113,12 @@ impl Lake {
             .collect();
         let evidence = self.young_evidence(&behind, commit.evidence)?;
         self.know_drained(claim, &commit.rejects).await?;
-        for (table, batches) in
-            [(punch_evidence::NAME, evidence), (rejects::NAME, commit.rejects), (late::NAME, commit.late)]
-        {
+        for (table, batches) in [
+            (punch_evidence::NAME, evidence),
+            (rejects::NAME, commit.rejects),
+            (late::NAME, commit.late),
+            (vendor_records::NAME, commit.vendor_records),
+        ] {
             match self.commit_side(claim, table, batches, &moved).await? {
                 Step::Done(_, more) => lost.extend(more),
                 Step::Lost(lost) => return Ok(CommitOutcome::Lost(lost)),

@@ -276,7 +276,7 @@ impl Lake {
 
     /// Calls `visit` with the rows that `keep` keeps of the files that `may_hold` such rows, which are all of `people` where
     /// these are given.
-    async fn visit(
+    pub(crate) async fn visit(
         &self,
         table: &TableLog,
         snapshot: &TableSnapshot,

@@ -51,6 +51,7 @@ mod scan;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod vendor_records;
 
 pub use claim::{Claim, SaidUntil};
 pub use commit::{Commit, CommitOutcome};

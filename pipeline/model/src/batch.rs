@@ -1,7 +1,8 @@
 //! Records of one partition in offset order, decoded: the unit of work of the hot path.
 //!
 //! In: decoders of `schemas` push punches and rejects.  Out: columns `matcher`, `attendance` and the row builders read.
-//! Owns: one text arena and three flat vectors, cleared and refilled, so that a warm batch allocates nothing.
+//! Owns: one text arena and three flat vectors, cleared and refilled, so that a warm batch allocates nothing; for
+//! files of other attendance systems also what those say themselves, which does allocate.
 //! Absent on purpose: lifetimes into the raw bytes (a batch outlives them), and any judgement.
 //! Invariants: `Text` and the ranges of a punch point into the batch that made them, kept by `Batch::push_text`.
 
@@ -11,6 +12,7 @@ use crate::geometry::{Datum, LonLat};
 use crate::ids::{BeaconId, Bssid};
 use crate::position::{NextOffset, Offset, Partition};
 use crate::time::EventTime;
+use crate::vendor_record::VendorRecord;
 
 /// A piece of the batch's text arena. Read it by [`Batch::text`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -253,12 +255,13 @@ pub struct Reject {
     pub event_id: Option<String>,
 }
 
-/// A place in a batch's text, access points and beacons. See [`Batch::roll_back`].
+/// A place in a batch's text and lists. See [`Batch::roll_back`].
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     text: usize,
     access_points: usize,
     beacons: usize,
+    vendor_records: usize,
 }
 
 /// Records of one partition in offset order, decoded.
@@ -276,6 +279,8 @@ pub struct Batch {
     pub access_points: Vec<AccessPoint>,
     /// Beacons of all punches.
     pub beacons: Vec<Beacon>,
+    /// What other attendance systems say in these records, by offset: beside a punch, or where a record is none.
+    pub vendor_records: Vec<VendorRecord>,
     /// Fields that no version of the contract names, counted.
     pub unknown_fields: u64,
     text: String,
@@ -291,6 +296,7 @@ impl Batch {
             rejects: Vec::new(),
             access_points: Vec::new(),
             beacons: Vec::new(),
+            vendor_records: Vec::new(),
             unknown_fields: 0,
             text: String::new(),
         }
@@ -304,6 +310,7 @@ impl Batch {
         self.rejects.clear();
         self.access_points.clear();
         self.beacons.clear();
+        self.vendor_records.clear();
         self.unknown_fields = 0;
         self.text.clear();
     }
@@ -328,17 +335,23 @@ impl Batch {
         &self.text[text.from as usize..text.until as usize]
     }
 
-    /// Where the text, access points and beacons end now.
+    /// Where the text and the lists end now.
     pub fn mark(&self) -> Mark {
-        Mark { text: self.text.len(), access_points: self.access_points.len(), beacons: self.beacons.len() }
+        Mark {
+            text: self.text.len(),
+            access_points: self.access_points.len(),
+            beacons: self.beacons.len(),
+            vendor_records: self.vendor_records.len(),
+        }
     }
 
-    /// Gives back the text, access points and beacons that were pushed since `mark` was made, for a record that turned
+    /// Gives back the text and the list items that were pushed since `mark` was made, for a record that turned
     /// out to be no punch.
     pub fn roll_back(&mut self, mark: Mark) {
         self.text.truncate(mark.text);
         self.access_points.truncate(mark.access_points);
         self.beacons.truncate(mark.beacons);
+        self.vendor_records.truncate(mark.vendor_records);
     }
 
     /// The access points that `punch` saw.

@@ -21,6 +21,7 @@ pub mod rows;
 pub mod shift_result;
 pub mod stored_punch;
 pub mod time;
+pub mod vendor_record;
 pub mod verdict;
 
 pub use anomaly::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, Audience, Severity};
@@ -37,4 +38,5 @@ pub use rows::Rows;
 pub use shift_result::{ShiftResult, ShiftStatus};
 pub use stored_punch::{StoredPunch, StoredRef};
 pub use time::EventTime;
+pub use vendor_record::{NoPunch, Vendor, VendorRecord};
 pub use verdict::{Due, DueBatch, EvidenceSet, Permitted, Place, Reason, Reasons, Verdict, Verdicts};

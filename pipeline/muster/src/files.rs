@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use model::Vendor;
 use schemas::decode::{AttLogStates, CsvColumns};
 use schemas::{Decoder, Format, ImportOptions};
 use source::{FileFormat, FileSource};
@@ -140,6 +141,9 @@ pub fn format(source: &FileSource, config: &Config) -> Result<Format, Box<Failur
         FileFormat::Ndjson => Format::Json,
         FileFormat::AttLog => Format::AttLog,
         FileFormat::CnTerminal => Format::CnTerminal,
+        FileFormat::DingTalk => Format::Vendor(Vendor::DingTalk),
+        FileFormat::WeCom => Format::Vendor(Vendor::WeCom),
+        FileFormat::Feishu => Format::Vendor(Vendor::Feishu),
         FileFormat::Csv => {
             let Some(header) = source.header() else {
                 return Err(Box::new(Failure::usage(

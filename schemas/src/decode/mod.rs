@@ -1,9 +1,11 @@
-//! Records into batches: the first step of the hot path. A record becomes exactly one punch or one reject.
+//! Records into batches: the first step of the hot path. A record becomes exactly one punch or one reject; that of another
+//! attendance system may instead be what that system says, and nothing of ours.
 //!
-//! In: the bytes of one record (JSON, Avro or Protobuf from a log; lines of CSV and of time clocks from files).  Out: a `Punch` or a
-//! `Reject` in a `model::Batch`.  Owns: scratch buffers, reused; the options of one source.
+//! In: the bytes of one record (JSON, Avro or Protobuf from a log; lines of CSV and of time clocks, elements of vendors'
+//! answers from files).  Out: a `Punch` or a `Reject` in a `model::Batch`.  Owns: scratch buffers, reused; the options of
+//! one source.
 //! Absent on purpose: allocation per well-formed record once the batch and the scratch are warm (only a text with
-//! escapes that is kept makes the JSON reader allocate), `serde_json::Value`, and any judgement: an unknown person, a
+//! escapes that is kept makes the JSON reader allocate, and a vendor's record), and any judgement: an unknown person, a
 //! fix on the moon's side of the earth or a time of next year is still a punch.
 //! Invariants: a reject leaves nothing behind in the batch but itself, kept by `Batch::roll_back`; no bytes panic and
 //! none overflow the stack, kept by `tests/decode_properties.rs`; nothing is allocated, by `tests/decode_allocation.rs`; the
@@ -28,6 +30,7 @@ mod json_shape;
 mod scan;
 mod scan_radios;
 mod time_text;
+mod vendor;
 
 pub use arrow_ipc::read_arrow;
 pub use columns::{ColumnError, PunchColumns};
@@ -36,7 +39,7 @@ pub use framed::{AvroSchemaError, ProtobufSchemaError, SchemaBook, SchemaId, Wri
 
 use jiff::tz::TimeZone;
 use model::batch::Mark;
-use model::{Batch, EventTime, Kind, Offset, Reject, RejectCode};
+use model::{Batch, EventTime, Kind, Offset, Reject, RejectCode, Vendor};
 
 use draft::Fault;
 
@@ -76,6 +79,9 @@ pub enum Format {
     AttLog,
     /// The CSV of a Chinese terminal: `登记号码,姓名,出勤时间`; the name is never kept.
     CnTerminal,
+    /// One element of another attendance system's answer, or one event it pushed, a JSON object a record. A record may say what the
+    /// vendor thinks and be no punch: then it is in [`Batch::vendor_records`] alone.
+    Vendor(Vendor),
 }
 
 /// What a time clock's state column says.
@@ -143,7 +149,7 @@ pub struct Decoder {
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded {
-    /// Its punch, or its reject, is in the batch.
+    /// Its punch or its reject is in the batch, or what a vendor says without a punch.
     Taken,
     /// It is framed with a schema's id that nobody has added, and the batch is as it was: add the schema, then decode
     /// the record again.
@@ -185,7 +191,7 @@ impl Decoder {
         Self { json: JsonReader::General, ..Self::new(Format::Json, options) }
     }
 
-    /// Pushes the record's punch, or its reject, and moves the batch's end behind it if it is not there already; of a
+    /// Pushes the record's punch, or its reject, or what a vendor says alone, and moves the batch's end behind it if it is not there already; of a
     /// record under an unknown schema nothing of that. Other formats than [`Format::Framed`] know no unknown schemas.
     pub fn decode(&mut self, record: RawRecord<'_>, batch: &mut Batch) -> Decoded {
         let mark = batch.mark();
@@ -193,6 +199,7 @@ impl Decoder {
         let outcome = match self.read(record, batch, &mut draft) {
             Ok(()) => draft.push(record, batch),
             Err(Stop::Fault(fault)) => Err(fault),
+            Err(Stop::NoPunch) => Ok(()),
             Err(Stop::UnknownSchema(id)) => return Decoded::UnknownSchema(id),
         };
         close(record.offset, outcome, (&draft, mark), batch);
@@ -245,6 +252,12 @@ impl Decoder {
             Format::Csv(columns) => csv::read(text, columns, &self.options, &mut self.cells, batch, draft),
             Format::AttLog => attlog::read(text, &self.options, batch, draft),
             Format::CnTerminal => cn_terminal::read(text, &self.options, &mut self.cells, batch, draft),
+            Format::Vendor(vendor) => {
+                return match vendor::read(*vendor, text, record.offset, &self.options, batch, draft)? {
+                    vendor::Read::Punch => Ok(()),
+                    vendor::Read::NoPunch => Err(Stop::NoPunch),
+                };
+            }
         };
         Ok(outcome?)
     }
@@ -276,6 +289,8 @@ fn close(
 /// Why reading a record stopped before its punch was complete.
 enum Stop {
     Fault(Fault),
+    /// It has none: what the vendor says of it is in the batch.
+    NoPunch,
     UnknownSchema(SchemaId),
 }
 

@@ -16,6 +16,9 @@ pub struct Summary {
     pub rejected: u64,
     /// Repeats of punches already taken.
     pub duplicates: u64,
+    /// Records of other attendance systems that hold no punch but only what that system says: none of `punches`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub no_punch: u64,
     /// Distinct alert ids that fired, by kind.
     pub alerts: BTreeMap<String, u64>,
     /// Where the lake is.
@@ -23,6 +26,10 @@ pub struct Summary {
     /// Where the run and the generator's ledger disagree; only the demo has a ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truth_mismatches: Option<u64>,
+}
+
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One line of the ledger: what is true of one punch, or of one finding without a punch.

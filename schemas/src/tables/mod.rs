@@ -26,6 +26,7 @@ pub mod shift_results;
 pub mod shifts;
 pub mod sites;
 pub mod snapshots;
+pub mod vendor_records;
 
 pub use local_time::local_date;
 pub use months::split_by_month;
@@ -60,6 +61,7 @@ pub const ALL: &[Table] = &[
     Table { name: late::NAME, schema: late::schema },
     Table { name: shift_results::NAME, schema: shift_results::schema },
     Table { name: anomalies::NAME, schema: anomalies::schema },
+    Table { name: vendor_records::NAME, schema: vendor_records::schema },
     Table { name: alert_deliveries::NAME, schema: alert_deliveries::schema },
     Table { name: snapshots::NAME, schema: snapshots::schema },
     Table { name: sites::NAME, schema: sites::schema },

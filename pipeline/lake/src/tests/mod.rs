@@ -14,3 +14,4 @@ mod retention;
 mod s3;
 mod size;
 mod support;
+mod vendor_records;

@@ -438,6 +438,7 @@ pub(super) fn commit_of(partition: u32, from: i64, until: i64) -> Commit {
         evidence: vec![evidence_rows(partition, (from..until).filter(is_punch))],
         punches: vec![punch_rows(partition, (from..until).filter(is_punch))],
         frontiers: vec![(Partition::new(partition), frontier(until))],
+        ..Commit::default()
     }
 }
 

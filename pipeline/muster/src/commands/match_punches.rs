@@ -71,8 +71,8 @@ pub(super) fn run(arguments: &MatchArguments) -> Outcome {
                 written => crate::printed(written)?,
             }
             for reject in &lane.batch.rejects {
-                let line = reject.offset.get() + 1;
-                crate::tell(format_args!("line {line}: {}: {}", reject.code.name(), reject.message));
+                let (unit, number) = (source.format().unit(), reject.offset.get() + 1);
+                crate::tell(format_args!("{unit} {number}: {}: {}", reject.code.name(), reject.message));
             }
             rejected += lane.batch.rejects.len();
         }

@@ -79,7 +79,10 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
         let tables = reference_rows::tables(&reference, &loaded.names, (crate::wall_clock())());
         runtime.block_on(lake.append_reference(tables, &reference.version)).map_err(Failure::from_outside)?;
         let pipeline = Pipeline {
-            store: Store::new(lake.clone(), log, runtime.handle().clone(), config.lake.state_days),
+            store: store(
+                &source,
+                Store::new(lake.clone(), log, runtime.handle().clone(), config.lake.state_days),
+            ),
             world: &world,
             outlet: Box::new(
                 FileOutlet::open(&beside.join("alerts.ndjson")).map_err(|e| files::outlet_failure(&e))?,
@@ -124,6 +127,14 @@ fn open_all(arguments: &ReplayArguments, config: &Config) -> Result<Vec<Option<F
         opened.push((index < KEPT_OPEN_MAX).then_some(source));
     }
     Ok(opened)
+}
+
+/// `store` as the records of `source` need it.
+fn store(source: &FileSource, store: Store) -> Store {
+    match source.format() {
+        FileFormat::DingTalk | FileFormat::WeCom | FileFormat::Feishu => store.with_vendor_records(),
+        FileFormat::Ndjson | FileFormat::Csv | FileFormat::AttLog | FileFormat::CnTerminal => store,
+    }
 }
 
 /// Reads single lines of `file` once more.
@@ -212,6 +223,7 @@ pub(super) fn summary(
         accepted: tally.accepted,
         rejected: tally.rejected,
         duplicates: tally.duplicates,
+        no_punch: tally.no_punch,
         lake: lake.to_owned(),
         ..Summary::default()
     };
@@ -233,6 +245,10 @@ pub(super) fn tell(summary: &Summary, json: bool, letters: &str) -> Result<(), B
         crate::counted(summary.duplicates, "repeat", "repeats"),
         summary.rejected
     ))?;
+    if summary.no_punch > 0 {
+        let records = crate::counted(summary.no_punch, "record", "records");
+        crate::say(&format!("without a punch: {records}, kept in the table vendor_records"))?;
+    }
     if summary.rejected > 0 {
         crate::say(&format!("what was rejected: see the table rejects, and {letters}"))?;
     }

@@ -18,8 +18,9 @@ mod evidence;
 mod inbox;
 mod rejects;
 mod speaking;
+mod vendor_records;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -158,6 +159,8 @@ pub(super) struct PartitionWork {
     near_floor: VecDeque<Vec<StoredPunch>>,
     /// Every identity accepted so far, by this owner or before: for certain new, or to be asked of the lake.
     identities: Identities,
+    /// Every record of another attendance system that is stored or waits for the next cut.
+    vendor_records: HashSet<u128>,
     recalls: Vec<Recall>,
     listens: Vec<Listen>,
     tally: Tally,
@@ -250,6 +253,7 @@ impl PartitionWork {
             drained: Vec::new(),
             near_floor: VecDeque::new(),
             identities: Identities::new(owned.known),
+            vendor_records: owned.vendor_records,
             recalls: Vec::new(),
             listens: Vec::new(),
             tally: Tally::default(),
@@ -508,9 +512,10 @@ impl PartitionWork {
         let verdicts = std::mem::take(&mut self.buffers.verdicts);
         self.tally.unknown_fields += batch.unknown_fields;
         let mut letters = Vec::new();
-        let (mut punch_at, mut reject_at) = (0, 0);
+        let (mut punch_at, mut reject_at, mut said_at) = (0, 0, 0);
         for (n, entry) in raw.iter().enumerate() {
             self.next = entry.offset.next();
+            let said = vendor_records::of_record(&batch.vendor_records, entry.offset, &mut said_at);
             let reject = if batch.punches.get(punch_at).is_some_and(|punch| punch.offset == entry.offset) {
                 if punch_at % AHEAD == 0 {
                     self.state.foresee(&batch, &self.buffers.due, punch_at..punch_at + AHEAD);
@@ -520,7 +525,10 @@ impl PartitionWork {
                 self.move_clock(clock);
                 let reject = self.take_punch(&batch, punch_at, &verdicts, belief, world);
                 punch_at += 1;
+                self.keep_said(said);
                 reject
+            } else if !said.is_empty() {
+                self.take_said_alone(said)
             } else {
                 if let (ClockMode::Append, Some(at)) = (self.settings.clock, entry.append_time) {
                     self.move_clock(at);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow::array::RecordBatch;
-use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results};
+use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results, vendor_records};
 
 /// Builders of the tables a worker writes.
 #[derive(Default)]
@@ -23,6 +23,8 @@ pub(super) struct RowBuilders {
     pub(super) shift_results: shift_results::Builder,
     /// `anomalies`
     pub(super) anomalies: anomalies::Builder,
+    /// `vendor_records`
+    pub(super) vendor_records: vendor_records::Builder,
 }
 
 /// Rows of all tables, taken at one cut.
@@ -40,12 +42,18 @@ pub struct Rows {
     pub shift_results: Vec<RecordBatch>,
     /// `anomalies`
     pub anomalies: Vec<RecordBatch>,
+    /// `vendor_records`
+    pub vendor_records: Vec<RecordBatch>,
 }
 
 impl RowBuilders {
     /// Rows not taken yet.
     pub(super) fn len(&self) -> usize {
-        self.punches.len() + self.evidence.len() + self.rejects.len() + self.late.len()
+        self.punches.len()
+            + self.evidence.len()
+            + self.rejects.len()
+            + self.late.len()
+            + self.vendor_records.len()
     }
 
     /// Takes all rows.
@@ -58,6 +66,7 @@ impl RowBuilders {
             late: some(self.late.finish()),
             shift_results: some(self.shift_results.finish()),
             anomalies: some(self.anomalies.finish()),
+            vendor_records: some(self.vendor_records.finish()),
         }
     }
 }
@@ -65,13 +74,15 @@ impl RowBuilders {
 impl Rows {
     /// Whether there is no row at all.
     pub fn is_empty(&self) -> bool {
-        let Self { punches, evidence, rejects, late, shift_results, anomalies } = self;
-        [punches, evidence, rejects, late, shift_results, anomalies].into_iter().all(Vec::is_empty)
+        let Self { punches, evidence, rejects, late, shift_results, anomalies, vendor_records } = self;
+        [punches, evidence, rejects, late, shift_results, anomalies, vendor_records]
+            .into_iter()
+            .all(Vec::is_empty)
     }
 
     /// Adds how many rows of each table there are to `counts`.
     pub(super) fn count(&self, counts: &mut BTreeMap<&'static str, u64>) {
-        let Self { punches, evidence, rejects, late, shift_results, anomalies } = self;
+        let Self { punches, evidence, rejects, late, shift_results, anomalies, vendor_records } = self;
         for (table, batches) in [
             (punches::NAME, punches),
             (punch_evidence::NAME, evidence),
@@ -79,6 +90,7 @@ impl Rows {
             (late::NAME, late),
             (shift_results::NAME, shift_results),
             (anomalies::NAME, anomalies),
+            (vendor_records::NAME, vendor_records),
         ] {
             *counts.entry(table).or_default() +=
                 batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
@@ -93,6 +105,7 @@ impl Rows {
         self.late.extend(other.late);
         self.shift_results.extend(other.shift_results);
         self.anomalies.extend(other.anomalies);
+        self.vendor_records.extend(other.vendor_records);
     }
 }
 

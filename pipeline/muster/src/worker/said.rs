@@ -358,7 +358,7 @@ mod tests {
         }
         book.start_at(cause(2));
         let scope = Scope { shift_ids: vec![], dates: vec![rejected.business_date] };
-        let judged = Judged {
+        let mut judged = Judged {
             employee_id: "E1".into(),
             person: None,
             clock: EventTime::from_us(3),
@@ -367,7 +367,7 @@ mod tests {
             findings: vec![],
             withheld: vec![],
         };
-        book.take(&judged, cause(3));
+        book.take(&mut judged, cause(3));
         let over: Vec<_> = book.take_rows().into_iter().map(|row| (row.finding.kind, row.state)).collect();
         assert_eq!(over, [(AnomalyKind::Unscheduled, AnomalyState::Resolved)]);
     }

@@ -56,6 +56,8 @@ pub(super) struct Owned {
     pub(super) since: Option<EventTime>,
     /// Which identities are stored, or wait in the inbox.
     pub(super) known: KnownIds,
+    /// Which records of other attendance systems are stored; empty unless the log has such.
+    pub(super) vendor_records: HashSet<u128>,
 }
 
 /// Rows of the inbox `late` with everything that judging them needs.
@@ -133,6 +135,8 @@ pub struct Store {
     house: Housekeeping,
     filters: Filters,
     unwritten: Arc<Unwritten>,
+    /// Whether the log's records are another attendance system's.
+    is_vendors: bool,
 }
 
 impl Store {
@@ -149,12 +153,20 @@ impl Store {
             house: Housekeeping::default(),
             filters: Filters::default(),
             unwritten: Arc::default(),
+            is_vendors: false,
         }
     }
 
     /// The same, whose commits wait for the rows of snapshots that wait there.
     pub fn behind(self, unwritten: Arc<Unwritten>) -> Self {
         Self { unwritten, ..self }
+    }
+
+    /// The same for a log whose records are another attendance system's: which of these are stored is told with every partition.
+    #[must_use]
+    pub fn with_vendor_records(mut self) -> Self {
+        self.is_vendors = true;
+        self
     }
 
     /// Claims `partitions` beside those held, and folds them; also those held that another owner has moved meanwhile.
@@ -186,6 +198,10 @@ impl Store {
         let fold = self.block(|store| store.runtime.block_on(store.lake.fold(&claim, since)))?;
         persist(|| self.filters.claimed(&self.runtime, &self.lake, &claim))?;
         let known = |partition| self.filters.of(partition).expect("I-22: filters are those of the claim");
+        let vendor_records = match self.is_vendors {
+            true => self.block(|store| store.runtime.block_on(store.lake.vendor_record_ids(&claim)))?,
+            false => HashSet::new(),
+        };
         let mut owned: Vec<Owned> = partitions
             .iter()
             .map(|partition| Owned {
@@ -200,6 +216,7 @@ impl Store {
                 anomalies: Vec::new(),
                 since: claim.frontiers()[partition].since(),
                 known: known(*partition),
+                vendor_records: vendor_records.clone(),
             })
             .collect();
         for owned in &mut owned {
@@ -304,6 +321,7 @@ impl Store {
                 late: rows.late,
                 evidence: rows.evidence,
                 punches: rows.punches,
+                vendor_records: rows.vendor_records,
                 frontiers: parts.iter().map(|part| (part.partition, part.frontier)).collect(),
             };
             match persist(|| runtime.block_on(lake.commit(claim, commit.clone())))? {

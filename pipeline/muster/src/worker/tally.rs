@@ -19,6 +19,8 @@ pub struct Tally {
     pub rejects: BTreeMap<RejectCode, u64>,
     /// Repeats.
     pub duplicates: u64,
+    /// Records of other attendance systems that hold no punch, only what that system says.
+    pub no_punch: u64,
     /// Punches older than memory, put into the inbox.
     pub late: u64,
     /// Punches found on another partition than their person's, appended again to that one.
@@ -48,6 +50,7 @@ impl Default for Tally {
             rejected: 0,
             rejects: BTreeMap::new(),
             duplicates: 0,
+            no_punch: 0,
             late: 0,
             misplaced: 0,
             letters: 0,
@@ -69,6 +72,7 @@ impl Tally {
         self.accepted += other.accepted;
         self.rejected += other.rejected;
         self.duplicates += other.duplicates;
+        self.no_punch += other.no_punch;
         self.late += other.late;
         self.misplaced += other.misplaced;
         self.letters += other.letters;

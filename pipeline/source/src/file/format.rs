@@ -13,14 +13,24 @@ pub enum FileFormat {
     AttLog,
     /// The Chinese terminal's CSV, known by its header.
     CnTerminal,
+    /// Answers and pushed events of DingTalk, as JSON: the elements of their lists.
+    DingTalk,
+    /// Answers of WeCom.
+    WeCom,
+    /// Answers and pushed events of Feishu.
+    Feishu,
 }
+
+/// How much of a file's beginning is looked at to know its format.
+pub(crate) const START_BYTES: usize = 4 << 10;
 
 /// The first column of the Chinese terminal's header: "registration number".
 const CN_TERMINAL_COLUMN: &[u8] = "登记号码".as_bytes();
 
 impl FileFormat {
     /// Every format, in the contract's order.
-    pub const ALL: &[Self] = &[Self::Ndjson, Self::Csv, Self::AttLog, Self::CnTerminal];
+    pub const ALL: &[Self] =
+        &[Self::Ndjson, Self::Csv, Self::AttLog, Self::DingTalk, Self::WeCom, Self::Feishu, Self::CnTerminal];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -29,6 +39,9 @@ impl FileFormat {
             Self::Csv => "csv",
             Self::AttLog => "attlog",
             Self::CnTerminal => "cn-terminal",
+            Self::DingTalk => "dingtalk",
+            Self::WeCom => "wecom",
+            Self::Feishu => "feishu",
         }
     }
 
@@ -37,8 +50,8 @@ impl FileFormat {
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
-    /// The format of the file at `path` that begins with `start`: the Chinese terminal's by its header, the others by
-    /// the file's ending, else NDJSON (contract, section 8).
+    /// The format of the file at `path` that begins with `start`: the Chinese terminal's by its header, a vendor's by
+    /// the name of the list its records stand in, the others by the file's ending, else NDJSON (contract, section 8).
     pub fn detect(path: &Path, start: &[u8]) -> Self {
         let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
         let start = start.strip_prefix(b"\"").unwrap_or(start);
@@ -49,8 +62,33 @@ impl FileFormat {
         match ending.to_ascii_lowercase().as_str() {
             "csv" => Self::Csv,
             "dat" => Self::AttLog,
-            _ => Self::Ndjson,
+            _ => Self::of_list_in(start).unwrap_or(Self::Ndjson),
         }
+    }
+
+    /// The format one of whose lists is named in `start`.
+    fn of_list_in(start: &[u8]) -> Option<Self> {
+        let is_named = |list: &&str| {
+            let name = format!("\"{list}\"");
+            let at = start.windows(name.len()).position(|bytes| bytes == name.as_bytes());
+            at.is_some_and(|at| start[at + name.len()..].trim_ascii_start().starts_with(b":"))
+        };
+        Self::ALL.iter().copied().find(|format| format.lists().iter().any(is_named))
+    }
+
+    /// The names of the lists that hold its records; none where a record is a line.
+    pub const fn lists(self) -> &'static [&'static str] {
+        match self {
+            Self::DingTalk => &["recordresult", "dataList", "DataList"],
+            Self::WeCom => &["checkindata"],
+            Self::Feishu => &["user_flow_results", "user_task_results", "flow_records"],
+            Self::Ndjson | Self::Csv | Self::AttLog | Self::CnTerminal => &[],
+        }
+    }
+
+    /// What an offset of such a file counts, for messages.
+    pub const fn unit(self) -> &'static str {
+        if self.lists().is_empty() { "line" } else { "record" }
     }
 
     /// Whether its first record names the columns, and its records may span lines inside quotes.

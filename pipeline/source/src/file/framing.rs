@@ -4,8 +4,9 @@
 //! open file, a bounded buffer, the place it has reached.
 //! Absent on purpose: decoding, and any trust in the bytes: lines have no length limit of their own, quotes may never
 //! close, NUL and other encodings pass through.
-//! Invariants: memory stays below twice `LINE_BYTES_MAX` and a buffer; the records of a file depend on its bytes alone, not on
-//! where reading began, as long as it began at a record; an unclosed quote costs one record, not the rest of the file.
+//! Invariants: memory stays below twice `LINE_BYTES_MAX` and a buffer; the records of a file depend on its bytes
+//! alone, not on where reading began, as long as it began at a record; an unclosed quote costs one record, not the
+//! rest of the file.
 //! Why so: `csv-core` decides the same way where fields are quoted, but it cannot say on which line a record began nor
 //! give up on a quote; an oracle test holds this module against it.
 
@@ -20,12 +21,12 @@ pub const RECORD_LINES_MAX: u64 = 100;
 /// Bytes of the read buffer.
 const BUFFER_BYTES: usize = 256 << 10;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Where a reader stands: always at the beginning of a line.
+/// Where a reader stands: at the beginning of a line, or behind a record of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The number of the line that begins here, from 0.
+    /// The number of the line or of the document's record that begins here, from 0.
     pub(crate) line: u64,
     /// Bytes before it.
     pub(crate) byte: u64,
@@ -38,10 +39,12 @@ impl Place {
 /// What the buffer of [`Framing::next_record`] holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Framed {
-    /// The record's first line.
+    /// The record's number: its first line's, or its place among the records of a document.
     pub(crate) line: u64,
     /// Bytes of it that the buffer does not hold, because it was too long.
     pub(crate) omitted: u64,
+    /// The line it begins on, from 0, where that is not `line`.
+    pub(crate) text_line: Option<u64>,
 }
 
 pub(crate) struct Framing {
@@ -105,7 +108,7 @@ impl Framing {
                 self.finish_csv_record(into)?;
             }
             trim_end_of_line(into);
-            return Ok(Some(Framed { line: first.line, omitted }));
+            return Ok(Some(Framed { line: first.line, omitted, text_line: None }));
         }
     }
 

@@ -1,4 +1,5 @@
-//! A file as a log of its own: topic `file:<id>`, one partition, the offset is the line number.
+//! A file as a log of its own: topic `file:<id>`, one partition, the offset is the line number; in documents of JSON,
+//! whose lines say nothing, the number of the record.
 //!
 //! In: a file of punches.  Out: its records in order.  Owns: the open file.
 //! Absent on purpose: append times (a file has none), following a file that grows, compressed files.
@@ -6,6 +7,8 @@
 //! that is no record (blank, header, inside a quoted field) is no gap either, because nothing is missing; a file that
 //! changed while it was read stops the replay, because its id no longer names what was read.
 
+mod cutter;
+mod documents;
 mod format;
 mod framing;
 #[cfg(test)]
@@ -23,13 +26,18 @@ use crate::error::{Error, ErrorKind};
 use crate::log::{BatchLimits, LogIdentity, Polled, Source, StartAt};
 use crate::raw_batch::{RawBatch, RawHeaders};
 
-use framing::{Framing, Place};
+use cutter::Cutter;
+use format::START_BYTES;
+use framing::Place;
 
 pub use format::FileFormat;
 pub use framing::{LINE_BYTES_MAX, RECORD_LINES_MAX};
 
 /// The header that tells the whole length of a record of which only the first [`LINE_BYTES_MAX`] bytes are kept.
 pub const VALUE_BYTES_HEADER: &str = "muster.value_bytes";
+
+/// The header that tells on which line of the file, counted from 1, a record of a document begins.
+pub const LINE_HEADER: &str = "muster.line";
 
 /// The only partition of a file.
 const PARTITION: Partition = Partition::new(0);
@@ -41,7 +49,7 @@ pub struct FileSource {
     format: FileFormat,
     header: Option<Vec<u8>>,
     limits: BatchLimits,
-    framing: Framing,
+    framing: Cutter,
     modified: Option<SystemTime>,
     /// Where the first record begins: behind the header, if there is one.
     first: Place,
@@ -72,7 +80,7 @@ impl FileSource {
         let hashed = hash(&mut file).map_err(failed)?;
         let format = format.unwrap_or_else(|| FileFormat::detect(path, &hashed.start));
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        let mut framing = Framing::new(file, hashed.bytes, format.is_csv());
+        let mut framing = Cutter::new(file, hashed.bytes, format);
         let mut record = Vec::new();
         let has_header = format.is_csv() && framing.next_record(&mut record).map_err(failed)?.is_some();
         let header = has_header.then(|| std::mem::take(&mut record));
@@ -128,6 +136,10 @@ impl FileSource {
                 let bytes = (self.record.len() as u64 + framed.omitted).to_string();
                 RawHeaders::encode(&[(VALUE_BYTES_HEADER, Some(bytes.as_bytes()))], &mut self.headers);
             }
+            if let Some(line) = framed.text_line {
+                let line = (line + 1).to_string();
+                RawHeaders::encode(&[(LINE_HEADER, Some(line.as_bytes()))], &mut self.headers);
+            }
             let headers = RawHeaders::from_encoded(&self.headers).expect("what encode wrote reads back");
             into.push(offset(framed.line), None, None, Some(&self.record), headers);
         }
@@ -140,7 +152,7 @@ impl FileSource {
         if line < self.framing.place().line {
             self.framing.seek(self.first)?;
         }
-        self.framing.skip_to_line(line)
+        self.framing.skip_to(line)
     }
 
     fn check_unchanged(&self) -> Result<(), Error> {
@@ -165,7 +177,8 @@ impl Source for FileSource {
 
     fn start(&mut self, positions: &[(Partition, NextOffset)]) -> Result<(), Error> {
         for (partition, next) in positions {
-            let doing = format!("start file {} at line {}", self.path.display(), next.get());
+            let unit = self.format.unit();
+            let doing = format!("start file {} at {unit} {}", self.path.display(), next.get());
             if *partition != PARTITION || self.state == State::Unannounced {
                 let text = format!("{doing}: partition {partition} is not assigned");
                 return Err(Error::new(ErrorKind::NotAssigned, text));
@@ -174,7 +187,7 @@ impl Source for FileSource {
             self.go_to(line).map_err(|error| Error::io(&doing, error))?;
             let lines = self.framing.place().line;
             if lines < line {
-                let text = format!("{doing}: it has {lines} lines");
+                let text = format!("{doing}: it has {lines} {unit}s");
                 return Err(Error::new(ErrorKind::BeyondEnd, text));
             }
             self.state = State::Started;
@@ -193,7 +206,7 @@ impl Source for FileSource {
             StartAt::Latest => {
                 let place = self.framing.place();
                 let mut count = || {
-                    self.framing.skip_to_line(u64::MAX)?;
+                    self.framing.skip_to(u64::MAX)?;
                     let lines = self.framing.place().line;
                     self.framing.seek(place)?;
                     Ok(position(lines))
@@ -269,8 +282,8 @@ fn hash(file: &mut File) -> std::io::Result<Hashed> {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        if start.len() < 64 {
-            start.extend_from_slice(&buffer[..read.min(64)]);
+        if start.len() < START_BYTES {
+            start.extend_from_slice(&buffer[..read.min(START_BYTES - start.len())]);
         }
         hasher.update(&buffer[..read]);
         bytes += read as u64;

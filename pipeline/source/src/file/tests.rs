@@ -155,6 +155,30 @@ fn time_clock_files_are_known() {
 }
 
 #[test]
+fn vendors_documents_are_known_by_their_lists() {
+    use FileFormat::{DingTalk, Feishu, Ndjson, WeCom};
+    let answer = b"{\"errcode\":0,\n\"recordresult\" : [{\"a\":1},{\"a\":2},\n{\"a\":3}]}";
+    let expected = [r#"0: {\"a\":1}"#, r#"1: {\"a\":2}"#, r#"2: {\"a\":3}"#];
+    for name in ["p.json", "p.txt", "p"] {
+        check(name, answer, DingTalk, &expected);
+    }
+    check("p.json", br#"{"data":{"dataList":[{"a":1}]}}"#, DingTalk, &[r#"0: {\"a\":1}"#]);
+    check("p.json", br#"{"checkindata":[]}"#, WeCom, &[]);
+    check("p.json", br#"{"data":{"user_task_results":null}}"#, Feishu, &[]);
+    check("p.json", br#"{"note":"recordresult"}"#, Ndjson, &[r#"0: {\"note\":\"recordresult\"}"#]);
+    let case = Case::new("p.json", answer);
+    let mut source = case.open();
+    let mut batch = RawBatch::new();
+    start_at(&mut source, 2);
+    assert_eq!(source.poll(Duration::ZERO, &mut batch).unwrap(), Polled::Batch);
+    let last = batch.get(0).unwrap();
+    assert_eq!((last.offset.get(), last.headers.get(LINE_HEADER)), (2, Some(&b"3"[..])));
+    let error = source.start(&[(PARTITION, position(4))]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BeyondEnd);
+    assert!(error.to_string().ends_with("it has 3 records"), "{error}");
+}
+
+#[test]
 fn the_identity_is_the_bytes_not_the_name() {
     let (one, same, other) =
         (Case::new("a.ndjson", b"abc"), Case::new("b.csv", b"abc"), Case::new("a.ndjson", b"abd"));
