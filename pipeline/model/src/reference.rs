@@ -42,6 +42,8 @@ pub struct Reference {
     pub policy_rules: PolicyBook,
     /// Kinds of days by org and date.
     pub calendars: Vec<Calendar>,
+    /// Dated legal values, sorted by path, key and day.
+    pub law: Vec<LawValue>,
 }
 
 /// An outline that a site owns, in WGS-84.
@@ -329,6 +331,23 @@ pub struct Calendar {
     pub days: Vec<CalendarDay>,
     /// The kind of each weekday, Monday first.
     pub weekdays: [DayKind; 7],
+}
+
+/// A value that the law sets, from a day on until the next value of the same path and key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LawValue {
+    /// The org path it applies to, at path-segment borders; empty = everywhere.
+    pub applies_to: Arc<str>,
+    /// What it is: `continuous_week_hours`.
+    pub key: Arc<str>,
+    /// The value, ≥ 0; its unit is part of the key's meaning.
+    pub value: f64,
+    /// The first day on which it holds.
+    pub valid_from: Date,
+    /// Who says so.
+    pub source: Arc<str>,
+    /// Whether it is not enacted yet.
+    pub is_estimated: bool,
 }
 
 /// Whether `path` is `scope` or lies below it, at path-segment borders; the empty scope covers everything.

@@ -181,6 +181,36 @@ pub struct CalendarDayRow {
     pub status: Option<String>,
 }
 
+/// A file of legal values.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LawFile {
+    /// Its tables.
+    #[serde(default)]
+    pub law: Vec<LawRow>,
+}
+
+/// One `[[law]]` table: a value that holds from a day on until the next one of the same path and key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LawRow {
+    /// The org path whose subtree it covers; empty = everywhere.
+    #[serde(default)]
+    pub applies_to: Option<String>,
+    /// What it is: `continuous_week_hours`, `minimum_wage_hourly`, `legal_leave.annual`, …
+    pub key: String,
+    /// The value, 0 or more.
+    pub value: f64,
+    /// The first day on which it holds: a TOML date, or text.
+    #[serde(default, deserialize_with = "date_text")]
+    pub valid_from: Option<String>,
+    /// Who says so: an address or a citation.
+    pub source: String,
+    /// `official` or `estimated` (not enacted yet).
+    #[serde(default)]
+    pub status: Option<String>,
+}
+
 /// Reads a TOML date, or text, as text.
 fn date_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     struct DateVisitor;

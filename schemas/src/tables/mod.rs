@@ -12,6 +12,7 @@ pub mod anomalies;
 mod columns;
 pub mod corrections;
 pub mod late;
+pub mod law_values;
 pub mod leave;
 pub(crate) mod local_time;
 mod months;
@@ -71,6 +72,7 @@ pub const ALL: &[Table] = &[
     Table { name: shifts::NAME, schema: shifts::schema },
     Table { name: leave::NAME, schema: leave::schema },
     Table { name: corrections::NAME, schema: corrections::schema },
+    Table { name: law_values::NAME, schema: law_values::schema },
 ];
 
 /// What a table's rows are: its borrowed row, and how that is written.

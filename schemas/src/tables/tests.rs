@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use model::anomaly::Finding;
 use model::geometry::Meters;
 use model::reference::{
-    Break, CorrectionKind, CorrectionType, DayKind, Fence, Org, RequestStatus, ShiftKind, ShiftPlan,
+    Break, CorrectionKind, CorrectionType, DayKind, Fence, LawValue, Org, RequestStatus, ShiftKind, ShiftPlan,
 };
 use model::shift_result::ShiftOutcome;
 use model::*;
@@ -627,4 +627,15 @@ fn tables_of_dated_reference_rows() {
     let want =
         [("kind", "out"), ("type", "missing"), ("shift_id", "s-1"), ("effective_at", "2026-11-22T10:00:00")];
     check_row::<corrections::Corrections>(&row, &want);
+    let law = LawValue {
+        applies_to: "hk".into(),
+        key: "minimum_wage_hourly".into(),
+        value: 42.1,
+        valid_from: date(2025, 5, 1),
+        source: "Cap. 608".into(),
+        is_estimated: false,
+    };
+    let row = law_values::Row { snapshot, law: &law };
+    let want = [("value", "42.1"), ("valid_from", "2025-05-01"), ("status", "official")];
+    check_row::<law_values::LawValues>(&row, &want);
 }
