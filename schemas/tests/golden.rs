@@ -287,6 +287,7 @@ fn lines_that_muster_writes() {
         planned_end: None,
         minutes: None,
         resolved_by: None,
+        resolved_ref: None,
         summary: SummaryText::default(),
         ..alert
     };

@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helper fails as its test does")]
 
+#[path = "bad_input/arrows.rs"]
+mod arrows;
 #[path = "bad_input/command_line.rs"]
 mod command_line;
 #[path = "bad_input/disk.rs"]

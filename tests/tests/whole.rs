@@ -17,6 +17,8 @@ mod retention;
 mod snapshots;
 #[path = "whole/store.rs"]
 mod store;
+#[path = "whole/swaps.rs"]
+mod swaps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

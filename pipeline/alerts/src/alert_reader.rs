@@ -125,6 +125,7 @@ mod tests {
             append_time: None,
             key: Some(key.as_bytes()),
             value,
+            row: None,
             headers,
         }
     }

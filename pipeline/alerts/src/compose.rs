@@ -96,6 +96,7 @@ pub fn body(
         detected_at: utc_text(anomaly.detected_at),
         event_ids: finding.event_ids.iter().map(|id| id.to_string()).collect(),
         resolved_by: anomaly.resolved_by.map(str::to_owned),
+        resolved_ref: text(&anomaly.resolved_ref),
         cause: CauseLine {
             log: anomaly.cause.log.to_string(),
             partition: anomaly.cause.partition.number(),
@@ -162,6 +163,7 @@ pub(crate) mod tests {
             },
             detected_at: at.plus_s(1),
             resolved_by: None,
+            resolved_ref: None,
             cause: Cause {
                 log: model::LogId::new("log").unwrap().mark(),
                 partition: Partition::new(3),

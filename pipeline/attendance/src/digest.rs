@@ -7,7 +7,7 @@
 use std::ops::Deref;
 
 use model::anomaly::Finding;
-use model::shift_result::ShiftOutcome;
+use model::shift_result::{Approved, ShiftOutcome};
 use model::{EventId, EventTime};
 
 /// FNV's prime for 64 bits, and its powers from 0 to 8.
@@ -117,6 +117,13 @@ pub fn digest(outcome: &ShiftOutcome) -> u64 {
     // before them is not said again. A lone leave has all of `leave_min`.
     if outcome.leave_minutes.len() > 1 {
         outcome.leave_minutes.iter().for_each(|minutes| hash.number(*minutes));
+    }
+    for Approved { request_id, approval } in &outcome.approvals {
+        hash.text("approved");
+        hash.text(request_id);
+        hash.maybe_number(approval.level.map(i64::from));
+        hash.maybe_text(approval.by.as_deref());
+        hash.number(approval.at.us());
     }
     if outcome.statutory_holiday {
         hash.text("statutory_holiday");

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use model::policy::{Flex, LateFrom, Overtime};
-use model::reference::{CorrectionKind, ShiftKind, ShiftPlan};
-use model::shift_result::ShiftOutcome;
+use model::reference::{Approval, CorrectionKind, ShiftKind, ShiftPlan};
+use model::shift_result::{Approved, ShiftOutcome};
 use model::{Correction, EventId, EventTime, Kind, Policy, Shift, ShiftStatus};
 
 use crate::due::DueTime;
@@ -93,6 +93,7 @@ impl<'a> Case<'a> {
         let counted = self.corrections.into_iter().flatten();
         outcome.correction_ids = counted.map(|correction| correction.correction_id.clone()).collect();
         outcome.correction_ids.sort();
+        outcome.approvals = self.approvals(&outcome.leave_ids);
         self.judge_status(&mut outcome, came.at, left.at);
         self.count_work(&mut outcome, came.at, left.at);
         (outcome.first_in, outcome.in_event_id, outcome.in_site_id) = (came.at, came.event_id, came.site_id);
@@ -101,7 +102,8 @@ impl<'a> Case<'a> {
         outcome
     }
 
-    fn blank(&self) -> ShiftOutcome {
+    /// The outcome of a shift of which nothing counts.
+    pub(crate) fn blank(&self) -> ShiftOutcome {
         let (shift, window) = (self.shift(), self.roster.window(self.index));
         let site = self.roster.shift_site(self.index);
         let reference = self.roster.reference();
@@ -139,7 +141,30 @@ impl<'a> Case<'a> {
             leave_ids: Vec::new(),
             leave_minutes: Vec::new(),
             correction_ids: Vec::new(),
+            approvals: Vec::new(),
         }
+    }
+
+    /// Who approved the leave and the corrections that count.
+    fn approvals(&self, leave_ids: &[Arc<str>]) -> Vec<Approved> {
+        let mut approvals = Vec::new();
+        let mut approve = |request_id: &Arc<str>, of: &[Approval]| {
+            let of = of.iter().cloned();
+            approvals.extend(of.map(|approval| Approved { request_id: request_id.clone(), approval }));
+        };
+        if !leave_ids.is_empty() {
+            let rows = self.roster.leave_of(self.shift().person).iter();
+            rows.filter(|row| leave_ids.contains(&row.leave_id))
+                .for_each(|row| approve(&row.leave_id, &row.approvals));
+        }
+        for row in self.corrections.into_iter().flatten() {
+            approve(&row.correction_id, &row.approvals);
+        }
+        approvals.sort_by(|a, b| {
+            let key = |one: &Approved| (one.approval.at, one.request_id.clone(), one.approval.level);
+            key(a).cmp(&key(b))
+        });
+        approvals
     }
 
     /// First in, last out. An out with a return before the shift's end is the beginning of a break, not the leaving; an

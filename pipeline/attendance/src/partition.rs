@@ -374,6 +374,15 @@ impl PartitionState {
         self.judge_span(employee_id, person, from..self.clock.plus_us(1), sink);
     }
 
+    /// Judges the person of one shift again around it, as of the present clock.
+    pub fn rejudge_shift(&mut self, shift: ShiftIndex, sink: &mut dyn FnMut(Step)) {
+        let roster = self.roster.clone();
+        let opens = roster.window(shift).opens;
+        let person = roster.shift_at(shift).person;
+        let employee_id = &roster.reference().person(person).employee_id;
+        self.judge_span(employee_id, Some(person), opens..opens.plus_us(1), sink);
+    }
+
     /// What must be read to judge a person around a late punch.
     pub fn recall(&self, employee_id: &Arc<str>, occurred_at: EventTime) -> Recall {
         let person = self.roster.person(employee_id);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use attendance::*;
 use jiff::civil::Date;
 use model::anomaly::Finding;
-use model::reference::{Leave, PolicyBook, PolicyScope, RequestStatus};
+use model::reference::{Leave, Person, PolicyBook, PolicyScope, RequestStatus};
 use model::shift_result::ShiftOutcome;
 use model::*;
 use support::*;
@@ -162,6 +162,7 @@ fn a_field_permission_counts_while_it_is_in_force() {
         until: world.time("12:00"),
         leave_type: "field".into(),
         status,
+        approvals: vec![],
         effective_at,
         place,
     };
@@ -307,5 +308,33 @@ fn a_roster_is_taken_over_where_only_sites_changed() {
     ];
     for change in changes {
         assert!(with(change).is_none());
+    }
+}
+
+#[test]
+fn what_was_said_of_a_shift_that_left_is_taken_back() {
+    let world = World::parse("shift s1 09:00-18:00; leave l1 16:00-18:00; in 09:20; out 15:00");
+    let mut life = Life::new(&world);
+    world.sent.iter().for_each(|sent| _ = life.send(sent));
+    life.finish();
+    let said = life.said.outcomes.values().next().unwrap().clone();
+    let plan = Plan::of(&said);
+    let departure = |world: &World| world.roster().departure("E1", "s1");
+    assert_eq!(departure(&World::parse("")), None, "a roster that does not list it tells nothing");
+    let kept = Some(Departure::Kept(ShiftIndex(0)));
+    assert_eq!((departure(&world), world.roster().plan(ShiftIndex(0))), (kept, plan));
+
+    let moved = World::parse("shift s1 09:00-17:30");
+    assert_eq!(departure(&moved), kept);
+    assert_ne!(moved.roster().plan(ShiftIndex(0)), plan);
+    let mut anothers = World::parse("shift s1 09:00-18:00");
+    let other = Person { employee_id: "E2".into(), ..anothers.reference.people[0].clone() };
+    anothers.reference.people.push(other);
+    anothers.reference.shifts[0].person = PersonIndex(1);
+    assert_eq!(departure(&anothers), Some(Departure::Reassigned(ShiftIndex(0))));
+    for (world, reason) in [(moved, "rescheduled"), (anothers, "reassigned")] {
+        let outcome = world.roster().taken_back(departure(&world).unwrap(), &said.employee_id, plan);
+        assert_eq!(world.outcome(&outcome), format!("s1 cancelled due 0 {reason}"));
+        assert_eq!((Plan::of(&outcome), &*outcome.employee_id), (plan, "E1"));
     }
 }

@@ -91,6 +91,11 @@ impl<K: Eq + Hash + Clone, T> SaidState<K, T> {
         self.said.get(key)
     }
 
+    /// Everything said, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &Said<T>)> {
+        self.said.iter()
+    }
+
     /// Keys said from further on than the owner then was, and passed at `here`: each is returned once and is to be
     /// looked at again, since nothing else may ever touch it.
     pub fn take_passed(&mut self, here: Cause) -> Vec<K> {

@@ -362,8 +362,9 @@ fn lies_beyond<'a>(
     }
 }
 
-fn key_of_result(result: &ShiftResult) -> (Arc<str>, i64) {
-    (result.outcome.shift_id.clone(), result.version)
+/// A shift that went from one person to another has versions of each.
+fn key_of_result(result: &ShiftResult) -> ((Arc<str>, Arc<str>), i64) {
+    ((result.outcome.shift_id.clone(), result.outcome.employee_id.clone()), result.version)
 }
 
 fn key_of_anomaly(anomaly: &Anomaly) -> (AnomalyId, i64) {

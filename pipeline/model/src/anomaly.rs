@@ -215,6 +215,8 @@ pub struct Anomaly {
     pub detected_at: EventTime,
     /// What resolved it: `punch`, `leave`, `correction`, `superseded`, `reference`.
     pub resolved_by: Option<&'static str>,
+    /// The leave or the correction that resolved it.
+    pub resolved_ref: Option<Arc<str>>,
     /// What made Muster say it.
     pub cause: Cause,
 }

@@ -233,6 +233,17 @@ named! {
     CorrectionType { Missing = "missing", Late = "late", Early = "early", Other = "other" }
 }
 
+/// One approval of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// The level of the approver, counted from 1, where the row tells it.
+    pub level: Option<u32>,
+    /// Who approved, where the row tells it.
+    pub by: Option<Arc<str>>,
+    /// When.
+    pub at: EventTime,
+}
+
 /// A stretch of leave, or a permission (`overtime`, `field`), half open.
 #[derive(Clone, Debug)]
 pub struct Leave {
@@ -248,6 +259,8 @@ pub struct Leave {
     pub leave_type: Arc<str>,
     /// Where the request stands.
     pub status: RequestStatus,
+    /// Who approved it, and when, in the row's order.
+    pub approvals: Vec<Approval>,
     /// When the log's clock must stand for it to count: the last approval, or `None` for at once.
     pub effective_at: Option<EventTime>,
     /// The place of a `field` permission.
@@ -283,6 +296,8 @@ pub struct Correction {
     pub correction_type: CorrectionType,
     /// Where the request stands.
     pub status: RequestStatus,
+    /// Who approved it, and when, in the row's order.
+    pub approvals: Vec<Approval>,
     /// When the log's clock must stand for it to count.
     pub effective_at: Option<EventTime>,
 }

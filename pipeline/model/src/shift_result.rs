@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use crate::batch::named;
 use crate::event_id::EventId;
 use crate::position::Cause;
-use crate::reference::DayKind;
+use crate::reference::{Approval, DayKind};
 use crate::time::EventTime;
 
 /// What became of the shift.
@@ -102,6 +102,18 @@ pub struct ShiftOutcome {
     pub leave_minutes: Vec<i64>,
     /// The corrections that counted, sorted.
     pub correction_ids: Vec<Arc<str>>,
+    /// Who approved the leave and the corrections that counted, sorted by time, then request and level. Empty in results said
+    /// before this was kept.
+    pub approvals: Vec<Approved>,
+}
+
+/// One approval of a request that counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    /// The leave or the correction.
+    pub request_id: Arc<str>,
+    /// Who approved it, and when.
+    pub approval: Approval,
 }
 
 impl ShiftOutcome {

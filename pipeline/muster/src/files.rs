@@ -138,7 +138,8 @@ pub fn decoder(source: &FileSource, config: &Config) -> Result<Decoder, Box<Fail
 /// A CSV header that lacks what a punch needs.
 pub fn format(source: &FileSource, config: &Config) -> Result<Format, Box<Failure>> {
     Ok(match source.format() {
-        FileFormat::Ndjson => Format::Json,
+        // A row of an Arrow file is read as it is; no bytes of it come to a decoder.
+        FileFormat::Ndjson | FileFormat::Arrow => Format::Json,
         FileFormat::AttLog => Format::AttLog,
         FileFormat::CnTerminal => Format::CnTerminal,
         FileFormat::DingTalk => Format::Vendor(Vendor::DingTalk),

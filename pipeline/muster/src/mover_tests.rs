@@ -115,6 +115,7 @@ impl World {
             },
             detected_at: at,
             resolved_by: None,
+            resolved_ref: None,
             cause: Cause {
                 log: LogId::new("log").unwrap().mark(),
                 partition: Partition::new(0),

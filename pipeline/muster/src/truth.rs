@@ -108,7 +108,8 @@ async fn findings(
     decided: &mut BTreeMap<Punch, Decided>,
 ) -> Result<BTreeSet<(String, String, Option<String>)>, Box<Failure>> {
     let mut without = BTreeSet::new();
-    let statement = "SELECT employee_id, kind, shift_id, event_ids FROM anomalies WHERE state = 'firing'";
+    // The ledger has no line for a record that was rejected.
+    let statement = "SELECT employee_id, kind, shift_id, event_ids FROM anomalies WHERE state = 'firing' AND kind <> 'punch_rejected'";
     for batch in ask(session, statement).await? {
         let columns = text_columns(&batch, 3)?;
         for row in 0..batch.num_rows() {

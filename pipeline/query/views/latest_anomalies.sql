@@ -20,11 +20,12 @@
 --   last_at         when the last of it happened
 --   detected_at     the log clock when this version was said
 --   resolved_by     what resolved it
+--   resolved_ref    the leave or the correction that did
 --   review          open, confirmed or dismissed
 --   business_month  the month of the business date
 SELECT
   anomaly_id, version, state, kind, severity, audience, employee_id, site_id, org, business_date, shift_id, event_ids,
-  minutes, first_at, last_at, detected_at, resolved_by, review, business_month
+  minutes, first_at, last_at, detected_at, resolved_by, resolved_ref, review, business_month
 FROM (
   SELECT *, row_number() OVER (PARTITION BY anomaly_id ORDER BY version DESC, detected_at DESC) AS newest
   FROM anomalies

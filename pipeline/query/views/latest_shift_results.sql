@@ -1,5 +1,8 @@
 -- What holds for every shift: the latest version of each shift_id, and no other.
 --
+-- A shift that went from one person to another has versions of each; those of whoever gave it away end with one that is
+-- cancelled and says reassigned. What holds is the latest of whoever has it now.
+--
 -- A later fact (a late upload, an approved leave or correction) makes a new version; the older ones stay in
 -- shift_results as history and must never be added up. Whether a row is sealed changes nothing here: facts that come
 -- after a month is sealed go to the adjustments, not into shift_results.
@@ -35,11 +38,12 @@
 --   overtime_min    minutes of overtime, as the policy counts them
 --   missing_in      whether the in is missing
 --   missing_out     whether the out is missing
---   reasons         late_as_absent, worked_on_leave, …
+--   reasons         late_as_absent, worked_on_leave, reassigned, rescheduled, …
 --   leave_ids       the leave that counted
 --   leave_minutes   the minutes of leave_min that go with each of them, in the same order; null where several counted and
 --                   the row was written before this was kept
 --   correction_ids  the corrections (補卡) that counted
+--   approvals       who approved the leave and the corrections that counted, a JSON object each: request, level, by, at
 --   decided_at      the log clock when this version was said
 --   sealed          whether the month was closed when it was written
 --   business_month  the month of the business date
@@ -51,9 +55,17 @@ SELECT
   reasons, leave_ids,
   CASE WHEN leave_minutes IS NULL AND array_length(leave_ids) = 1 THEN make_array(CAST(leave_min AS INT))
     ELSE leave_minutes END AS leave_minutes,
-  correction_ids, decided_at, sealed, business_month
+  correction_ids, approvals, decided_at, sealed, business_month
 FROM (
-  SELECT *, row_number() OVER (PARTITION BY shift_id ORDER BY version DESC, decided_at DESC) AS newest
-  FROM shift_results
+  SELECT *,
+    row_number() OVER (
+      PARTITION BY shift_id ORDER BY array_has(reasons, 'reassigned'), decided_at DESC, version DESC
+    ) AS standing
+  FROM (
+    SELECT *,
+      row_number() OVER (PARTITION BY shift_id, employee_id ORDER BY version DESC, decided_at DESC) AS newest
+    FROM shift_results
+  )
+  WHERE newest = 1
 )
-WHERE newest = 1
+WHERE standing = 1

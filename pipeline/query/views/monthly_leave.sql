@@ -41,7 +41,7 @@ shifts AS (
     employee_id, month, business_date, shift_id, type, is_legal, due_min = 0 AND min(kinds) = 1 AS is_whole,
     sum(leave_min) AS leave_min, bool_and(leave_min IS NOT NULL) AS is_known
   FROM (
-    SELECT *, count(DISTINCT coalesce(type, '')) OVER (PARTITION BY shift_id) AS kinds FROM typed
+    SELECT *, count(DISTINCT coalesce(type, '')) OVER (PARTITION BY employee_id, shift_id) AS kinds FROM typed
   )
   GROUP BY employee_id, month, business_date, shift_id, type, is_legal, due_min
 ),

@@ -74,7 +74,10 @@ made_up AS (
   SELECT s.business_month AS month, s.employee_id, s.site_id, s.org, unnest(s.correction_ids) AS correction_id
   FROM shift_results AS s
   WHERE array_length(s.correction_ids) > 0
-    AND NOT EXISTS (SELECT 1 FROM shift_results AS n WHERE n.shift_id = s.shift_id AND n.version > s.version)
+    AND NOT EXISTS (
+      SELECT 1 FROM shift_results AS n
+      WHERE n.shift_id = s.shift_id AND n.employee_id = s.employee_id AND n.version > s.version
+    )
 ),
 made_up_by_scope AS (
   SELECT 'employee' AS scope_kind, employee_id AS scope, month, correction_id FROM made_up

@@ -36,16 +36,16 @@ WITH subtrees AS (
   )
 ),
 field_punches AS (
-  SELECT shift_id, count(*) AS field_count
+  SELECT shift_id, employee_id, count(*) AS field_count
   FROM punches
   WHERE origin = 'field' AND shift_id IS NOT NULL
-  GROUP BY shift_id
+  GROUP BY shift_id, employee_id
 ),
 -- Shifts wholly on leave of which some is of a type that the law of the place does not give.
 personal_leave AS (
-  SELECT DISTINCT l.shift_id, l.version
+  SELECT DISTINCT l.shift_id, l.employee_id, l.version
   FROM (
-    SELECT shift_id, version, org, business_date, unnest(leave_ids) AS leave_id
+    SELECT shift_id, employee_id, version, org, business_date, unnest(leave_ids) AS leave_id
     FROM shift_results
     WHERE due_min = 0 AND array_length(leave_ids) > 0
   ) AS l
@@ -71,8 +71,9 @@ results AS (
     r.worked_s, r.late_min, r.early_min, r.missing_in, r.missing_out, r.leave_min, r.overtime_min,
     coalesce(f.field_count, 0) AS field_count
   FROM latest_shift_results AS r
-  LEFT JOIN field_punches AS f ON f.shift_id = r.shift_id
-  LEFT JOIN personal_leave AS p ON p.shift_id = r.shift_id AND p.version = r.version
+  LEFT JOIN field_punches AS f ON f.shift_id = r.shift_id AND f.employee_id = r.employee_id
+  LEFT JOIN personal_leave AS p
+    ON p.shift_id = r.shift_id AND p.employee_id = r.employee_id AND p.version = r.version
 )
 SELECT 'employee' AS scope_kind, employee_id AS scope, * FROM results
 UNION ALL

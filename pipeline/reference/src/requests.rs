@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use model::reference::{CorrectionKind, CorrectionType, RequestStatus};
+use model::reference::{Approval, CorrectionKind, CorrectionType, RequestStatus};
 use model::{Correction, EventTime, Leave, LonLat, PersonIndex};
 use schemas::rows::{ApprovalRow, CorrectionRow, LeaveRow, PlaceRow};
 
@@ -80,14 +80,21 @@ impl<'r> Row<'r> {
         value
     }
 
-    /// The latest approval: from then on the row counts. `Err` if one does not read.
-    fn effective_at(&self, report: &mut Report, approvals: &[ApprovalRow]) -> Result<Option<EventTime>, ()> {
-        let mut latest = None;
-        for approval in approvals {
-            let at = self.time(report, "approvals[].at", &approval.at).ok_or(())?;
-            latest = latest.max(Some(at));
+    /// Who approved it and when, and the latest of these instants: from then on the row counts. `None` if one does not read.
+    fn approvals(
+        &self,
+        report: &mut Report,
+        rows: &[ApprovalRow],
+        strings: &mut Strings,
+    ) -> Option<(Vec<Approval>, Option<EventTime>)> {
+        let mut approvals = Vec::with_capacity(rows.len());
+        for ApprovalRow { level, by, at } in rows {
+            let at = self.time(report, "approvals[].at", at)?;
+            let by = by.as_deref().filter(|by| !by.is_empty()).map(|by| strings.get(by));
+            approvals.push(Approval { level: *level, by, at });
         }
-        Ok(latest)
+        let latest = approvals.iter().map(|approval| approval.at).max();
+        Some((approvals, latest))
     }
 
     fn place(
@@ -172,7 +179,7 @@ fn leave(
     let from = checked.time(report, "from", &row.from);
     let until = checked.time(report, "to", &row.to);
     let status = checked.named(report, "status", &row.status, STATUS);
-    let effective_at = checked.effective_at(report, &row.approvals);
+    let approvals = checked.approvals(report, &row.approvals, strings);
     let place = checked.place(report, row.place.as_ref(), &row.leave_type);
     let (from, until) = (from?, until?);
     if until <= from {
@@ -181,8 +188,9 @@ fn leave(
         return None;
     }
     let leave_type = strings.get(&row.leave_type);
-    let (effective_at, place) = (effective_at.ok()?, place.ok()?);
-    Some(Leave { leave_id, person: person?, from, until, leave_type, status: status?, effective_at, place })
+    let ((approvals, effective_at), place) = (approvals?, place.ok()?);
+    let (person, status) = (person?, status?);
+    Some(Leave { leave_id, person, from, until, leave_type, status, approvals, effective_at, place })
 }
 
 /// Reads all corrections; sorted by (person, occurred_at, id).
@@ -226,13 +234,14 @@ fn correction(
     let kind = checked.named(report, "kind", &row.kind, KIND);
     let correction_type = checked.named(report, "type", &row.correction_type, TYPE);
     let status = checked.named(report, "status", &row.status, STATUS);
-    let effective_at = checked.effective_at(report, &row.approvals);
+    let approvals = checked.approvals(report, &row.approvals, strings);
     let shift_id = row.shift_id.as_deref().filter(|id| !id.is_empty());
     let is_whose =
         shift_id.is_none_or(|id| person.is_none_or(|person| is_own(report, &checked, shifts, id, person)));
     if !is_whose {
         return None;
     }
+    let (approvals, effective_at) = approvals?;
     Some(Correction {
         correction_id,
         person: person?,
@@ -241,7 +250,8 @@ fn correction(
         shift_id: shift_id.map(|id| strings.get(id)),
         correction_type: correction_type?,
         status: status?,
-        effective_at: effective_at.ok()?,
+        approvals,
+        effective_at,
     })
 }
 

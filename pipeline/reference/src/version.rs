@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use model::reference::{Calendar, CalendarDay, DayKind, LawValue, Org};
+use model::reference::{Approval, Calendar, CalendarDay, DayKind, LawValue, Org};
 use model::{
     Correction, EventTime, Fence, Leave, LonLat, Person, PersonIndex, Reference, Shift, Site, SiteIndex,
 };
@@ -227,13 +227,14 @@ fn shift(hash: &mut Hash, row: &Shift, reference: &Reference, policies: &[String
 }
 
 fn leave_row(hash: &mut Hash, row: &Leave, reference: &Reference) {
-    let Leave { leave_id, person, from, until, leave_type, status, effective_at, place } = row;
+    let Leave { leave_id, person, from, until, leave_type, status, approvals, effective_at, place } = row;
     hash.text(leave_id);
     hash.person(reference, *person);
     hash.time(*from);
     hash.time(*until);
     hash.text(leave_type);
     hash.text(status.name());
+    hash.approvals(approvals);
     hash.optional(*effective_at, Hash::time);
     hash.optional(*place, Hash::point);
 }
@@ -247,6 +248,7 @@ fn correction(hash: &mut Hash, row: &Correction, reference: &Reference) {
         shift_id,
         correction_type,
         status,
+        approvals,
         effective_at,
     } = row;
     hash.text(correction_id);
@@ -256,6 +258,7 @@ fn correction(hash: &mut Hash, row: &Correction, reference: &Reference) {
     hash.optional(shift_id.as_deref(), Hash::text);
     hash.text(correction_type.name());
     hash.text(status.name());
+    hash.approvals(approvals);
     hash.optional(*effective_at, Hash::time);
 }
 
@@ -315,6 +318,15 @@ impl Hash {
         self.count(texts.len());
         for text in texts {
             self.text(text);
+        }
+    }
+
+    fn approvals(&mut self, approvals: &[Approval]) {
+        self.count(approvals.len());
+        for Approval { level, by, at } in approvals {
+            self.optional(*level, |hash, level| hash.integer(i64::from(level)));
+            self.optional(by.as_deref(), Self::text);
+            self.time(*at);
         }
     }
 

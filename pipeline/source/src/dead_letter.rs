@@ -1,5 +1,7 @@
 //! Dead letters: what is no punch, with its bytes and headers untouched and its origin beside them (contract, section 1).
 
+use std::borrow::Cow;
+
 use model::{EventTime, Offset, Partition, RejectCode};
 use schemas::lines::{DeadLetterLine, header, utc_text};
 
@@ -31,7 +33,7 @@ pub struct RecordOrigin<'a> {
 }
 
 /// A record that could not be taken, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter<'a> {
     /// Where it came from.
     pub origin: RecordOrigin<'a>,
@@ -43,15 +45,15 @@ pub struct DeadLetter<'a> {
     pub message: &'a str,
     /// Its key, untouched.
     pub key: Option<&'a [u8]>,
-    /// Its bytes, untouched.
-    pub value: Option<&'a [u8]>,
+    /// Its bytes, untouched; of a row of columns, the record of JSON that says the same.
+    pub value: Option<Cow<'a, [u8]>>,
     /// Its own headers.
     pub headers: RawHeaders<'a>,
 }
 
 impl<'a> DeadLetter<'a> {
     /// The letter for `entry` of `topic`'s `partition`.
-    pub const fn new(
+    pub fn new(
         topic: &'a str,
         partition: Partition,
         entry: &RawEntry<'a>,
@@ -65,7 +67,7 @@ impl<'a> DeadLetter<'a> {
             code,
             message,
             key: entry.key,
-            value: entry.value,
+            value: entry.bytes(),
             headers: entry.headers,
         }
     }
@@ -92,7 +94,7 @@ impl<'a> DeadLetter<'a> {
 
     /// The letter as a line of `<lake>/dead_letters.ndjson`.
     pub fn line(&self) -> DeadLetterLine {
-        let mut line = DeadLetterLine::new(self.key, self.value);
+        let mut line = DeadLetterLine::new(self.key, self.value.as_deref());
         for (name, value) in self.added_headers() {
             line = line.with_header(name, value);
         }
@@ -109,7 +111,7 @@ impl<'a> DeadLetter<'a> {
 /// # Errors
 /// As [`Append::append`]; after an error some letters may have been appended: a letter may appear twice.
 pub fn append_letters(append: &mut dyn Append, letters: &[DeadLetter<'_>]) -> Result<(), Error> {
-    let whole: Vec<Posted<'_>> = letters.iter().map(|letter| Posted::whole(*letter)).collect();
+    let whole: Vec<Posted<'_>> = letters.iter().map(|letter| Posted::whole(letter.clone())).collect();
     post(append, &whole)
 }
 
@@ -133,7 +135,7 @@ pub fn append_or_keep(
     // Some letter is too large, or the topic takes less than was thought: one by one.
     for letter in letters {
         if !keep(letter) {
-            match post(append, &[Posted::whole(*letter)]) {
+            match post(append, &[Posted::whole(letter.clone())]) {
                 Err(error) if error.kind() == ErrorKind::TooLarge => {}
                 done => {
                     done?;
@@ -141,7 +143,7 @@ pub fn append_or_keep(
                 }
             }
         }
-        post(append, &[Posted::kept(*letter, &kept.keep(letter)?)])?;
+        post(append, &[Posted::kept(letter.clone(), &kept.keep(letter)?)])?;
     }
     Ok(())
 }
@@ -154,7 +156,7 @@ struct Posted<'a> {
 
 impl<'a> Posted<'a> {
     fn whole(letter: DeadLetter<'a>) -> Self {
-        Self { letter, added: letter.added_headers().into() }
+        Self { added: letter.added_headers().into(), letter }
     }
 
     fn kept(letter: DeadLetter<'a>, kept: &Kept) -> Self {
@@ -187,7 +189,7 @@ fn post(append: &mut dyn Append, letters: &[Posted<'_>]) -> Result<(), Error> {
             .zip(&headers)
             .map(|(Posted { letter, .. }, headers)| NewRecord {
                 key: letter.key,
-                value: letter.value,
+                value: letter.value.as_deref(),
                 headers,
                 partition: None,
             })

@@ -67,7 +67,8 @@ impl DeadLetterFile {
     pub fn append(&mut self, letters: &[DeadLetter<'_>]) -> Result<usize, Error> {
         let failed = |error| Error::io(&format!("append dead letters to {}", self.path.display()), error);
         // Base64 takes four bytes for three; a line that outgrows its room is only slower.
-        let room = |letter: &DeadLetter<'_>| letter.value.map_or(0, <[u8]>::len) / 3 * 4 + LINE_ROOM;
+        let room =
+            |letter: &DeadLetter<'_>| letter.value.as_deref().map_or(0, <[u8]>::len) / 3 * 4 + LINE_ROOM;
         let mut lines = Vec::with_capacity(letters.iter().map(room).sum());
         let mut fresh = BTreeSet::new();
         for letter in letters {

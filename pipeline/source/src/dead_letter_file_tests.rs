@@ -23,7 +23,7 @@ fn letter(topic: &str, partition: u32, offset: i64) -> DeadLetter<'_> {
         code: RejectCode::NotUtf8,
         message: "x",
         key,
-        value,
+        value: value.map(Into::into),
         headers: RawHeaders::default(),
     }
 }

@@ -60,8 +60,8 @@ impl KeptRecords {
     /// # Errors
     /// `Retry` if the disk is full, `Stop` else.
     pub(crate) fn keep(&self, letter: &DeadLetter<'_>) -> Result<Kept, Error> {
-        let value = letter.value.unwrap_or_default();
-        let mut rest = *letter;
+        let value = letter.value.as_deref().unwrap_or_default();
+        let mut rest = letter.clone();
         rest.value = None;
         let name = file_name(&letter.origin);
         let kept = |file| Kept { file, size: value.len() as u64, sha256: hash(value) };
@@ -149,7 +149,11 @@ pub(crate) fn bytes_of(letter: &DeadLetter<'_>) -> usize {
         .sum();
     let added: usize =
         letter.added_headers().iter().map(|(name, value)| name.len() + value.len() + HEADER_BYTES).sum();
-    letter.key.map_or(0, <[u8]>::len) + letter.value.map_or(0, <[u8]>::len) + own + added + FRAME_BYTES
+    letter.key.map_or(0, <[u8]>::len)
+        + letter.value.as_deref().map_or(0, <[u8]>::len)
+        + own
+        + added
+        + FRAME_BYTES
 }
 
 /// A file's name that only this origin has.

@@ -68,7 +68,7 @@ impl Dead {
             code: RejectCode::NotJson,
             message: "byte 1",
             key: self.key.as_deref(),
-            value: self.value.as_deref(),
+            value: self.value.as_deref().map(Into::into),
             headers: RawHeaders::from_encoded(&self.headers).unwrap(),
         }
     }

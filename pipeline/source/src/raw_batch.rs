@@ -1,6 +1,7 @@
 //! Undecoded records of one partition in offset order, in memory that is used again.
 //!
-//! In: a source's rows or lines.  Out: [`RawEntry`]s, to a decoder of `schemas`.  Owns: one arena of bytes and flat vectors.
+//! In: a source's rows or lines.  Out: [`RawEntry`]s, to a decoder of `schemas`.  Owns: one arena of bytes and flat vectors;
+//! of an Arrow file the columns, of which each row is a record.
 //! Absent on purpose: decoding, and an allocation per record.
 //! Invariants: offsets rise and lie in `from..next`; gaps rise, lie in `from..next` and hold no entry's offset: asserted
 //! by `push` and `push_gap`.
@@ -12,7 +13,13 @@
 //! headers  { name length u32 le | name | value length u32 le, or ffffffff = absent | value } …
 //! ```
 
-use model::{EventTime, NextOffset, Offset, Partition};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use model::{Batch, EventTime, NextOffset, Offset, Partition};
+use schemas::decode::PunchColumns;
+use schemas::{Decoded, Decoder, RawRecord};
 
 use crate::log::Header;
 
@@ -36,6 +43,7 @@ pub struct RawBatch {
     next: NextOffset,
     entries: Vec<Entry>,
     arena: Vec<u8>,
+    columns: Vec<Arc<PunchColumns>>,
     gaps: Vec<Gap>,
 }
 
@@ -47,6 +55,14 @@ struct Entry {
     key_len: u32,
     value_len: u32,
     headers_len: u32,
+    row: Option<RowAt>,
+}
+
+/// A row of the batch's columns.
+#[derive(Clone, Copy, Debug)]
+struct RowAt {
+    columns: u32,
+    row: u32,
 }
 
 impl Entry {
@@ -79,10 +95,52 @@ pub struct RawEntry<'a> {
     pub append_time: Option<EventTime>,
     /// Its key.
     pub key: Option<&'a [u8]>,
-    /// Its value, untouched.
+    /// Its value, untouched; none where the record is a row.
     pub value: Option<&'a [u8]>,
+    /// The row that it is, in an Arrow file.
+    pub row: Option<RawRow<'a>>,
     /// Its headers.
     pub headers: RawHeaders<'a>,
+}
+
+/// A record that has no bytes of its own: a row of columns.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRow<'a> {
+    columns: &'a Arc<PunchColumns>,
+    row: usize,
+}
+
+impl PartialEq for RawRow<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.columns, other.columns) && self.row == other.row
+    }
+}
+
+impl Eq for RawRow<'_> {}
+
+impl<'a> RawEntry<'a> {
+    /// Reads it into `batch`: bytes by `decoder`, a row as it is.
+    pub fn decode(&self, decoder: &mut Decoder, batch: &mut Batch) -> Decoded {
+        let (offset, append_time) = (self.offset, self.append_time);
+        match self.row {
+            None => decoder.decode(RawRecord { offset, append_time, value: self.value }, batch),
+            Some(RawRow { columns, row }) => {
+                Decoder::decode_row(offset, append_time, (columns, row), batch);
+                Decoded::Taken
+            }
+        }
+    }
+
+    /// Its value as bytes: a row is spelled out as a record of JSON.
+    pub fn bytes(&self) -> Option<Cow<'a, [u8]>> {
+        match self.row {
+            None => self.value.map(Cow::Borrowed),
+            Some(RawRow { columns, row }) => {
+                let json = serde_json::to_vec(&columns.line(row)).expect("a line is text under names");
+                Some(Cow::Owned(json))
+            }
+        }
+    }
 }
 
 /// The headers of one record, as the batch keeps them.
@@ -160,6 +218,7 @@ impl RawBatch {
             next: NextOffset::START,
             entries: Vec::new(),
             arena: Vec::new(),
+            columns: Vec::new(),
             gaps: Vec::new(),
         }
     }
@@ -171,6 +230,7 @@ impl RawBatch {
         self.next = from;
         self.entries.clear();
         self.arena.clear();
+        self.columns.clear();
         self.gaps.clear();
     }
 
@@ -193,8 +253,27 @@ impl RawBatch {
         self.arena.extend_from_slice(value.unwrap_or_default());
         self.arena.extend_from_slice(headers.0);
         let headers_len = length(headers.0.len());
-        self.entries.push(Entry { offset, append_time, at, key_len, value_len, headers_len });
+        self.entries.push(Entry { offset, append_time, at, key_len, value_len, headers_len, row: None });
         self.next = offset.next();
+    }
+
+    /// Appends `rows` of `columns` as records, the first at `offset`, the others behind it.
+    ///
+    /// # Panics
+    /// If `offset` lies before [`RawBatch::next`], or the columns have fewer rows.
+    pub fn push_rows(&mut self, offset: Offset, columns: &Arc<PunchColumns>, rows: Range<usize>) {
+        assert!(!self.next.has_passed(offset), "offset {} again or too late", offset.get());
+        assert!(rows.end <= columns.rows(), "{} rows of {}", rows.end, columns.rows());
+        let (at, number) = (self.arena.len(), length(self.columns.len()));
+        self.columns.push(Arc::clone(columns));
+        let mut offset = offset;
+        for row in rows {
+            let row = Some(RowAt { columns: number, row: length(row) });
+            let (key_len, value_len, headers_len) = (ABSENT, ABSENT, 0);
+            self.entries.push(Entry { offset, append_time: None, at, key_len, value_len, headers_len, row });
+            self.next = offset.next();
+            offset = Offset::new(self.next.get()).expect("a position is not negative");
+        }
     }
 
     /// Says that the log does not hold the offsets from [`RawBatch::next`] to `until`. Empty gaps are left out.
@@ -235,9 +314,14 @@ impl RawBatch {
         self.entries.len()
     }
 
-    /// Bytes of keys, values and headers.
+    /// Bytes of keys, values and headers; of rows their part of their columns' bytes.
     pub fn bytes(&self) -> usize {
-        self.arena.len()
+        let part_of = |at: RowAt| {
+            let columns = &self.columns[at.columns as usize];
+            columns.bytes() / columns.rows().max(1)
+        };
+        let rows = if self.columns.is_empty() { &[][..] } else { &self.entries };
+        self.arena.len() + rows.iter().filter_map(|entry| entry.row).map(part_of).sum::<usize>()
     }
 
     /// Whether it holds neither record nor gap.
@@ -269,6 +353,9 @@ impl RawBatch {
             key: (entry.key_len != ABSENT).then_some(key),
             value: (entry.value_len != ABSENT).then_some(value),
             headers: RawHeaders(headers),
+            row: entry
+                .row
+                .map(|at| RawRow { columns: &self.columns[at.columns as usize], row: at.row as usize }),
         }
     }
 
@@ -288,6 +375,7 @@ impl RawBatch {
         tail.arena.extend_from_slice(&self.arena[start..]);
         tail.entries.extend(self.entries.drain(first..).map(|entry| Entry { at: entry.at - start, ..entry }));
         self.arena.truncate(start);
+        tail.columns.clone_from(&self.columns);
         tail.next = self.next;
         self.next = at;
     }
@@ -307,7 +395,14 @@ impl RawBatch {
         );
         let start = self.arena.len();
         self.arena.extend_from_slice(&behind.arena);
-        self.entries.extend(behind.entries.iter().map(|entry| Entry { at: entry.at + start, ..*entry }));
+        let columns = length(self.columns.len());
+        self.columns.extend_from_slice(&behind.columns);
+        let moved = |at: RowAt| RowAt { columns: at.columns + columns, ..at };
+        self.entries.extend(behind.entries.iter().map(|entry| Entry {
+            at: entry.at + start,
+            row: entry.row.map(moved),
+            ..*entry
+        }));
         for gap in &behind.gaps {
             match self.gaps.last_mut() {
                 Some(last) if last.until.get() == gap.from.get() => last.until = gap.until,

@@ -56,6 +56,7 @@ pub enum ColumnError {
 #[derive(Clone, Debug)]
 pub struct PunchColumns {
     rows: usize,
+    bytes: usize,
     event_id: Texts,
     employee_id: Texts,
     kind: Texts,
@@ -151,6 +152,7 @@ impl PunchColumns {
         let unknown = fields.filter(|(field, _)| !FIELDS.contains(&field.name().as_str()));
         Ok(Self {
             rows: batch.num_rows(),
+            bytes: batch.columns().iter().map(bytes_of).sum(),
             event_id: text_of("event_id")?,
             employee_id: text_of("employee_id")?,
             kind: text_of("kind")?,
@@ -233,6 +235,11 @@ impl PunchColumns {
         self.rows
     }
 
+    /// Bytes that its columns fill, those of rows that were cut off left out.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Reads a row into the draft.
     pub(super) fn read(&self, row: usize, batch: &mut Batch, draft: &mut Draft) -> Result<(), Fault> {
         batch.unknown_fields += self.unknown.iter().filter(|column| column.is_valid(row)).count() as u64;
@@ -313,6 +320,11 @@ fn named<T>(
         filler.wrong(field, format_args!("{name:?}"), "a name of the contract");
     }
     value
+}
+
+/// Columns whose size cannot be told are counted by what they keep alive.
+fn bytes_of(column: &ArrayRef) -> usize {
+    column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
 }
 
 fn items(lists: &ListArray, row: usize) -> std::ops::Range<usize> {

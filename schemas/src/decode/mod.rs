@@ -32,7 +32,7 @@ mod scan_radios;
 mod time_text;
 mod vendor;
 
-pub use arrow_ipc::read_arrow;
+pub use arrow_ipc::{ARROW_FILE_MAGIC, ArrowReader, read_arrow};
 pub use columns::{ColumnError, PunchColumns};
 pub use csv::{ColumnNames, CsvColumns, CsvHeaderError};
 pub use framed::{AvroSchemaError, ProtobufSchemaError, SchemaBook, SchemaId, WriterSchema, framed_id};

@@ -65,6 +65,9 @@ pub struct AlertBody {
     /// What resolved it: `punch`, `leave`, `correction`, `superseded` or `reference`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_by: Option<String>,
+    /// The leave or the correction that resolved it, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_ref: Option<String>,
     /// What made Muster say it.
     pub cause: CauseLine,
     /// One sentence in three languages.

@@ -51,6 +51,7 @@ pub fn schema() -> SchemaRef {
         ];
         fields.extend(cause_fields());
         fields.push(required("event_ids", Type::Texts));
+        fields.push(optional("resolved_ref", Type::Text));
         make_schema(fields)
     });
     SCHEMA.clone()
@@ -90,6 +91,7 @@ impl TableRows for Anomalies {
             .text("open")
             .cause(&row.cause)
             .displayed(&finding.event_ids)
+            .text_or_null(row.resolved_ref.as_deref())
             .month(finding.business_date);
     }
 }
@@ -101,6 +103,7 @@ pub fn read(batch: &RecordBatch) -> Result<Vec<Anomaly>, ReadError> {
     let (id, kind, state) = (text("anomaly_id")?, text("kind")?, text("state")?);
     let (employee_id, site_id, org) = (text("employee_id")?, text("site_id")?, text("org")?);
     let (shift_id, resolved_by) = (text("shift_id")?, text("resolved_by")?);
+    let resolved_ref = text("resolved_ref")?;
     let (business_date, event_ids) = (rows.day("business_date")?, rows.texts("event_ids")?);
     let (version, minutes) = (rows.int("version")?, rows.int("minutes")?);
     let (first_at, last_at) = (rows.time("first_at")?, rows.time("last_at")?);
@@ -126,6 +129,7 @@ pub fn read(batch: &RecordBatch) -> Result<Vec<Anomaly>, ReadError> {
             finding,
             detected_at: detected_at.some(row)?,
             resolved_by: resolved_by.get(row).map(known_resolver),
+            resolved_ref: resolved_ref.get(row).map(Into::into),
             cause: cause.some(row)?,
         })
     };

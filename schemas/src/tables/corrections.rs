@@ -6,6 +6,7 @@ use arrow::datatypes::SchemaRef;
 use jiff::tz::TimeZone;
 use model::{Correction, Reference};
 
+use super::approvals;
 use super::columns::{Cells, Type, optional, required, schema as make_schema};
 use super::local_time::local_date;
 use super::{SnapshotRef, TableBuilder, TableRows};
@@ -34,6 +35,7 @@ pub fn schema() -> SchemaRef {
             optional("effective_at", Type::Time),
             required("reference_version", Type::Text),
             required("taken_at", Type::Time),
+            optional("approvals", Type::Texts),
         ])
     });
     SCHEMA.clone()
@@ -71,6 +73,12 @@ impl TableRows for Corrections {
             .time_or_null(correction.effective_at)
             .text(row.snapshot.version)
             .time(row.snapshot.taken_at)
+            .texts(
+                correction
+                    .approvals
+                    .iter()
+                    .map(|approval| approvals::text(&correction.correction_id, approval)),
+            )
             .month(local_date(row.snapshot.taken_at, &TimeZone::UTC));
     }
 }

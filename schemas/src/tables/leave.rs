@@ -6,6 +6,7 @@ use arrow::datatypes::SchemaRef;
 use jiff::tz::TimeZone;
 use model::{Leave, Reference};
 
+use super::approvals;
 use super::columns::{Cells, Type, optional, required, schema as make_schema};
 use super::local_time::local_date;
 use super::{SnapshotRef, TableBuilder, TableRows};
@@ -33,6 +34,7 @@ pub fn schema() -> SchemaRef {
             optional("effective_at", Type::Time),
             required("reference_version", Type::Text),
             required("taken_at", Type::Time),
+            optional("approvals", Type::Texts),
         ])
     });
     SCHEMA.clone()
@@ -69,6 +71,7 @@ impl TableRows for LeaveTable {
             .time_or_null(leave.effective_at)
             .text(row.snapshot.version)
             .time(row.snapshot.taken_at)
+            .texts(leave.approvals.iter().map(|approval| approvals::text(&leave.leave_id, approval)))
             .month(local_date(row.snapshot.taken_at, &TimeZone::UTC));
     }
 }

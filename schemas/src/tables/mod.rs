@@ -9,6 +9,7 @@
 
 pub mod alert_deliveries;
 pub mod anomalies;
+mod approvals;
 mod columns;
 pub mod corrections;
 pub mod late;

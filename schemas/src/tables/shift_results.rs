@@ -10,6 +10,7 @@ use model::reference::DayKind;
 use model::shift_result::ShiftOutcome;
 use model::{EventId, EventTime, ShiftResult, ShiftStatus};
 
+use super::approvals;
 use super::columns::{Cells, Type, cause_fields, optional, required, schema as make_schema};
 use super::read::{Interner, ReadError, Rows};
 use super::{TableBuilder, TableRows};
@@ -18,7 +19,7 @@ use super::{TableBuilder, TableRows};
 pub const NAME: &str = "shift_results";
 
 /// The codes in `reasons`. A stored code that is not among them reads back as [`UNKNOWN_REASON`].
-pub const REASONS: &[&str] = &["late_as_absent", "worked_on_leave"];
+pub const REASONS: &[&str] = &["late_as_absent", "reassigned", "rescheduled", "worked_on_leave"];
 
 /// Stands for a reason that a newer version wrote.
 pub const UNKNOWN_REASON: &str = "unknown";
@@ -70,6 +71,7 @@ pub fn schema() -> SchemaRef {
         fields.extend(cause_fields());
         fields.extend(["reasons", "leave_ids", "correction_ids"].map(|name| required(name, Type::Texts)));
         fields.push(optional("leave_minutes", Type::Smalls));
+        fields.push(optional("approvals", Type::Texts));
         fields.push(optional("statutory_holiday", Type::Flag));
         make_schema(fields)
     });
@@ -138,6 +140,7 @@ impl TableRows for ShiftResults {
             .texts(&outcome.correction_ids)
             // A shift has some thousands of minutes at most.
             .smalls(outcome.leave_minutes.iter().map(|minutes| i32::try_from(*minutes).ok()))
+            .texts(outcome.approvals.iter().map(|one| approvals::text(&one.request_id, &one.approval)))
             .flag(outcome.statutory_holiday)
             .month(outcome.business_date);
     }
@@ -176,6 +179,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
     let (missing_in, missing_out) = (flag("missing_in")?, flag("missing_out")?);
     let (reasons, leave_ids) = (rows.texts("reasons")?, rows.texts("leave_ids")?);
     let (correction_ids, leave_minutes) = (rows.texts("correction_ids")?, rows.smalls("leave_minutes")?);
+    let approved = rows.texts("approvals")?;
     let statutory = flag("statutory_holiday")?;
     let mut read_row = |row| {
         Ok(ShiftOutcome {
@@ -212,6 +216,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
             leave_ids: leave_ids.get(row).map(Into::into).collect(),
             leave_minutes: leave_minutes.get(row).map(i64::from).collect(),
             correction_ids: correction_ids.get(row).map(Into::into).collect(),
+            approvals: approved.get(row).filter_map(approvals::read).collect(),
         })
     };
     (0..rows.len()).map(&mut read_row).collect()

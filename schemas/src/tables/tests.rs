@@ -11,9 +11,10 @@ use jiff::tz::TimeZone;
 use model::anomaly::Finding;
 use model::geometry::Meters;
 use model::reference::{
-    Break, CorrectionKind, CorrectionType, DayKind, Fence, LawValue, Org, RequestStatus, ShiftKind, ShiftPlan,
+    Approval, Break, CorrectionKind, CorrectionType, DayKind, Fence, LawValue, Org, RequestStatus, ShiftKind,
+    ShiftPlan,
 };
-use model::shift_result::ShiftOutcome;
+use model::shift_result::{Approved, ShiftOutcome};
 use model::*;
 
 use super::*;
@@ -389,6 +390,13 @@ fn shift_results_read_back_as_said() {
         leave_ids: vec!["l-1".into(), "l-2".into()],
         leave_minutes: vec![0, 60],
         correction_ids: Vec::new(),
+        approvals: vec![
+            Approved {
+                request_id: "l-1".into(),
+                approval: Approval { level: Some(2), by: Some("M \"7\"".into()), at: at(1).plus_us(1) },
+            },
+            Approved { request_id: "l-2".into(), approval: Approval { level: None, by: None, at: at(2) } },
+        ],
     };
     let first = ShiftResult { version: 1, outcome, inputs: u64::MAX - 5, cause: cause() };
     let mut second = first.clone();
@@ -431,12 +439,14 @@ fn anomalies_read_back_as_said() {
         finding,
         detected_at: at(2),
         resolved_by: None,
+        resolved_ref: None,
         cause: cause(),
     };
     let mut resolved = fired.clone();
     resolved.version = 2;
     resolved.state = AnomalyState::Resolved;
-    resolved.resolved_by = Some("punch");
+    resolved.resolved_by = Some("leave");
+    resolved.resolved_ref = Some("l-1".into());
     let mut silent = fired.clone();
     silent.finding.kind = AnomalyKind::IngestSilent;
     silent.finding.employee_id = None;
@@ -606,6 +616,7 @@ fn tables_of_dated_reference_rows() {
         until: at(4),
         leave_type: "annual".into(),
         status: RequestStatus::Approved,
+        approvals: Vec::new(),
         effective_at: None,
         place: None,
     };
@@ -621,6 +632,7 @@ fn tables_of_dated_reference_rows() {
         shift_id: Some("s-1".into()),
         correction_type: CorrectionType::Missing,
         status: RequestStatus::Pending,
+        approvals: vec![Approval { level: Some(2), by: Some("M7".into()), at: at(10) }],
         effective_at: Some(at(10)),
     };
     let row = corrections::Row { snapshot, correction: &correction, reference };

@@ -42,7 +42,10 @@ fn options_and_commands_that_there_are_not_are_wrong_use() {
         ("frobnicate", "unrecognized subcommand 'frobnicate'"),
         ("replay --nope p.ndjson", "unexpected argument '--nope'"),
         ("replay -c muster.toml", "<PUNCHES>"),
-        ("replay -c muster.toml --format xml p.ndjson", "ndjson, csv, attlog, dingtalk, wecom, feishu, cn-terminal"),
+        (
+            "replay -c muster.toml --format xml p.ndjson",
+            "ndjson, csv, attlog, dingtalk, wecom, feishu, cn-terminal, arrow",
+        ),
         (
             "replay -c muster.toml --until yesterday p.ndjson",
             "invalid value 'yesterday' for '--until <TIME>'",

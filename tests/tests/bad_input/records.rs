@@ -404,3 +404,45 @@ fn the_embedded_log_passes_null_values_and_a_partition_of_nothing_but_bad_record
         assert_eq!(value.as_ref(), Some(bytes), "the bytes are untouched");
     }
 }
+
+#[test]
+fn a_person_is_told_that_their_punch_could_not_be_taken_until_one_is() {
+    let shop = Shop::new();
+    let of = |event: &str, person: &str, at: &str, lon: Value| {
+        json!({"event_id": event, "employee_id": person, "kind": "auto", "occurred_at": format!("2026-11-02T{at}:00+08:00"),
+               "origin": "phone", "location": {"lon": lon, "lat": 22.30, "accuracy_m": 10}})
+        .to_string()
+    };
+    let day = [
+        of("a", "p1", "08:00", json!(114.17)),
+        of("b", "p1", "12:00", json!("east")),
+        of("b", "p1", "12:00", json!("east")),
+        of("c", "p2", "12:00", json!(1_000)),
+        of("d", "nobody", "12:00", json!(1_000)),
+        of("e", "p1", "13:00", json!(114.17)),
+    ];
+    shop.put("day.ndjson", day.join("\n"));
+    check(&shop.muster("replay -c muster.toml day.ndjson"), 1, &[]);
+    let told = shop.sql(
+        "lake",
+        "SELECT employee_id, state, version, resolved_by, business_date, site_id, event_ids FROM anomalies WHERE kind = 'punch_rejected' ORDER BY employee_id, version",
+    );
+    let of = |state: &str, version: i64, by: Value, person: &str, site: &str, event: &str| {
+        json!({"employee_id": person, "state": state, "version": version, "resolved_by": by,
+               "business_date": "2026-11-02", "site_id": site, "event_ids": [event]})
+    };
+    let expected = [
+        of("firing", 1, Value::Null, "p1", "hk-1", "b"),
+        of("resolved", 2, json!("punch"), "p1", "hk-1", "b"),
+        of("firing", 1, Value::Null, "p2", "hk-2", "c"),
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for (told, expected) in told.iter().zip(&expected) {
+        for (column, value) in expected.as_object().unwrap() {
+            let own = told.get(column).unwrap_or(&Value::Null);
+            assert_eq!(own, value, "{column} of {told}");
+        }
+    }
+    let alerts = std::fs::read_to_string(shop.path("lake/alerts.ndjson")).unwrap();
+    assert_eq!(alerts.matches("\"punch_rejected\"").count(), 3);
+}

@@ -129,8 +129,20 @@ impl World {
 
     fn statement(&mut self, words: &[&str]) {
         let after = |word: &str| words.iter().position(|w| *w == word).map(|at| words[at + 1]);
-        let has = |word: &str| words.contains(&word);
-        let status = if has("pending") { RequestStatus::Pending } else { RequestStatus::Approved };
+        let status = words.iter().find_map(|word| RequestStatus::from_name(word));
+        let status = status.unwrap_or(RequestStatus::Approved);
+        // `by M1@10:00 by M2@16:00`: two levels; `from 10:00` tells nobody.
+        let mut approvals: Vec<Approval> = Vec::new();
+        for (word, value) in words.iter().zip(words.iter().skip(1)) {
+            let level = Some(approvals.len() as u32 + 1);
+            match (*word, value.split_once('@')) {
+                ("by", Some((by, at))) => {
+                    approvals.push(Approval { level, by: Some(by.into()), at: self.time(at) });
+                }
+                ("from", None) => approvals.push(Approval { level: None, by: None, at: self.time(value) }),
+                _ => {}
+            }
+        }
         match words[0] {
             "zone" | "date" => {}
             "policy" => words[1..].iter().for_each(|pair| set(&mut self.reference.policies[0], pair)),
@@ -146,7 +158,8 @@ impl World {
                     until,
                     leave_type: after("type").unwrap_or("annual").into(),
                     status,
-                    effective_at: after("from").map(|at| self.time(at)),
+                    approvals: approvals.clone(),
+                    effective_at: approvals.iter().map(|approval| approval.at).max(),
                     place: None,
                 };
                 self.reference.leave.push(row);
@@ -160,7 +173,8 @@ impl World {
                     shift_id: after("for").map(Into::into),
                     correction_type: CorrectionType::Missing,
                     status,
-                    effective_at: after("from").map(|at| self.time(at)),
+                    approvals: approvals.clone(),
+                    effective_at: approvals.iter().map(|approval| approval.at).max(),
                 };
                 self.reference.corrections.push(row);
             }
@@ -234,7 +248,7 @@ impl World {
         Arc::new(Roster::new(Arc::new(self.reference.clone())))
     }
 
-    fn local(&self, at: EventTime) -> String {
+    pub(crate) fn local(&self, at: EventTime) -> String {
         let local = self.zone.to_datetime(at.timestamp());
         let days = (local.date() - self.date).get_days();
         let day = if days == 0 { String::new() } else { format!("{days:+}d") };

@@ -131,6 +131,7 @@ fn anomaly(shift: i64, version: i64) -> model::Anomaly {
         },
         detected_at: START,
         resolved_by: None,
+        resolved_ref: None,
         cause,
     }
 }

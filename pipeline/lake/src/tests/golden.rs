@@ -60,6 +60,7 @@ pub(super) fn result(shift: &str, version: i64, business_date: Date, cause_parti
             leave_ids: vec![text("l1")],
             leave_minutes: vec![240],
             correction_ids: Vec::new(),
+            approvals: Vec::new(),
         },
         inputs: 7,
         cause: cause(version, cause_partition),
@@ -86,7 +87,7 @@ fn anomaly(shift: &str) -> Anomaly {
         last_at: START,
     };
     let (state, cause) = (AnomalyState::Firing, cause(1, 0));
-    Anomaly { version: 1, state, finding, detected_at: START, resolved_by: None, cause }
+    Anomaly { version: 1, state, finding, detected_at: START, resolved_by: None, resolved_ref: None, cause }
 }
 
 /// A lake of ten records, with a shift result and an anomaly.

@@ -10,8 +10,8 @@ use clap::Args;
 use matcher::Scratch;
 use model::position::NextOffset;
 use model::{Batch, DueBatch, EventTime, Partition, Verdicts};
+use schemas::Decoder;
 use schemas::lines::VerdictLine;
-use schemas::{Decoder, RawRecord};
 use source::{BatchLimits, FileFormat, FileSource, Polled, RawBatch, Source};
 
 use super::Outcome;
@@ -133,9 +133,7 @@ impl Lane {
     fn run(&mut self, world: &World) {
         self.batch.clear(self.raw.partition(), self.raw.next());
         for entry in self.raw.iter() {
-            let record =
-                RawRecord { offset: entry.offset, append_time: entry.append_time, value: entry.value };
-            self.decoder.decode(record, &mut self.batch);
+            entry.decode(&mut self.decoder, &mut self.batch);
         }
         // A dry run knows no log clock: a request counts if it was approved by the punch's own time.
         self.clocks.clear();

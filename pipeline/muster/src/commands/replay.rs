@@ -133,7 +133,11 @@ fn open_all(arguments: &ReplayArguments, config: &Config) -> Result<Vec<Option<F
 fn store(source: &FileSource, store: Store) -> Store {
     match source.format() {
         FileFormat::DingTalk | FileFormat::WeCom | FileFormat::Feishu => store.with_vendor_records(),
-        FileFormat::Ndjson | FileFormat::Csv | FileFormat::AttLog | FileFormat::CnTerminal => store,
+        FileFormat::Ndjson
+        | FileFormat::Csv
+        | FileFormat::AttLog
+        | FileFormat::CnTerminal
+        | FileFormat::Arrow => store,
     }
 }
 

@@ -164,7 +164,7 @@ impl Reading {
         let mut one = RawBatch::new();
         one.begin(self.batch.partition(), NextOffset::new(offset.get()).unwrap_or(NextOffset::START));
         for entry in self.batch.iter().filter(|entry| entry.offset == offset) {
-            one.push(entry.offset, entry.append_time, entry.key, entry.value, entry.headers);
+            one.push(entry.offset, entry.append_time, entry.key, entry.bytes().as_deref(), entry.headers);
         }
         one
     }

@@ -42,7 +42,7 @@ use model::{
     Verdicts,
 };
 use schemas::tables::{late, punches, shift_results};
-use schemas::{Decoded, Decoder, RawRecord};
+use schemas::{Decoded, Decoder};
 use source::{RawBatch, WallClock};
 
 use super::pipeline::{End, Outlets};
@@ -283,10 +283,8 @@ impl PartitionWork {
     /// Judges again what a former owner judged and may not have said, and what changed reference data changes.
     pub(super) fn restate(&mut self, world: &World, outlets: &Outlets) {
         if self.clock.is_set() {
-            let recent =
-                self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor());
-            let from = recent.min(self.said_until.plus_min(-HEAL_DAYS * 24 * 60));
-            self.with_steps(|state, sink| state.restate(from, sink));
+            let from = self.restated_since().min(self.said_until.plus_min(-HEAL_DAYS * 24 * 60));
+            self.restate_from(from);
             for (employee_id, earliest) in std::mem::take(&mut self.unsaid) {
                 if earliest < from {
                     self.with_steps(|state, sink| state.rejudge(&employee_id, earliest, sink));
@@ -416,8 +414,7 @@ impl PartitionWork {
             // Only sites changed: what holds about people's days rests on punches as they were judged.
             return;
         }
-        let from = self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor());
-        self.with_steps(|state, sink| state.restate(from, sink));
+        self.restate_from(self.restated_since());
     }
 
     /// Takes what can be decided of `raw`, keeps the rest for the next batch, and gives the spent memory back.
@@ -461,9 +458,7 @@ impl PartitionWork {
         let batch = &mut self.buffers.batch;
         batch.clear(raw.partition(), raw.next());
         for entry in raw.iter() {
-            let record =
-                RawRecord { offset: entry.offset, append_time: entry.append_time, value: entry.value };
-            let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(record, batch)));
+            let decoded = catch_unwind(AssertUnwindSafe(|| entry.decode(&mut self.decoder, batch)));
             let fault = match decoded {
                 Ok(Decoded::Taken) => continue,
                 // The source lets no other record of a schema pass that is not in the book.
@@ -541,7 +536,9 @@ impl PartitionWork {
             };
             self.look_again();
             if let Some(reject) = reject {
-                self.append_reject(&reject, entry.append_time.unwrap_or(self.clock.time()));
+                let at = entry.append_time.unwrap_or(self.clock.time());
+                self.append_reject(&reject, at);
+                self.tell_rejected(&reject, at, world);
                 if reject.code == RejectCode::Misplaced {
                     self.buffers.misplaced_at.push(n);
                 }
@@ -625,6 +622,7 @@ impl PartitionWork {
             return None;
         }
         self.identities.note(identity);
+        self.said.take_accepted(facts.employee_id, arrival.business_date, self.here());
         let stored = row.stored_ref();
         self.rows.punches.append(&row);
         self.tally.accepted += 1;

@@ -7,11 +7,17 @@
 //! ahead of the other.
 //! Why so: alerts go out within milliseconds, table rows with the next commit, so they cannot share one said state.
 
-use std::collections::HashMap;
+mod departed;
+mod rejected;
+
+pub(super) use departed::Reach;
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use alerts::{SaidAlert, SaidAnomaly, digest};
-use attendance::{Judged, SilenceNote};
+use attendance::{Judged, Plan, SilenceNote};
 use foldhash::fast::FixedState;
 use frontier::said::{Decision, Said, SaidState};
 use model::anomaly::Finding;
@@ -19,16 +25,24 @@ use model::position::Cause;
 use model::shift_result::ShiftOutcome;
 use model::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, EventTime, ShiftResult, ShiftStatus};
 
-/// What is remembered of a shift result that was said.
-#[derive(Clone, Debug)]
-struct SaidResult {
+/// Of which shift and whom a result was said: each person has versions of their own, so that one who swapped a shift away is
+/// told apart from the one who has it now, whichever partitions they are on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ResultKey {
+    shift_id: Arc<str>,
     employee_id: Arc<str>,
-    planned_end: EventTime,
 }
 
-impl SaidResult {
+impl ResultKey {
     fn of(outcome: &ShiftOutcome) -> Self {
-        Self { employee_id: outcome.employee_id.clone(), planned_end: outcome.planned_end }
+        Self { shift_id: outcome.shift_id.clone(), employee_id: outcome.employee_id.clone() }
+    }
+}
+
+impl Hash for ResultKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Hardly any shift is ever anybody else's.
+        self.shift_id.hash(state);
     }
 }
 
@@ -37,11 +51,15 @@ impl SaidResult {
 pub(super) struct SaidBook {
     table: SaidState<AnomalyId, SaidAnomaly>,
     outlet: SaidState<AnomalyId, SaidAnomaly>,
-    results: SaidState<Arc<str>, SaidResult>,
+    /// When the shifts were said to be.
+    results: SaidState<ResultKey, Plan>,
     of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
+    /// Who may have been told of a record that could not be taken; hardly ever anybody.
+    rejected: HashSet<Arc<str>, FixedState>,
     rows: Vec<Anomaly>,
     fresh: Vec<Anomaly>,
-    /// The latest outcome of each shift judged since the last cut, and where among them each shift's is.
+    /// What is to be said of shifts at the next cut, in the order in which it came about: of each shift and person the latest
+    /// outcome, and where among these each shift's latest is.
     outcomes: Vec<Option<(ShiftOutcome, Cause)>>,
     outcome_places: HashMap<Arc<str>, u32, FixedState>,
     /// The floor up to which was last forgotten.
@@ -76,9 +94,9 @@ impl SaidBook {
     /// Takes in one row of `shift_results`.
     pub(super) fn fold_result(&mut self, result: &ShiftResult) {
         let outcome = &result.outcome;
-        let value = SaidResult::of(outcome);
-        let said = Said { version: result.version, digest: result.inputs, cause: result.cause, value };
-        self.results.fold(outcome.shift_id.clone(), said);
+        let (version, digest, cause, value) =
+            (result.version, result.inputs, result.cause, Plan::of(outcome));
+        self.results.fold(ResultKey::of(outcome), Said { version, digest, cause, value });
     }
 
     /// Ends folding at the owner's frontier.
@@ -97,13 +115,7 @@ impl SaidBook {
                 |id: &AnomalyId| book.get(id).and_then(|said| said.value.finding.employee_id.clone());
             people.extend(passed.iter().filter_map(person));
         }
-        let passed = self.results.take_passed(here);
-        people.extend(
-            passed
-                .iter()
-                .filter_map(|shift| self.results.get(shift))
-                .map(|said| said.value.employee_id.clone()),
-        );
+        people.extend(self.results.take_passed(here).into_iter().map(|key| key.employee_id));
         people.sort();
         people.dedup();
         people
@@ -115,16 +127,21 @@ impl SaidBook {
         // Kept whole until the cut and hashed once there: the hash costs several times what a move does, and a shift is
         // judged at each of its punches.
         for outcome in judged.outcomes.drain(..) {
-            match self.outcome_places.get(&outcome.shift_id) {
-                Some(place) => self.outcomes[*place as usize] = Some((outcome, cause)),
-                None => {
-                    let place =
-                        u32::try_from(self.outcomes.len()).expect("fewer shifts than 2^32 between cuts");
-                    self.outcome_places.insert(outcome.shift_id.clone(), place);
-                    self.outcomes.push(Some((outcome, cause)));
-                }
-            }
+            self.keep_outcome(outcome, cause);
         }
+    }
+
+    /// Keeps an outcome until the cut, in the place of an earlier one of the same shift and person.
+    fn keep_outcome(&mut self, outcome: ShiftOutcome, cause: Cause) {
+        let place = self.outcome_places.get(&outcome.shift_id).copied();
+        let known = place.and_then(|place| self.outcomes[place as usize].as_mut());
+        if let Some(known) = known.filter(|(known, _)| known.employee_id == outcome.employee_id) {
+            *known = (outcome, cause);
+            return;
+        }
+        let place = u32::try_from(self.outcomes.len()).expect("fewer shifts than 2^32 between cuts");
+        self.outcome_places.insert(outcome.shift_id.clone(), place);
+        self.outcomes.push(Some((outcome, cause)));
     }
 
     fn take_findings(&mut self, judged: &Judged, cause: Cause) {
@@ -150,7 +167,7 @@ impl SaidBook {
 
     /// Takes in that an org fell silent, or speaks again.
     pub(super) fn take_note(&mut self, note: &SilenceNote, cause: Cause) {
-        let by = (note.state == AnomalyState::Resolved).then_some("punch");
+        let by = (note.state == AnomalyState::Resolved).then_some(Resolver::from("punch"));
         self.level(&note.finding, note.state, by, note.clock, cause);
     }
 
@@ -172,15 +189,15 @@ impl SaidBook {
         mut say: impl FnMut(ShiftResult),
     ) {
         let Self { outcomes, outcome_places, results, .. } = self;
-        let shift_of = |place: &u32| outcomes[*place as usize].as_ref().map(|(outcome, _)| &outcome.shift_id);
-        let mut order: Vec<u32> = outcome_places.values().copied().collect();
-        order.sort_unstable_by(|a, b| shift_of(a).cmp(&shift_of(b)));
+        let shift_of = |place: &usize| outcomes[*place].as_ref().map(|(outcome, _)| &outcome.shift_id);
+        let mut order = Vec::from_iter(0..outcomes.len());
+        order.sort_unstable_by(|a, b| shift_of(a).cmp(&shift_of(b)).then(a.cmp(b)));
         for place in order {
-            let Some((outcome, cause)) = outcomes[place as usize].take() else { continue };
-            let inputs = digest(&outcome);
-            if let Decision::Say { version } = results.decide(&outcome.shift_id, inputs, cause) {
-                let value = SaidResult::of(&outcome);
-                results.say(outcome.shift_id.clone(), Said { version, digest: inputs, cause, value });
+            let Some((outcome, cause)) = outcomes[place].take() else { continue };
+            let (inputs, key) = (digest(&outcome), ResultKey::of(&outcome));
+            if let Decision::Say { version } = results.decide(&key, inputs, cause) {
+                let value = Plan::of(&outcome);
+                results.say(key, Said { version, digest: inputs, cause, value });
                 say(ShiftResult { version, outcome, inputs, cause });
             }
         }
@@ -207,7 +224,7 @@ impl SaidBook {
         };
         self.table.retain(|_, said| keep(said));
         self.outlet.retain(|_, said| keep(said));
-        self.results.retain(|_, said| said.value.planned_end >= floor);
+        self.results.retain(|_, said| said.value.end >= floor);
         let (table, outlet) = (&self.table, &self.outlet);
         self.of_person.retain(|_, ids| {
             ids.retain(|id| table.get(id).is_some() || outlet.get(id).is_some());
@@ -219,7 +236,7 @@ impl SaidBook {
         &mut self,
         finding: &Finding,
         state: AnomalyState,
-        resolved_by: Option<&'static str>,
+        resolved: Option<Resolver>,
         detected_at: EventTime,
         cause: Cause,
     ) {
@@ -236,7 +253,8 @@ impl SaidBook {
                     state,
                     finding: finding.clone(),
                     detected_at,
-                    resolved_by,
+                    resolved_by: resolved.as_ref().map(|resolver| resolver.word),
+                    resolved_ref: resolved.as_ref().and_then(|resolver| resolver.request_id.clone()),
                     cause,
                 });
             }
@@ -249,11 +267,33 @@ impl SaidBook {
         if !ids.contains(&finding.id) {
             ids.push(finding.id);
         }
+        if finding.kind == AnomalyKind::PunchRejected {
+            self.rejected.insert(employee_id.clone());
+        }
     }
 }
 
-/// What ended a finding: the strongest fact its shift now shows.
-fn resolved_by(finding: &Finding, judged: &Judged) -> &'static str {
+/// What ended a finding.
+struct Resolver {
+    word: &'static str,
+    /// The leave or the correction.
+    request_id: Option<Arc<str>>,
+}
+
+impl From<&'static str> for Resolver {
+    fn from(word: &'static str) -> Self {
+        Self { word, request_id: None }
+    }
+}
+
+/// Of the requests that count for a shift, the one that was approved last.
+fn last_approved(outcome: &ShiftOutcome, request_ids: &[Arc<str>]) -> Option<Arc<str>> {
+    let known = outcome.approvals.iter().rev().find(|one| request_ids.contains(&one.request_id));
+    known.map(|one| &one.request_id).or(request_ids.last()).cloned()
+}
+
+/// The strongest fact its shift now shows ended a finding.
+fn resolved_by(finding: &Finding, judged: &Judged) -> Resolver {
     let same_shift = |other: &Finding| other.shift_id.is_some() && other.shift_id == finding.shift_id;
     let kinds =
         |wanted: &[AnomalyKind]| judged.findings.iter().any(|f| same_shift(f) && wanted.contains(&f.kind));
@@ -265,14 +305,18 @@ fn resolved_by(finding: &Finding, judged: &Judged) -> &'static str {
         _ => false,
     };
     if superseded {
-        return "superseded";
+        return "superseded".into();
     }
     let outcome = judged.outcomes.iter().find(|outcome| Some(&outcome.shift_id) == finding.shift_id.as_ref());
     match outcome {
-        Some(outcome) if outcome.status == ShiftStatus::Leave || !outcome.leave_ids.is_empty() => "leave",
-        Some(outcome) if !outcome.correction_ids.is_empty() => "correction",
-        Some(outcome) if outcome.first_in.is_some() || outcome.last_out.is_some() => "punch",
-        Some(_) | None => "reference",
+        Some(outcome) if outcome.status == ShiftStatus::Leave || !outcome.leave_ids.is_empty() => {
+            Resolver { word: "leave", request_id: last_approved(outcome, &outcome.leave_ids) }
+        }
+        Some(outcome) if !outcome.correction_ids.is_empty() => {
+            Resolver { word: "correction", request_id: last_approved(outcome, &outcome.correction_ids) }
+        }
+        Some(outcome) if outcome.first_in.is_some() || outcome.last_out.is_some() => "punch".into(),
+        Some(_) | None => "reference".into(),
     }
 }
 
@@ -351,6 +395,7 @@ mod tests {
                 finding: finding.clone(),
                 detected_at: at,
                 resolved_by: None,
+                resolved_ref: None,
                 cause,
             };
             book.fold_anomaly(said);

@@ -1,4 +1,4 @@
-//! What cuts a file of any format into records: by lines, or by the documents in it.
+//! What cuts a file of any format into records: by lines, by the documents in it, or by rows.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -6,26 +6,30 @@ use std::io;
 use super::documents::Documents;
 use super::format::FileFormat;
 use super::framing::{Framed, Framing, Place};
+use super::rows::Rows;
 
 /// The one that cuts.
 pub(crate) enum Cutter {
     Lines(Framing),
     Documents(Documents),
+    Rows(Rows),
 }
 
 impl Cutter {
     /// Cuts `file`, which stands at its first byte, up to byte `end`.
-    pub(crate) fn new(file: File, end: u64, format: FileFormat) -> Self {
-        match format.lists() {
+    pub(crate) fn new(file: File, end: u64, format: FileFormat) -> io::Result<Self> {
+        Ok(match format.lists() {
+            [] if format == FileFormat::Arrow => Self::Rows(Rows::new(file, end)?),
             [] => Self::Lines(Framing::new(file, end, format.is_csv())),
             lists => Self::Documents(Documents::new(file, end, lists)),
-        }
+        })
     }
 
-    pub(crate) const fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         match self {
             Self::Lines(framing) => framing.place(),
             Self::Documents(documents) => documents.place(),
+            Self::Rows(rows) => rows.place(),
         }
     }
 
@@ -34,6 +38,7 @@ impl Cutter {
         match self {
             Self::Lines(framing) => framing.end(),
             Self::Documents(documents) => documents.end(),
+            Self::Rows(rows) => rows.end(),
         }
     }
 
@@ -41,6 +46,7 @@ impl Cutter {
         match self {
             Self::Lines(framing) => framing.metadata(),
             Self::Documents(documents) => documents.metadata(),
+            Self::Rows(rows) => rows.metadata(),
         }
     }
 
@@ -49,6 +55,7 @@ impl Cutter {
         match self {
             Self::Lines(framing) => framing.seek(place),
             Self::Documents(documents) => documents.seek(place.line),
+            Self::Rows(rows) => rows.seek(place.line),
         }
     }
 
@@ -57,14 +64,16 @@ impl Cutter {
         match self {
             Self::Lines(framing) => framing.skip_to_line(line),
             Self::Documents(documents) => documents.seek(line.max(documents.place().line)),
+            Self::Rows(rows) => rows.seek(line.max(rows.place().line)),
         }
     }
 
-    /// The next record into `into`; `None` at the file's end.
+    /// The next record's bytes into `into`; `None` at the file's end. Rows have none: see [`Rows::fill`].
     pub(crate) fn next_record(&mut self, into: &mut Vec<u8>) -> io::Result<Option<Framed>> {
         match self {
             Self::Lines(framing) => framing.next_record(into),
             Self::Documents(documents) => documents.next_record(into),
+            Self::Rows(_) => Ok(None),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use schemas::decode::ARROW_FILE_MAGIC;
+
 /// How a file is cut into records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileFormat {
@@ -13,6 +15,8 @@ pub enum FileFormat {
     AttLog,
     /// The Chinese terminal's CSV, known by its header.
     CnTerminal,
+    /// Arrow IPC, stream or file: a row a record.
+    Arrow,
     /// Answers and pushed events of DingTalk, as JSON: the elements of their lists.
     DingTalk,
     /// Answers of WeCom.
@@ -28,9 +32,17 @@ pub(crate) const START_BYTES: usize = 4 << 10;
 const CN_TERMINAL_COLUMN: &[u8] = "登记号码".as_bytes();
 
 impl FileFormat {
-    /// Every format, in the contract's order.
-    pub const ALL: &[Self] =
-        &[Self::Ndjson, Self::Csv, Self::AttLog, Self::DingTalk, Self::WeCom, Self::Feishu, Self::CnTerminal];
+    /// Every format: the contract's in its order, and Arrow.
+    pub const ALL: &[Self] = &[
+        Self::Ndjson,
+        Self::Csv,
+        Self::AttLog,
+        Self::DingTalk,
+        Self::WeCom,
+        Self::Feishu,
+        Self::CnTerminal,
+        Self::Arrow,
+    ];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -39,6 +51,7 @@ impl FileFormat {
             Self::Csv => "csv",
             Self::AttLog => "attlog",
             Self::CnTerminal => "cn-terminal",
+            Self::Arrow => "arrow",
             Self::DingTalk => "dingtalk",
             Self::WeCom => "wecom",
             Self::Feishu => "feishu",
@@ -51,8 +64,12 @@ impl FileFormat {
     }
 
     /// The format of the file at `path` that begins with `start`: the Chinese terminal's by its header, a vendor's by
-    /// the name of the list its records stand in, the others by the file's ending, else NDJSON (contract, section 8).
+    /// the name of the list its records stand in, Arrow's by its magic, the others by the file's ending, else NDJSON
+    /// (contract, section 8).
     pub fn detect(path: &Path, start: &[u8]) -> Self {
+        if start.starts_with(ARROW_FILE_MAGIC) {
+            return Self::Arrow;
+        }
         let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
         let start = start.strip_prefix(b"\"").unwrap_or(start);
         if start.starts_with(CN_TERMINAL_COLUMN) {
@@ -62,6 +79,7 @@ impl FileFormat {
         match ending.to_ascii_lowercase().as_str() {
             "csv" => Self::Csv,
             "dat" => Self::AttLog,
+            "arrow" | "arrows" | "feather" | "ipc" => Self::Arrow,
             _ => Self::of_list_in(start).unwrap_or(Self::Ndjson),
         }
     }
@@ -82,13 +100,17 @@ impl FileFormat {
             Self::DingTalk => &["recordresult", "dataList", "DataList"],
             Self::WeCom => &["checkindata"],
             Self::Feishu => &["user_flow_results", "user_task_results", "flow_records"],
-            Self::Ndjson | Self::Csv | Self::AttLog | Self::CnTerminal => &[],
+            Self::Ndjson | Self::Csv | Self::AttLog | Self::CnTerminal | Self::Arrow => &[],
         }
     }
 
     /// What an offset of such a file counts, for messages.
     pub const fn unit(self) -> &'static str {
-        if self.lists().is_empty() { "line" } else { "record" }
+        match self {
+            Self::Arrow => "row",
+            _ if self.lists().is_empty() => "line",
+            _ => "record",
+        }
     }
 
     /// Whether its first record names the columns, and its records may span lines inside quotes.

@@ -1,5 +1,5 @@
 //! A file as a log of its own: topic `file:<id>`, one partition, the offset is the line number; in documents of JSON,
-//! whose lines say nothing, the number of the record.
+//! whose lines say nothing, and in Arrow files the number of the record.
 //!
 //! In: a file of punches.  Out: its records in order.  Owns: the open file.
 //! Absent on purpose: append times (a file has none), following a file that grows, compressed files.
@@ -11,6 +11,7 @@ mod cutter;
 mod documents;
 mod format;
 mod framing;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -80,7 +81,7 @@ impl FileSource {
         let hashed = hash(&mut file).map_err(failed)?;
         let format = format.unwrap_or_else(|| FileFormat::detect(path, &hashed.start));
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        let mut framing = Cutter::new(file, hashed.bytes, format);
+        let mut framing = Cutter::new(file, hashed.bytes, format).map_err(failed)?;
         let mut record = Vec::new();
         let has_header = format.is_csv() && framing.next_record(&mut record).map_err(failed)?.is_some();
         let header = has_header.then(|| std::mem::take(&mut record));
@@ -129,6 +130,9 @@ impl FileSource {
 
     fn fill(&mut self, into: &mut RawBatch) -> std::io::Result<()> {
         into.begin(PARTITION, position(self.framing.place().line));
+        if let Cutter::Rows(rows) = &mut self.framing {
+            return rows.fill(into, self.limits);
+        }
         while into.records() < self.limits.records_max.max(1) && into.bytes() < self.limits.bytes_max.max(1) {
             let Some(framed) = self.framing.next_record(&mut self.record)? else { break };
             self.headers.clear();

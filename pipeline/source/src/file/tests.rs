@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 use tempfile::TempDir;
 
+use schemas::decode::read_arrow;
+
 use super::*;
 use crate::error::Action;
+use crate::raw_batch::RawEntry;
 
 struct Case {
     folder: TempDir,
@@ -289,4 +292,83 @@ fn real_files_are_read_to_their_last_line() {
         assert_eq!(text.lines().count(), lines - usize::from(format.is_csv()), "{name}");
         assert!(!text.contains("\\r\n"), "{name}: ends of lines are cut off");
     }
+}
+
+/// The golden stream's rows: six, in one record batch.
+const ARROWS: &[u8] = include_bytes!("../../../../schemas/golden/v1/punches.arrows");
+
+/// The offset and the record of JSON of every row from `row` on.
+fn rows_from(case: &Case, row: u64, limits: BatchLimits) -> Vec<(i64, String)> {
+    let mut source = case.open_with(limits);
+    assert_eq!(source.format(), FileFormat::Arrow);
+    start_at(&mut source, row);
+    let (mut rows, mut batch) = (Vec::new(), RawBatch::new());
+    while source.poll(Duration::ZERO, &mut batch).unwrap() == Polled::Batch {
+        assert!(batch.records() <= limits.records_max && batch.bytes() > 0);
+        let text = |entry: RawEntry<'_>| String::from_utf8(entry.bytes().unwrap().into_owned()).unwrap();
+        rows.extend(batch.iter().map(|entry| (entry.offset.get(), text(entry))));
+    }
+    rows
+}
+
+#[test]
+fn an_arrow_file_is_a_record_a_row() {
+    let case = Case::new("p.arrows", ARROWS);
+    let all = rows_from(&case, 0, BatchLimits::default());
+    assert_eq!(all.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    let columns = read_arrow(ARROWS.to_vec()).unwrap().remove(0);
+    for (row, (_, json)) in all.iter().enumerate() {
+        assert_eq!(*json, serde_json::to_string(&columns.line(row)).unwrap());
+    }
+    for (records_max, bytes_max) in [(1, 1 << 20), (4, 1 << 20), (1_000, 1)] {
+        for from in 0..=6 {
+            let rows = rows_from(&case, from, BatchLimits { records_max, bytes_max });
+            assert_eq!(rows, all[from as usize..], "from {from}, {records_max} rows, {bytes_max} bytes");
+        }
+    }
+}
+
+#[test]
+fn rows_cut_anywhere_and_joined_again_are_the_same() {
+    let mut source = Case::new("p.arrows", ARROWS).open();
+    let mut whole = RawBatch::new();
+    start_at(&mut source, 0);
+    assert_eq!(source.poll(Duration::ZERO, &mut whole).unwrap(), Polled::Batch);
+    let texts =
+        |batch: &RawBatch| batch.iter().map(|entry| entry.bytes().unwrap().into_owned()).collect::<Vec<_>>();
+    for at in 0..=6 {
+        let (mut head, mut tail) = (whole.clone(), RawBatch::new());
+        head.split_off(position(at), &mut tail);
+        assert_eq!((head.records(), tail.records()), (at as usize, 6 - at as usize));
+        assert_eq!([texts(&head), texts(&tail)].concat(), texts(&whole));
+        head.append_tail(&tail);
+        assert_eq!(texts(&head), texts(&whole));
+        assert_eq!(head.bytes(), whole.bytes());
+    }
+}
+
+#[test]
+fn an_arrow_file_that_is_none_or_breaks_off_is_told() {
+    let end = ARROWS.len() - 8;
+    for (name, bytes, told) in [
+        ("p.arrow", &b"{}"[..], "not Arrow IPC"),
+        ("p.arrow", b"", "it is empty"),
+        ("p.bin", b"ARROW1\0\0", "the file breaks off"),
+        ("p.arrows", &ARROWS[..end - 1], "not Arrow IPC"),
+    ] {
+        let error = FileSource::open(&Case::new(name, bytes).path(), None, BatchLimits::default());
+        let error = error.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(told) && error.contains(name), "{error}");
+    }
+    let case = Case::new("p.arrows", &ARROWS[..end]);
+    let (mut source, mut batch) = (case.open(), RawBatch::new());
+    start_at(&mut source, 0);
+    let error = loop {
+        match source.poll(Duration::ZERO, &mut batch) {
+            Ok(Polled::Batch) => assert_eq!(batch.records(), 6),
+            Ok(other) => panic!("unexpected {other:?}"),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.contains("breaks off behind 6 rows"), "{error}");
 }

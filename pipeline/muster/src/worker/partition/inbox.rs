@@ -11,7 +11,7 @@
 //! behind it, kept by `PartitionWork::drain` and `lake::Lake::commit`; I-12 that position passes a conflict only behind
 //! its letter: its bytes are read from the log once more, the inbox does not keep them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListBuilder, RecordBatch, StringBuilder};
@@ -26,6 +26,7 @@ use schemas::tables::punches;
 use super::{PartitionWork, rejects};
 use crate::failure::Failure;
 use crate::worker::pipeline::Outlets;
+use crate::worker::said::Reach;
 use crate::worker::store::Drained;
 use crate::worker::world::World;
 
@@ -88,11 +89,16 @@ impl PartitionWork {
         if !letters.is_empty() {
             self.bury_again(&letters, outlets)?;
         }
-        for recall in recalls {
-            let recall = Recall { clock: self.state.judged_clock(), ..recall };
+        for recall in &recalls {
+            let recall = Recall { clock: self.state.judged_clock(), ..recall.clone() };
             let mut judged = self.state.recalled(&recall, &history.within(&recall));
             let cause = Cause { clock: LogClock::at(judged.clock), ..self.here() };
             self.said.take(&mut judged, cause);
+        }
+        if !recalls.is_empty() {
+            let (roster, since, here) = (Arc::clone(self.state.roster()), self.restated_since(), self.here());
+            let read: HashSet<Arc<str>> = recalls.into_iter().map(|recall| recall.employee_id).collect();
+            self.said.take_back(&roster, since, here, Reach::People(&read));
         }
         self.publish(world, outlets);
         Ok(())

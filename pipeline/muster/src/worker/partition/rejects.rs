@@ -4,7 +4,11 @@
 //! Absent on purpose: a letter for a repeat: the first record of that identity is in the lake.
 //! Invariants: I-12 through `PartitionWork::bury` and `bury_again`, which return only behind durable letters.
 
-use model::{EventTime, Offset, Partition, Reject, RejectCode};
+use attendance::anomaly_id;
+use jiff::tz::TimeZone;
+use model::anomaly::Finding;
+use model::position::partition_of;
+use model::{AnomalyKind, EventId, EventTime, Offset, Partition, Reject, RejectCode};
 use schemas::decode::SchemaId;
 use schemas::tables::rejects;
 use source::{DeadLetter, RawBatch, RawEntry, RawHeaders};
@@ -14,6 +18,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::worker::patience::await_log;
 use crate::worker::pipeline::Outlets;
+use crate::worker::world::World;
 
 impl PartitionWork {
     /// Notes the offsets that the log no longer holds.
@@ -48,6 +53,40 @@ impl PartitionWork {
             reject,
             rejected_at,
         });
+    }
+
+    /// Tells a person who is known that their record could not be taken; the day is the log's where they are at home. Where the
+    /// log has no clock yet, nobody can say which day that is.
+    pub(super) fn tell_rejected(&mut self, reject: &Reject, at: EventTime, world: &World) {
+        let is_theirs = !matches!(
+            reject.code,
+            RejectCode::Duplicate | RejectCode::Misplaced | RejectCode::Gap | RejectCode::Internal
+        );
+        let Some(employee_id) = reject.employee_id.as_deref().filter(|_| is_theirs && at.us() > 0) else {
+            return;
+        };
+        let Some(person) = world.roster.person(employee_id) else { return };
+        if partition_of(employee_id.as_bytes(), self.settings.partitions) != self.partition {
+            return;
+        }
+        let person = world.reference.person(person);
+        let home = person.home_site.map(|site| world.reference.site(site));
+        let zone = home.map(|site| &site.time_zone).or(self.settings.import_zone.as_ref());
+        let business_date = zone.unwrap_or(&TimeZone::UTC).to_datetime(at.timestamp()).date();
+        let finding = Finding {
+            id: anomaly_id(AnomalyKind::PunchRejected, employee_id, &business_date.to_string()),
+            kind: AnomalyKind::PunchRejected,
+            employee_id: Some(person.employee_id.clone()),
+            site_id: home.map(|site| site.site_id.clone()),
+            org: home.map_or(&person.org, |site| &site.org).clone(),
+            business_date,
+            shift_id: None,
+            event_ids: reject.event_id.iter().map(|id| EventId::new(id)).collect(),
+            minutes: None,
+            first_at: at,
+            last_at: at,
+        };
+        self.said.take_rejected(finding, self.here());
     }
 
     /// Makes the letters of a batch durable: (record, code, message).
@@ -105,6 +144,7 @@ impl PartitionWork {
                     append_time: None,
                     key: None,
                     value: None,
+                    row: None,
                     headers: RawHeaders::default(),
                 };
                 let entry = record.as_ref().and_then(|batch| batch.get(0)).unwrap_or(gone);

@@ -10,9 +10,11 @@ use attendance::{PartitionState, Step};
 use model::position::{Cause, LogClock};
 use model::{Anomaly, EventTime};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::{ClockMode, PartitionWork};
 use crate::worker::pipeline::Outlets;
+use crate::worker::said::Reach;
 use crate::worker::speaker::Alerts;
 use crate::worker::world::World;
 
@@ -58,11 +60,36 @@ impl PartitionWork {
 
     /// Judges people again about whom something was said from further on than this owner then stood.
     pub(super) fn look_again(&mut self) {
-        let here = self.here();
+        let passed = self.said.take_passed(self.here());
+        if passed.is_empty() {
+            return;
+        }
         let from = self.state.floor();
-        for employee_id in self.said.take_passed(here) {
+        for employee_id in passed {
             self.with_steps(|state, sink| state.rejudge(&employee_id, from, sink));
         }
+        // What they said of shifts that are no longer theirs no judgement of them speaks for.
+        self.take_back_departed(self.restated_since());
+    }
+
+    /// From when on changed reference data is judged again.
+    pub(super) fn restated_since(&self) -> EventTime {
+        self.state.clock().plus_min(-self.settings.restate_days * 24 * 60).max(self.state.floor())
+    }
+
+    /// Judges everyone again since `from`, and takes back what was said of shifts that have left their person or their time.
+    pub(super) fn restate_from(&mut self, from: EventTime) {
+        self.said.drop_departed(self.state.roster());
+        self.with_steps(|state, sink| state.restate(from, sink));
+        self.take_back_departed(from);
+    }
+
+    fn take_back_departed(&mut self, from: EventTime) {
+        let (roster, here) = (Arc::clone(self.state.roster()), self.here());
+        for shift in self.said.resolve_departed(&roster, from, here) {
+            self.with_steps(|state, sink| state.rejudge_shift(shift, sink));
+        }
+        self.said.take_back(&roster, from, here, Reach::Memory(self.state.floor()));
     }
 
     /// Has fresh alerts published; they are durable before the next cut.

@@ -1,0 +1,134 @@
+//! What was said of shifts that have since gone to another person, or to another time, is taken back.
+//!
+//! In: the roster that holds now, and how far back what changed is judged again.  Out: resolved findings; outcomes that take back
+//! what was said.
+//! Owns: nothing.
+//! Absent on purpose: a comparison with the roster before: an owner that recovers has none, and finds the same by what was said.
+//! Invariants: I-30 what was said of a shift that left is taken back; I-5 through `frontier::said`, as for every other version.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use attendance::{Departure, Plan, Roster, ShiftIndex};
+use model::anomaly::Finding;
+use model::position::Cause;
+use model::{AnomalyState, EventTime};
+
+use super::{ResultKey, SaidBook};
+
+/// Of whom everything that was said is known.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::worker) enum Reach<'a> {
+    /// Of everybody, but for shifts whose window opened before that: these are judged from the lake.
+    Memory(EventTime),
+    /// Of these people, who were just read from the lake and judged.
+    People(&'a HashSet<Arc<str>>),
+}
+
+impl SaidBook {
+    /// Resolves what fires since `from` about shifts that have gone to another person, or to a time that has not come. Gives the
+    /// shifts that have gone to a time before `from`, where nobody judges them again unless asked to.
+    pub(in crate::worker) fn resolve_departed(
+        &mut self,
+        roster: &Roster,
+        from: EventTime,
+        here: Cause,
+    ) -> Vec<ShiftIndex> {
+        let clock = here.clock.time();
+        let is_before = |index: ShiftIndex| roster.window(index).closes < from;
+        let (mut over, mut moved) = (Vec::<Finding>::new(), Vec::new());
+        for (_, said) in self.table.iter().chain(self.outlet.iter()) {
+            let finding = &said.value.finding;
+            if said.value.state != AnomalyState::Firing || finding.last_at < from {
+                continue;
+            }
+            let (Some(employee_id), Some(shift_id)) = (&finding.employee_id, &finding.shift_id) else {
+                continue;
+            };
+            match roster.departure(employee_id, shift_id) {
+                Some(Departure::Reassigned(_)) => over.push(finding.clone()),
+                Some(Departure::Kept(index)) if roster.is_left_behind(index, finding.last_at, clock) => {
+                    over.push(finding.clone());
+                }
+                Some(Departure::Kept(index)) => moved.extend(is_before(index).then_some(index)),
+                None => {}
+            }
+        }
+        for (key, said) in self.results.iter().filter(|(_, said)| said.value.end >= from) {
+            if let Some(Departure::Kept(index)) = roster.departure(&key.employee_id, &key.shift_id) {
+                moved.extend((is_before(index) && roster.plan(index) != said.value).then_some(index));
+            }
+        }
+        over.sort_by_key(|finding| (finding.first_at, finding.kind, finding.id));
+        for finding in over {
+            self.level(&finding, AnomalyState::Resolved, Some("reference".into()), clock, here);
+        }
+        moved.sort_unstable();
+        moved.dedup();
+        moved
+    }
+
+    /// Takes back the results since `from` of shifts that have gone to another person, or to another time at which they have no
+    /// outcome yet.
+    pub(in crate::worker) fn take_back(
+        &mut self,
+        roster: &Roster,
+        from: EventTime,
+        here: Cause,
+        reach: Reach<'_>,
+    ) {
+        let has_left = |(key, plan): (&ResultKey, Plan)| {
+            let is_reached = match reach {
+                Reach::Memory(_) => true,
+                Reach::People(people) => people.contains(&key.employee_id),
+            };
+            if plan.end < from || !is_reached {
+                return None;
+            }
+            let departure = roster.departure(&key.employee_id, &key.shift_id)?;
+            if let Departure::Kept(index) = departure {
+                let is_known = match reach {
+                    Reach::Memory(floor) => roster.window(index).opens >= floor,
+                    Reach::People(_) => true,
+                };
+                if !is_known || roster.plan(index) == plan || self.is_judged_at(index, roster, key) {
+                    return None;
+                }
+            }
+            Some((key.clone(), departure, plan))
+        };
+        let said = self.results.iter().map(|(key, said)| (key, said.value));
+        let mut departed: Vec<_> = said.filter_map(has_left).collect();
+        departed
+            .sort_by(|(a, ..), (b, ..)| (&a.shift_id, &a.employee_id).cmp(&(&b.shift_id, &b.employee_id)));
+        for (key, departure, plan) in departed {
+            self.keep_outcome(roster.taken_back(departure, &key.employee_id, plan), here);
+        }
+    }
+
+    /// Forgets outcomes since the last cut of shifts that have left before anything was said of them.
+    pub(in crate::worker) fn drop_departed(&mut self, roster: &Roster) {
+        for outcome in &mut self.outcomes {
+            let is_over = outcome.as_ref().is_some_and(|(outcome, _)| {
+                self.results.get(&ResultKey::of(outcome)).is_none()
+                    && match roster.departure(&outcome.employee_id, &outcome.shift_id) {
+                        Some(Departure::Reassigned(_)) => true,
+                        Some(Departure::Kept(index)) => roster.plan(index) != Plan::of(outcome),
+                        None => false,
+                    }
+            });
+            if is_over {
+                *outcome = None;
+            }
+        }
+    }
+
+    /// Whether since the last cut the shift has got an outcome at the time at which the roster has it.
+    fn is_judged_at(&self, index: ShiftIndex, roster: &Roster, key: &ResultKey) -> bool {
+        let place = self.outcome_places.get(&key.shift_id);
+        let outcome = place.and_then(|place| self.outcomes[*place as usize].as_ref());
+        outcome.is_some_and(|(outcome, _)| {
+            outcome.employee_id == key.employee_id && Plan::of(outcome) == roster.plan(index)
+        })
+    }
+}
