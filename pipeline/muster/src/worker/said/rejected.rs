@@ -43,7 +43,7 @@ impl SaidBook {
             firing.map(|said| &said.finding).partition(|finding| finding.business_date == day);
         let (over, is_told_of_others) = (over.into_iter().cloned().collect::<Vec<_>>(), !others.is_empty());
         for finding in over {
-            self.level(&finding, AnomalyState::Resolved, Some("punch"), cause.clock.time(), cause);
+            self.level(&finding, AnomalyState::Resolved, Some("punch".into()), cause.clock.time(), cause);
         }
         if !is_told_of_others {
             self.rejected.remove(employee_id);
