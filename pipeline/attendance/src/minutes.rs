@@ -123,6 +123,7 @@ impl<'a> Case<'a> {
             business_date: shift.business_date,
             segment: shift.segment,
             day_kind: self.roster.day_kind(self.index),
+            statutory_holiday: self.roster.is_statutory_holiday(self.index),
             planned_start: shift.start,
             planned_end: shift.end,
             is_final: window.is_closed(self.clock) && self.clock >= settled,

@@ -88,6 +88,7 @@ impl Marks {
     const PLAIN: u32 = 2;
     const DAY_KIND_FROM: u32 = 2;
     const LONE: u32 = 1 << 4;
+    const STATUTORY: u32 = 1 << 5;
 
     const fn has(self, mark: u32) -> bool {
         self.0 & mark != 0
@@ -276,6 +277,11 @@ impl Roster {
     /// What kind of day the shift instance at `index` counts for.
     pub(crate) fn day_kind(&self, index: ShiftIndex) -> DayKind {
         DayKind::ALL[((self.tables.slots[index.0 as usize].marks.0 >> Marks::DAY_KIND_FROM) & 3) as usize]
+    }
+
+    /// Whether the shift instance at `index` counts for a holiday to which the law entitles every employee.
+    pub(crate) fn is_statutory_holiday(&self, index: ShiftIndex) -> bool {
+        self.tables.slots[index.0 as usize].marks.has(Marks::STATUTORY)
     }
 
     /// The policy of the shift instance at `index`.
@@ -597,13 +603,14 @@ fn slots(reference: &Reference, shifts_from: &[u32], windows: &[Window]) -> Vec<
         let shares = |other: Option<&u32>| other.is_some_and(|other| *other & !CUT == run);
         let before = at.checked_sub(1).and_then(|before| runs.get(before));
         let is_lone = !shares(before) && !shares(runs.get(at + 1)) && runs[at] & CUT == 0;
-        let day_kind = reference.day_kind(&reference.site(shift.site).org, shift.business_date);
-        let day_kind = DayKind::ALL.iter().position(|kind| *kind == day_kind).unwrap_or(0) as u32;
+        let day = reference.day(&reference.site(shift.site).org, shift.business_date);
+        let day_kind = DayKind::ALL.iter().position(|kind| *kind == day.kind).unwrap_or(0) as u32;
+        let statutory = if day.is_statutory { Marks::STATUTORY } else { 0 };
         let is_within = window.opens <= shift.start && shift.end <= window.closes;
         let alone = if is_planned && is_lone { Marks::LONE } else { 0 };
         let plain = if is_planned && is_lone && is_within { Marks::PLAIN } else { 0 };
         let planned = if is_planned { Marks::PLANNED } else { 0 };
-        let marks = planned | alone | plain | (day_kind << Marks::DAY_KIND_FROM);
+        let marks = planned | alone | plain | statutory | (day_kind << Marks::DAY_KIND_FROM);
         Slot { window, start: shift.start, run, marks: Marks(marks) }
     };
     reference.shifts.iter().enumerate().map(of_shift).collect()

@@ -90,7 +90,10 @@ impl fmt::Display for ConfigProblem {
 }
 
 const SECTIONS: [(&str, &[&str]); 9] = [
-    ("reference", &["sites", "orgs", "people", "shifts", "leave", "corrections", "policies", "calendars"]),
+    (
+        "reference",
+        &["sites", "orgs", "people", "shifts", "leave", "corrections", "policies", "calendars", "law"],
+    ),
     (
         "source",
         &[
@@ -350,6 +353,7 @@ impl Config {
             &mut reference.corrections,
             &mut reference.policies,
             &mut reference.calendars,
+            &mut reference.law,
         ];
         for path in sets.into_iter().flat_map(|paths| &mut paths.0) {
             *path = folder.join(&*path);

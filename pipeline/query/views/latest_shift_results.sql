@@ -17,6 +17,8 @@
 --   business_date   the day it counts for, on the site's calendar; a night shift belongs to the day it begins
 --   segment         its number within the day
 --   day_kind        workday, rest or holiday
+--   statutory_holiday  whether that holiday is one to which the law entitles everybody; null where the row was written
+--                   before this was kept
 --   planned_start   when it was planned to begin
 --   planned_end     when it was planned to end
 --   due_min         minutes due: planned time less unpaid breaks, less leave
@@ -47,7 +49,8 @@
 --   sealed          whether the month is closed, for its org
 --   business_month  the month of the business date
 SELECT
-  shift_id, version, final, employee_id, site_id, org, business_date, segment, day_kind, planned_start, planned_end,
+  shift_id, version, final, employee_id, site_id, org, business_date, segment, day_kind,
+  statutory_holiday, planned_start, planned_end,
   due_min, first_in, last_out, in_event_id, out_event_id, in_site_id, out_site_id, status, late_min, early_min,
   worked_s, worked_min, break_min, break_auto, leave_min, overtime_min, missing_in, missing_out,
   reasons, leave_ids,

@@ -123,6 +123,8 @@ pub struct CalendarRow {
     pub source: Option<String>,
     /// `official` or `estimated` (days announced later, such as those of the lunar year).
     pub status: Option<String>,
+    /// `false` leaves out the calendar that Muster ships for this path.
+    pub preset: Option<bool>,
     /// The kinds of ordinary weekdays.
     pub weekdays: WeekdaysRow,
     /// The days that differ.
@@ -174,10 +176,43 @@ pub struct CalendarDayRow {
     pub date: Option<String>,
     /// `workday`, `rest` or `holiday`.
     pub kind: String,
+    /// Whether it is a holiday to which the law entitles every employee; absent: what the shipped calendar says.
+    #[serde(default)]
+    pub statutory: Option<bool>,
     /// What people call it.
     #[serde(default)]
     pub name: Option<String>,
     /// `official` or `estimated`; the table's own if absent.
+    #[serde(default)]
+    pub status: Option<String>,
+}
+
+/// A file of legal values.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LawFile {
+    /// Its tables.
+    #[serde(default)]
+    pub law: Vec<LawRow>,
+}
+
+/// One `[[law]]` table: a value that holds from a day on until the next one of the same path and key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LawRow {
+    /// The org path whose subtree it covers; empty = everywhere.
+    #[serde(default)]
+    pub applies_to: Option<String>,
+    /// What it is: `continuous_week_hours`, `minimum_wage_hourly`, `legal_leave.annual`, …
+    pub key: String,
+    /// The value, 0 or more.
+    pub value: f64,
+    /// The first day on which it holds: a TOML date, or text.
+    #[serde(default, deserialize_with = "date_text")]
+    pub valid_from: Option<String>,
+    /// Who says so: an address or a citation.
+    pub source: String,
+    /// `official` or `estimated` (not enacted yet).
     #[serde(default)]
     pub status: Option<String>,
 }

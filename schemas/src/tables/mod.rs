@@ -14,6 +14,7 @@ mod approvals;
 mod columns;
 pub mod corrections;
 pub mod late;
+pub mod law_values;
 pub mod leave;
 pub(crate) mod local_time;
 mod months;
@@ -76,6 +77,7 @@ pub const ALL: &[Table] = &[
     Table { name: shifts::NAME, schema: shifts::schema },
     Table { name: leave::NAME, schema: leave::schema },
     Table { name: corrections::NAME, schema: corrections::schema },
+    Table { name: law_values::NAME, schema: law_values::schema },
 ];
 
 /// What a table's rows are: its borrowed row, and how that is written.

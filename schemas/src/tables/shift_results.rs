@@ -80,6 +80,7 @@ pub fn schema() -> SchemaRef {
         fields.extend(["reasons", "leave_ids", "correction_ids"].map(|name| required(name, Type::Texts)));
         fields.push(optional("leave_minutes", Type::Smalls));
         fields.push(optional("approvals", Type::Texts));
+        fields.push(optional("statutory_holiday", Type::Flag));
         make_schema(fields)
     });
     SCHEMA.clone()
@@ -148,6 +149,7 @@ impl TableRows for ShiftResults {
             // A shift has some thousands of minutes at most.
             .smalls(outcome.leave_minutes.iter().map(|minutes| i32::try_from(*minutes).ok()))
             .texts(outcome.approvals.iter().map(|one| approvals::text(&one.request_id, &one.approval)))
+            .flag(outcome.statutory_holiday)
             .month(outcome.business_date);
     }
 }
@@ -186,6 +188,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
     let (reasons, leave_ids) = (rows.texts("reasons")?, rows.texts("leave_ids")?);
     let (correction_ids, leave_minutes) = (rows.texts("correction_ids")?, rows.smalls("leave_minutes")?);
     let approved = rows.texts("approvals")?;
+    let statutory = flag("statutory_holiday")?;
     let mut read_row = |row| {
         Ok(ShiftOutcome {
             shift_id: shift_id.some(row)?.into(),
@@ -195,6 +198,8 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
             business_date: business_date.some(row)?,
             segment: segment.some(row)?.number(),
             day_kind: day_kind.named(row, DayKind::from_name)?,
+            // Null in rows written before this was kept.
+            statutory_holiday: statutory.is_valid(row) && statutory.value(row),
             planned_start: planned_start.some(row)?,
             planned_end: planned_end.some(row)?,
             is_final: is_final.value(row),

@@ -35,6 +35,7 @@ pub(super) fn result(shift: &str, version: i64, business_date: Date, cause_parti
             business_date,
             segment: 0,
             day_kind: DayKind::Workday,
+            statutory_holiday: false,
             planned_start: START,
             planned_end: START.plus_min(480),
             is_final: false,

@@ -53,6 +53,8 @@ pub struct ReferenceConfig {
     pub policies: Paths,
     /// TOML.
     pub calendars: Paths,
+    /// TOML.
+    pub law: Paths,
 }
 
 /// Which log the processor reads.
