@@ -49,7 +49,8 @@ fn write_world(folder: &Path, people: usize, start: Timestamp) {
     std::fs::write(folder.join("sites.geojson"), site.to_string()).unwrap();
     std::fs::write(
         folder.join("policies.toml"),
-        "[[policy]]\nname = \"default\"\napplies_to = \"\"\nvalid_from = 2020-01-01\nno_show_after_min = 1\n",
+        "[[policy]]\nname = \"default\"\napplies_to = \"\"\nvalid_from = 2020-01-01\nno_show_after_min = 1\n\
+         reminder_before_min = 0\n",
     )
     .unwrap();
     let (mut rows, mut shifts) = (String::new(), String::new());

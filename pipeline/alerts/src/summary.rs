@@ -111,6 +111,11 @@ fn english(kind: AnomalyKind) -> &'static str {
         AnomalyKind::IngestSilent => "Punches have stopped arriving",
         AnomalyKind::ApprovalPending => "A request waits for approval",
         AnomalyKind::ApprovalDecided => "A request was decided",
+        AnomalyKind::ShortRest => "Too little rest between shifts",
+        AnomalyKind::RestDayMissed => "No rest day",
+        AnomalyKind::Reminder => "Your shift begins soon",
+        AnomalyKind::HoursNear => "Close to the most hours allowed",
+        AnomalyKind::HoursExceeded => "More hours than allowed",
     }
 }
 
@@ -133,6 +138,11 @@ fn traditional(kind: AnomalyKind) -> &'static str {
         AnomalyKind::IngestSilent => "打卡數據中斷",
         AnomalyKind::ApprovalPending => "有申請待審批",
         AnomalyKind::ApprovalDecided => "申請已有結果",
+        AnomalyKind::ShortRest => "班次間休息不足",
+        AnomalyKind::RestDayMissed => "未有休息日",
+        AnomalyKind::Reminder => "即將上班",
+        AnomalyKind::HoursNear => "工時接近上限",
+        AnomalyKind::HoursExceeded => "工時超出上限",
     }
 }
 
@@ -155,6 +165,11 @@ fn simplified(kind: AnomalyKind) -> &'static str {
         AnomalyKind::IngestSilent => "打卡数据中断",
         AnomalyKind::ApprovalPending => "有申请待审批",
         AnomalyKind::ApprovalDecided => "申请已有结果",
+        AnomalyKind::ShortRest => "班次间休息不足",
+        AnomalyKind::RestDayMissed => "未有休息日",
+        AnomalyKind::Reminder => "即将上班",
+        AnomalyKind::HoursNear => "工时接近上限",
+        AnomalyKind::HoursExceeded => "工时超出上限",
     }
 }
 

@@ -128,6 +128,10 @@ pub fn digest(outcome: &ShiftOutcome) -> u64 {
     if outcome.statutory_holiday {
         hash.text("statutory_holiday");
     }
+    if outcome.night_s != 0 {
+        hash.text("night");
+        hash.number(outcome.night_s);
+    }
     hash.finish()
 }
 

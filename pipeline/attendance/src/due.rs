@@ -81,6 +81,15 @@ impl DueTime {
     }
 }
 
+impl DueTime {
+    /// Moves the due start of a shift planned from `planned` on, unless leave has moved it further.
+    pub(crate) fn excuse(&mut self, planned: EventTime, excused_min: i64) {
+        if excused_min > 0 {
+            self.start = self.start.max(planned.plus_min(excused_min));
+        }
+    }
+}
+
 /// The ids of the leave that `counted`, sorted, and how many minutes of the leave outside `breaks` go with each. Time under
 /// several rows goes with the one that comes first (the roster has them by their beginning, then by id), so that the minutes
 /// add up to the whole minutes of all of it.
@@ -135,6 +144,23 @@ pub(crate) fn no_show_at(roster: &Roster, index: ShiftIndex, due: &DueTime) -> O
         at = span.1;
     }
     (at <= roster.window(index).closes).then_some(at)
+}
+
+/// The instant from which a person who is not there is reminded of the shift: `reminder_before_min` before the due start.
+/// `None` without due times, under leave throughout, or where nobody is reminded.
+pub(crate) fn remind_at(roster: &Roster, index: ShiftIndex, due: &DueTime) -> Option<EventTime> {
+    let before_min = roster.shift_policy(index).reminder_before_min;
+    let is_due = roster.shift_at(index).kind != ShiftKind::Free && !due.is_leave && before_min > 0;
+    is_due.then(|| due.start.plus_min(-before_min))
+}
+
+/// As [`remind_at`], under the leave in force at `clock`.
+pub(crate) fn remind_by(roster: &Roster, index: ShiftIndex, clock: EventTime) -> Option<EventTime> {
+    if !roster.is_plain(index) {
+        return remind_at(roster, index, &DueTime::of(roster, index, clock));
+    }
+    let (shift, before_min) = (roster.shift_at(index), roster.shift_policy(index).reminder_before_min);
+    (shift.kind != ShiftKind::Free && before_min > 0).then(|| shift.start.plus_min(-before_min))
 }
 
 /// As [`no_show_at`], under the leave in force at `clock`.

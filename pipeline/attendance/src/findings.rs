@@ -16,8 +16,9 @@ use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use crate::binding::Bound;
-use crate::due::{DueTime, no_show_at};
+use crate::due::{DueTime, no_show_at, remind_at};
 use crate::minutes::LATE_AS_ABSENT;
+use crate::neighbours::Neighbours;
 use crate::roster::{Roster, ShiftIndex};
 use crate::standing::{Seen, Standing};
 
@@ -71,18 +72,19 @@ impl Findings<'_> {
 type Facts = SmallVec<[Fact; 2]>;
 
 /// What a finding says beside whom and where: its rule, its minutes and when.
-struct Fact {
-    kind: AnomalyKind,
-    minutes: Option<i64>,
-    first_at: EventTime,
-    last_at: EventTime,
-    event_ids: SmallVec<[EventId; 2]>,
+pub(crate) struct Fact {
+    pub(crate) kind: AnomalyKind,
+    pub(crate) minutes: Option<i64>,
+    pub(crate) first_at: EventTime,
+    pub(crate) last_at: EventTime,
+    pub(crate) event_ids: SmallVec<[EventId; 2]>,
     /// The first site that one of its punches names.
-    site_id: Option<Arc<str>>,
+    pub(crate) site_id: Option<Arc<str>>,
 }
 
 impl Fact {
-    fn at(kind: AnomalyKind, at: EventTime) -> Self {
+    /// What is wrong from one instant on, shown by no punch.
+    pub(crate) fn at(kind: AnomalyKind, at: EventTime) -> Self {
         Self { kind, minutes: None, first_at: at, last_at: at, event_ids: SmallVec::new(), site_id: None }
     }
 }
@@ -125,13 +127,15 @@ impl Subject<'_> {
     }
 
     /// Everything wrong with one shift instance: its ends, its absence, and where its punches were made.
-    pub(crate) fn of_shift(&self, shift: &JudgedShift<'_>, out: &mut Findings<'_>) {
+    pub(crate) fn of_shift(&self, shift: &mut JudgedShift<'_>, out: &mut Findings<'_>) {
         if self.roster.shift_at(shift.index).plan == ShiftPlan::Cancelled {
             return;
         }
         let site = self.roster.shift_site(shift.index);
         let mut facts = Facts::new();
-        shift.hours(self.roster, &mut facts);
+        shift.ends(self.roster, &mut facts);
+        shift.beside(&mut facts);
+        facts.extend(shift.hours.take());
         if shift.punches.iter().any(|(seen, _)| PLACE_RULES.iter().any(|(_, applies)| applies(seen))) {
             for (kind, applies) in PLACE_RULES {
                 facts.extend(collect(
@@ -211,12 +215,15 @@ pub(crate) struct JudgedShift<'a> {
     pub(crate) punches: &'a [(Seen<'a>, Bound)],
     pub(crate) is_bound: bool,
     pub(crate) is_held_back: bool,
+    pub(crate) neighbours: Neighbours<'a>,
+    /// What is to be said of the hours.
+    pub(crate) hours: Option<Fact>,
     pub(crate) clock: EventTime,
 }
 
 impl JudgedShift<'_> {
     /// What is wrong with coming, leaving and being there.
-    fn hours(&self, roster: &Roster, facts: &mut Facts) {
+    fn ends(&self, roster: &Roster, facts: &mut Facts) {
         let outcome = self.outcome;
         let closes = roster.window(self.index).closes;
         let policy = roster.shift_policy(self.index);
@@ -236,7 +243,14 @@ impl JudgedShift<'_> {
             facts.push(Fact { minutes: Some(outcome.early_min), event_ids, ..fact });
         }
         if !self.is_bound {
-            let due_at = no_show_at(roster, self.index, self.due).filter(|at| *at <= self.clock);
+            let no_show_at = no_show_at(roster, self.index, self.due);
+            let is_past = no_show_at
+                .map_or_else(|| roster.window(self.index).is_closed(self.clock), |at| at <= self.clock);
+            let reminded_at = remind_at(roster, self.index, self.due).filter(|at| *at <= self.clock);
+            if let Some(at) = reminded_at.filter(|_| !is_past) {
+                facts.push(Fact::at(AnomalyKind::Reminder, at));
+            }
+            let due_at = no_show_at.filter(|at| *at <= self.clock);
             if let Some(at) = due_at.filter(|_| !outcome.is_final && !self.is_held_back) {
                 facts.push(Fact::at(AnomalyKind::NoShow, at));
             }
@@ -254,5 +268,18 @@ impl JudgedShift<'_> {
                 facts.push(Fact { event_ids, ..Fact::at(kind, closes) });
             }
         }
+    }
+
+    /// What is wrong with coming so soon, or so many days in a row.
+    fn beside(&self, facts: &mut Facts) {
+        let outcome = self.outcome;
+        if !self.is_bound || self.neighbours.ends.is_empty() {
+            return;
+        }
+        let in_event_id = outcome.in_event_id.as_ref();
+        let came = outcome.first_in;
+        facts.extend(came.and_then(|came| self.neighbours.short_rest(came, in_event_id)));
+        let at = came.or(outcome.last_out).unwrap_or(outcome.planned_start);
+        facts.extend(self.neighbours.rest_day_missed(at, in_event_id));
     }
 }

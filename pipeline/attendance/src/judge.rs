@@ -16,16 +16,19 @@ use jiff::civil::Date;
 use model::anomaly::Finding;
 use model::reference::ShiftPlan;
 use model::shift_result::ShiftOutcome;
-use model::{AnomalyKind, EventId, EventTime, Kind, PersonIndex, StoredPunch};
+use model::{AnomalyKind, EventId, EventTime, PersonIndex, StoredPunch};
 
 use crate::binding::{Binder, Bound};
-use crate::due::{DueTime, no_show_at};
+use crate::due::{DueTime, no_show_at, remind_at};
 use crate::findings::{Findings, JudgedShift, Subject};
+use crate::hours::Hours;
 use crate::lone::Walk;
-use crate::minutes::{Case, Held, corrections_for};
+use crate::minutes::{Case, Held, corrections_at};
+use crate::neighbours::{Ends, Links, Neighbours};
 use crate::partition::TIMERS_AT_ONCE;
 use crate::roster::{Roster, ShiftIndex};
 use crate::standing::{Seen, Standing, sort};
+use crate::timers::{Instant, Timer};
 
 /// How far from a run of shifts a punch can lie that shares a finding with one of its punches: business dates are told
 /// in some zone, and an overnight shift's punches count for its first day.
@@ -135,7 +138,15 @@ impl Roster {
     /// Around which instants punches must be known to judge `span`: from the first opening to the last closing of the
     /// windows judged with it, and the days around.
     pub fn recall_span(&self, person: Option<PersonIndex>, span: Range<EventTime>) -> Range<EventTime> {
-        let (from, until) = self.judged_span(person, span);
+        let (mut from, mut until) = self.judged_span(person, span.clone());
+        if self.reach_us() > 0 {
+            let mut shifts = Vec::new();
+            list_judged(self, person, span, &mut shifts);
+            if let Some(links) = self.links(&shifts) {
+                let (opens, closes) = self.span_of(&links.known);
+                (from, until) = (from.min(opens), until.max(closes.plus_us(1)));
+            }
+        }
         from.plus_us(-DAY_REACH_US)..until.plus_us(DAY_REACH_US)
     }
 
@@ -170,6 +181,9 @@ pub(crate) struct Judge {
     punches: Vec<(Seen<'static>, Bound)>,
     held: Vec<Held<'static>>,
     of_day: Vec<Seen<'static>>,
+    ends: Vec<Ends>,
+    /// Instants at which what was judged since they were last taken changes by itself.
+    pub(crate) ahead: Vec<Instant>,
     spent: Vec<Judged>,
     spent_ids: Vec<Vec<EventId>>,
 }
@@ -188,17 +202,35 @@ impl Judge {
         let mut judged = self.fresh(subject, moment.clock);
         let mut shifts = std::mem::take(&mut self.shifts);
         list_judged(roster, subject.person, span, &mut shifts);
+        let links = if roster.reach_us() > 0 { roster.links(&shifts) } else { None };
         let is_within = |seen: &Seen<'_>| from <= seen.occurred_at && seen.occurred_at < until;
         let dates = &mut judged.scope.dates;
         dates.extend(seen.iter().filter(|seen| is_within(seen)).map(|seen| seen.business_date));
         dates.sort_unstable();
         dates.dedup();
-        seen.retain(|seen| is_within(seen) || dates.contains(&seen.business_date));
-        let wanted = |run: u32| shifts.binary_search(&ShiftIndex(run)).is_ok();
+        let linked = links.as_ref().map(|links| roster.span_of(&links.known));
+        let is_linked = |at: EventTime| linked.is_some_and(|(opens, closes)| opens <= at && at <= closes);
+        seen.retain(|seen| {
+            is_within(seen) || dates.contains(&seen.business_date) || is_linked(seen.occurred_at)
+        });
+        let known =
+            links.as_ref().map(|links| roster.run(ShiftIndex(links.known.start)).start..links.known.end);
+        let wanted = |run: u32| {
+            shifts.binary_search(&ShiftIndex(run)).is_ok()
+                || known.as_ref().is_some_and(|known| known.contains(&run))
+        };
         self.binder.bind(roster, subject.person, seen, wanted, &mut self.bound);
-        for index in &shifts {
-            self.judge_shift(subject, *index, seen, moment, &mut judged);
+        let known_from = self.know_ends(subject, links.as_ref(), seen, moment);
+        if let Some(links) = links {
+            let further = links.judged.map(ShiftIndex).filter(|index| roster.looks_back(*index));
+            shifts.extend(further);
+            shifts.sort_unstable();
+            shifts.dedup();
         }
+        for index in &shifts {
+            self.judge_shift(subject, (*index, known_from), seen, moment, &mut judged);
+        }
+        self.ends.clear();
         self.judge_days(subject, seen, &mut judged);
         judged.findings.sort_unstable_by_key(|finding| (finding.first_at, finding.kind, finding.id));
         self.shifts = shifts;
@@ -243,7 +275,7 @@ impl Judge {
     fn judge_shift(
         &mut self,
         subject: Subject<'_>,
-        index: ShiftIndex,
+        (index, known_from): (ShiftIndex, u32),
         seen: &[Seen<'_>],
         moment: Moment<'_>,
         out: &mut Judged,
@@ -251,8 +283,46 @@ impl Judge {
         let mut punches: Vec<(Seen<'_>, Bound)> = emptied(std::mem::take(&mut self.punches));
         let with_shift = seen.iter().copied().zip(self.bound.iter().copied());
         punches.extend(with_shift.filter(|(_, bound)| bound.shift == Some(index)));
-        self.judge_bound(subject, index, &punches, moment, out);
+        self.judge_bound(subject, (index, known_from), &punches, moment, out);
         self.punches = emptied(punches);
+    }
+
+    /// Fills in the ends of the shifts that rules look at; returns the first of these.
+    fn know_ends(
+        &mut self,
+        subject: Subject<'_>,
+        links: Option<&Links>,
+        seen: &[Seen<'_>],
+        moment: Moment<'_>,
+    ) -> u32 {
+        self.ends.clear();
+        let Some(links) = links else { return 0 };
+        let roster = subject.roster;
+        for index in links.known.clone().map(ShiftIndex) {
+            if roster.shift_at(index).plan != ShiftPlan::Planned {
+                self.ends.push(Ends::default());
+                continue;
+            }
+            let mut held: Vec<Held<'_>> = emptied(std::mem::take(&mut self.held));
+            let of_shift = seen
+                .iter()
+                .zip(&self.bound)
+                .filter(|(_, bound)| bound.shift == Some(index) && bound.standing == Standing::Binds);
+            held.extend(of_shift.map(|(seen, bound)| Held::of(*seen, bound)));
+            let due = DueTime::of(roster, index, moment.clock);
+            let corrections = corrections_at(roster, index, moment.clock);
+            let case = Case { roster, index, due: &due, held: &held, corrections, clock: moment.clock };
+            let (came, left) = case.ends();
+            let worked_us = came.at.zip(left.at).map(|(came, left)| case.worked_us((came, left.max(came))));
+            self.ends.push(Ends {
+                is_bound: !held.is_empty() || corrections.iter().any(Option::is_some),
+                left: left.at,
+                out_event_id: left.event_id,
+                worked_s: worked_us.unwrap_or(0).div_euclid(1_000_000),
+            });
+            self.held = emptied(held);
+        }
+        links.known.start
     }
 
     /// Judges a lone shift from the punches in its window and what binding made of them: what [`Self::judge`] would say
@@ -271,7 +341,7 @@ impl Judge {
             (seen, Bound { standing: *standing, run, shift, direction: Some(*direction) })
         }));
         judged.scope.dates.extend(punches.first().map(|(seen, _)| seen.business_date));
-        self.judge_bound(subject, index, &punches, moment, &mut judged);
+        self.judge_bound(subject, (index, 0), &punches, moment, &mut judged);
         self.punches = emptied(punches);
         judged.findings.sort_unstable_by_key(|finding| (finding.first_at, finding.kind, finding.id));
         judged
@@ -281,7 +351,7 @@ impl Judge {
     fn judge_bound(
         &mut self,
         subject: Subject<'_>,
-        index: ShiftIndex,
+        (index, known_from): (ShiftIndex, u32),
         punches: &[(Seen<'_>, Bound)],
         moment: Moment<'_>,
         out: &mut Judged,
@@ -290,33 +360,43 @@ impl Judge {
         out.scope.shift_ids.push(roster.shift_at(index).shift_id.clone());
         let mut held: Vec<Held<'_>> = emptied(std::mem::take(&mut self.held));
         let binding = punches.iter().filter(|(_, bound)| bound.standing == Standing::Binds);
-        held.extend(
-            binding
-                .map(|(punch, bound)| Held { punch: *punch, direction: bound.direction.unwrap_or(Kind::In) }),
-        );
+        held.extend(binding.map(|(punch, bound)| Held::of(*punch, bound)));
         let window = roster.window(index);
-        // Before its window opens nothing is said of a shift.
-        let is_open = window.opens <= moment.clock;
-        let corrections = if is_open && !roster.is_plain(index) {
-            corrections_for(roster, index, moment.clock)
-        } else {
-            [None; 2]
-        };
+        let corrections = corrections_at(roster, index, moment.clock);
         let is_planned = roster.shift_at(index).plan == ShiftPlan::Planned;
         let is_corrected = is_planned && corrections.iter().any(Option::is_some);
         let is_reached = window.closes >= moment.since && window.opens <= moment.until;
         let has_row = !held.is_empty() || is_reached && (is_corrected || window.is_closed(moment.clock));
-        let due = DueTime::of(roster, index, moment.clock);
-        let outcome =
-            Case { roster, index, due: &due, held: &held, corrections, clock: moment.clock }.outcome();
+        let mut due = DueTime::of(roster, index, moment.clock);
+        let neighbours = Neighbours { roster, index, ends: &self.ends, known_from };
+        if !self.ends.is_empty() {
+            due.excuse(roster.shift_at(index).start, neighbours.excused_min());
+        }
+        let case = Case { roster, index, due: &due, held: &held, corrections, clock: moment.clock };
+        let outcome = case.outcome();
         if has_row || is_reached {
-            let shift = JudgedShift {
+            let is_bound = !held.is_empty() || is_corrected;
+            let mut hours = None;
+            if !self.ends.is_empty() && is_bound {
+                let Hours { fact, next } = case.hours(neighbours.worked_before_s());
+                hours = fact;
+                self.ahead.extend(next.map(|at| Instant { at, timer: Timer::Hours(index) }));
+            }
+            if !is_bound && (!roster.is_plain(index) || !self.ends.is_empty()) {
+                let no_show = no_show_at(roster, index, &due).map(|at| (at, Timer::NoShow(index)));
+                let remind = remind_at(roster, index, &due).map(|at| (at, Timer::Remind(index)));
+                let ahead = no_show.into_iter().chain(remind).filter(|(at, _)| *at > moment.clock);
+                self.ahead.extend(ahead.map(|(at, timer)| Instant { at, timer }));
+            }
+            let mut shift = JudgedShift {
                 index,
                 outcome: &outcome,
                 due: &due,
                 punches,
-                is_bound: !held.is_empty() || is_corrected,
+                is_bound,
                 is_held_back: moment.holds.shifts.contains(&index),
+                neighbours,
+                hours,
                 clock: moment.clock,
             };
             let is_due = || no_show_at(roster, index, &due).is_some_and(|at| at <= moment.clock);
@@ -324,7 +404,7 @@ impl Judge {
                 out.withheld.push(outcome.shift_id.clone());
             }
             let mut findings = Findings { found: &mut out.findings, spent: &mut self.spent_ids };
-            subject.of_shift(&shift, &mut findings);
+            subject.of_shift(&mut shift, &mut findings);
         }
         if has_row {
             out.outcomes.push(outcome);

@@ -8,11 +8,13 @@
 
 use std::sync::Arc;
 
-use model::policy::{Flex, LateFrom, Overtime};
-use model::reference::{Approval, CorrectionKind, ShiftKind, ShiftPlan};
+use jiff::civil::Date;
+use model::policy::{Flex, LateFrom, LateResolution, NightBand, Overtime, OvertimeRestDay};
+use model::reference::{Approval, CorrectionKind, DayKind, ShiftKind, ShiftPlan};
 use model::shift_result::{Approved, ShiftOutcome};
 use model::{Correction, EventId, EventTime, Kind, Policy, Shift, ShiftStatus};
 
+use crate::binding::Bound;
 use crate::caps::Refusal;
 use crate::due::DueTime;
 use crate::roster::{Roster, ShiftIndex};
@@ -21,6 +23,8 @@ use crate::standing::Seen;
 
 /// A label instead of the hours: late by `late_as_absent_min` or more.
 pub(crate) const LATE_AS_ABSENT: &str = "late_as_absent";
+/// Fewer minutes worked than `half_day_under_min`.
+pub(crate) const HALF_DAY: &str = "half_day";
 /// Punches although leave covers the whole due time.
 pub(crate) const WORKED_ON_LEAVE: &str = "worked_on_leave";
 
@@ -33,12 +37,18 @@ pub(crate) struct Held<'a> {
     pub(crate) direction: Kind,
 }
 
+impl<'a> Held<'a> {
+    pub(crate) fn of(punch: Seen<'a>, bound: &Bound) -> Self {
+        Self { punch, direction: bound.direction.unwrap_or(Kind::In) }
+    }
+}
+
 /// One end of a shift: the punch or the correction that holds it.
 #[derive(Clone, Debug, Default)]
-struct End {
-    at: Option<EventTime>,
-    event_id: Option<EventId>,
-    site_id: Option<Arc<str>>,
+pub(crate) struct End {
+    pub(crate) at: Option<EventTime>,
+    pub(crate) event_id: Option<EventId>,
+    pub(crate) site_id: Option<Arc<str>>,
 }
 
 impl End {
@@ -57,6 +67,18 @@ impl End {
             *self = Self { at: Some(correction.occurred_at), event_id: None, site_id: None };
         }
     }
+}
+
+/// The time between coming and leaving that is no work.
+pub(crate) struct Off {
+    /// Unpaid breaks and leave, joined.
+    pub(crate) spans: Spans,
+    /// How much of it is leave.
+    pub(crate) leave_us: i64,
+    /// A break deducted after hours of work, in microseconds; it lies nowhere.
+    pub(crate) deducted_us: i64,
+    /// Whether a planned break was deducted without a punch.
+    pub(crate) is_auto: bool,
 }
 
 /// Everything the outcome of one shift instance is made from.
@@ -142,6 +164,7 @@ impl<'a> Case<'a> {
             break_auto: false,
             leave_min: 0,
             overtime_min: 0,
+            night_s: 0,
             missing_in: false,
             missing_out: false,
             reasons: Vec::new(),
@@ -176,7 +199,7 @@ impl<'a> Case<'a> {
 
     /// First in, last out. An out with a return before the shift's end is the beginning of a break, not the leaving; an
     /// out before the person came belongs to nothing.
-    fn ends(&self) -> (End, End) {
+    pub(crate) fn ends(&self) -> (End, End) {
         let mut came = End::of(self.held.iter().find(|held| held.direction == Kind::In));
         came.correct(self.corrections[0]);
         let is_out = |held: &Held<'_>| {
@@ -223,11 +246,20 @@ impl<'a> Case<'a> {
     /// By how many minutes sliding time moves the due ends: as late as the person came, at most `flex_min`.
     fn slide_min(&self, came: Option<EventTime>) -> i64 {
         match (self.policy().flex, came) {
-            (Flex::Slide, Some(came)) => {
-                let after_min = came.floor_minute().us_since(self.due.start).div_euclid(MINUTE_US);
-                after_min.clamp(0, self.policy().flex_min.max(0))
-            }
+            (Flex::Slide, Some(came)) => self.after_min(came).clamp(0, self.policy().flex_min.max(0)),
             _ => 0,
+        }
+    }
+
+    /// How many minutes after the due start the person came, less than 0 for before: read like a clock, or each minute
+    /// begun.
+    fn after_min(&self, came: EventTime) -> i64 {
+        match self.policy().late_resolution {
+            LateResolution::Minute => came.floor_minute().us_since(self.due.start).div_euclid(MINUTE_US),
+            LateResolution::Second => {
+                let seconds = came.us_since(self.due.start).div_euclid(1_000_000);
+                (seconds + 59).div_euclid(60)
+            }
         }
     }
 
@@ -241,8 +273,7 @@ impl<'a> Case<'a> {
         if self.shift().kind == ShiftKind::Free {
             return 0;
         }
-        let due = self.due.start.plus_min(slide_min);
-        let late_min = came.floor_minute().us_since(due).div_euclid(MINUTE_US);
+        let late_min = self.after_min(came) - slide_min;
         let grace_min = policy.grace_in_min + self.forgiven_min();
         match policy.late_from {
             _ if late_min <= grace_min => 0,
@@ -270,18 +301,94 @@ impl<'a> Case<'a> {
                 return;
             }
         };
-        let (breaks, is_auto) = self.unpaid_breaks(at_work);
-        let mut off = breaks;
-        let inside = if self.due.is_leave { &[][..] } else { &self.due.inside[..] };
-        let leave: Spans = inside.iter().filter_map(|span| clip(*span, at_work)).collect();
-        off.extend_from_slice(&leave);
-        join(&mut off);
-        let off_us = length_us(&off);
+        let off = self.off(at_work);
+        let off_us = length_us(&off.spans) + off.deducted_us;
         let worked_us = at_work.1.us_since(at_work.0) - off_us;
         outcome.worked_s = Some(worked_us.div_euclid(1_000_000));
-        outcome.break_min = (off_us - length_us(&leave)).div_euclid(MINUTE_US);
-        outcome.break_auto = is_auto;
+        outcome.break_min = (off_us - off.leave_us).div_euclid(MINUTE_US);
+        outcome.break_auto = off.is_auto;
         outcome.overtime_min = self.overtime_min(at_work, &off, self.slide_min(came));
+        outcome.night_s = self.night_s(at_work, &off.spans);
+        let is_half = worked_us.div_euclid(MINUTE_US) < self.policy().half_day_under_min;
+        if is_half && !matches!(outcome.status, ShiftStatus::Absent | ShiftStatus::Leave) {
+            outcome.reasons.push(HALF_DAY);
+        }
+    }
+
+    /// Microseconds worked between coming and leaving.
+    pub(crate) fn worked_us(&self, at_work: Span) -> i64 {
+        let off = self.off(at_work);
+        at_work.1.us_since(at_work.0) - length_us(&off.spans) - off.deducted_us
+    }
+
+    /// What of the time at work is no work.
+    pub(crate) fn off(&self, at_work: Span) -> Off {
+        let (mut spans, mut is_auto) = self.unpaid_breaks(at_work);
+        let has_breaks = !spans.is_empty() || self.shift().breaks.iter().any(|b| !b.paid);
+        let inside = if self.due.is_leave { &[][..] } else { &self.due.inside[..] };
+        let leave: Spans = inside.iter().filter_map(|span| clip(*span, at_work)).collect();
+        spans.extend_from_slice(&leave);
+        join(&mut spans);
+        let mut deducted_us = 0;
+        if !has_breaks && self.policy().break_after_hours > 0 {
+            let present_us = at_work.1.us_since(at_work.0) - length_us(&spans);
+            deducted_us = self.deducted_us(present_us);
+            is_auto |= deducted_us > 0;
+        }
+        Off { spans, leave_us: length_us(&leave), deducted_us, is_auto }
+    }
+
+    /// The break deducted from so much time at work where none is planned or punched: `break_deduct_min` for each full
+    /// `break_after_hours`. It lies within the planned time: overtime keeps its minutes.
+    fn deducted_us(&self, present_us: i64) -> i64 {
+        let policy = self.policy();
+        let after_us = policy.break_after_hours * 60 * MINUTE_US;
+        if after_us == 0 { 0 } else { present_us.div_euclid(after_us) * policy.break_deduct_min * MINUTE_US }
+    }
+
+    /// How long somebody without breaks must have been at work to have worked `target_us`; `None` if a day is too short.
+    pub(crate) fn present_us(&self, target_us: i64) -> Option<i64> {
+        let mut present_us = target_us;
+        for _ in 0..24 {
+            let next = target_us + self.deducted_us(present_us);
+            if next == present_us {
+                return Some(next);
+            }
+            present_us = next;
+        }
+        None
+    }
+
+    /// Seconds worked in the policy's night, on the wall clock of the shift's site.
+    fn night_s(&self, at_work: Span, off: &[Span]) -> i64 {
+        let NightBand { from_min, until_min } = self.policy().night;
+        if from_min == until_min {
+            return 0;
+        }
+        let zone = &self.roster.shift_site(self.index).time_zone;
+        let wall = |day: Date, minutes: i64| {
+            let (days, minutes) = (minutes.div_euclid(1_440), minutes.rem_euclid(1_440));
+            let time = jiff::civil::time((minutes / 60) as i8, (minutes % 60) as i8, 0, 0);
+            let day = day.checked_add(jiff::Span::new().days(days)).ok()?;
+            let instant = zone.to_ambiguous_zoned(day.to_datetime(time)).compatible().ok()?;
+            Some(EventTime::from(instant.timestamp()))
+        };
+        let until_min = if until_min > from_min { until_min } else { until_min + 1_440 };
+        let first = zone.to_datetime(at_work.0.timestamp()).date();
+        let last = zone.to_datetime(at_work.1.timestamp()).date();
+        let mut days = first.yesterday().into_iter().flat_map(|day| day.series(jiff::Span::new().days(1)));
+        let bands: Spans = days
+            .by_ref()
+            .take_while(|day| *day <= last)
+            .filter_map(|day| clip((wall(day, from_min)?, wall(day, until_min)?), at_work))
+            .collect();
+        length_us(&subtract(&bands, off)).div_euclid(1_000_000)
+    }
+
+    /// Since when the person has been on a break that has not ended.
+    pub(crate) fn on_break_since(&self) -> Option<EventTime> {
+        let last = self.held.last().filter(|held| held.direction == Kind::BreakOut);
+        last.map(|held| held.punch.occurred_at)
     }
 
     /// Unpaid breaks within the time at work, not joined: as punched, and the planned ones that no punched one overlaps;
@@ -317,25 +424,36 @@ impl<'a> Case<'a> {
     }
 
     /// Overtime as the policy counts it: work past `overtime_after_min` behind the due end, what was approved outside the
-    /// planned time, or the part of the approved time that was worked; nothing below `overtime_min_min`.
-    fn overtime_min(&self, at_work: Span, off: &[Span], slide_min: i64) -> i64 {
+    /// planned time, or the part of the approved time that was worked; nothing below `overtime_min_min`, and no more than
+    /// `overtime_max_min`. With `overtime_rest_day = "whole"` nothing is planned time on a rest day or a holiday.
+    fn overtime_min(&self, at_work: Span, off: &Off, slide_min: i64) -> i64 {
         let policy = self.policy();
         let shift = self.shift();
+        let is_whole = policy.overtime_rest_day == OvertimeRestDay::Whole
+            && self.roster.day_kind(self.index) != DayKind::Workday;
+        let planned = [(shift.start, shift.end)];
+        let planned = if is_whole { &[][..] } else { &planned[..] };
+        let mut deducted_us = 0;
         let spans = match policy.overtime {
             Overtime::Off => return 0,
+            Overtime::Punched if is_whole => {
+                deducted_us = off.deducted_us;
+                subtract(&[at_work], &off.spans)
+            }
             Overtime::Punched => {
                 let from = self.due.end.plus_min(slide_min + policy.overtime_after_min);
-                subtract(&Spans::from_iter(clip((from, at_work.1), at_work)), off)
+                subtract(&Spans::from_iter(clip((from, at_work.1), at_work)), &off.spans)
             }
-            Overtime::Approved => subtract(&self.approved_overtime(), &[(shift.start, shift.end)]),
+            Overtime::Approved => subtract(&self.approved_overtime(), planned),
             Overtime::Both => {
-                let approved = subtract(&self.approved_overtime(), &[(shift.start, shift.end)]);
+                let approved = subtract(&self.approved_overtime(), planned);
                 let worked: Spans = approved.iter().filter_map(|span| clip(*span, at_work)).collect();
-                subtract(&worked, off)
+                subtract(&worked, &off.spans)
             }
         };
-        let minutes = length_us(&spans).div_euclid(MINUTE_US);
-        if minutes >= policy.overtime_min_min { minutes } else { 0 }
+        let minutes = (length_us(&spans) - deducted_us).div_euclid(MINUTE_US);
+        let longest = if policy.overtime_max_min > 0 { policy.overtime_max_min } else { minutes };
+        if minutes >= policy.overtime_min_min { minutes.min(longest) } else { 0 }
     }
 
     /// Approved overtime within this shift's window, joined. Where windows overlap, a permission goes with the shift
@@ -378,14 +496,20 @@ fn meant_for(
         .map(move |(place, row)| (roster.refusal(place), row))
 }
 
-/// The corrections in force and not refused that are meant for a shift instance: of the in, of the out. A correction names its shift, or
-/// belongs to the one whose window holds its instant; of several windows to the one whose corrected end is planned
-/// nearest, then the earlier. Of several corrections of one end the one approved last counts, then the larger id.
-pub(crate) fn corrections_for(
+/// As [`corrections_for`]: none before the window opens, since nothing is said of a shift until then.
+pub(crate) fn corrections_at(
     roster: &Roster,
     index: ShiftIndex,
     clock: EventTime,
 ) -> [Option<&Correction>; 2] {
+    let is_open = roster.window(index).opens <= clock;
+    if is_open && !roster.is_plain(index) { corrections_for(roster, index, clock) } else { [None; 2] }
+}
+
+/// The corrections in force and not refused that are meant for a shift instance: of the in, of the out. A correction names its shift, or
+/// belongs to the one whose window holds its instant; of several windows to the one whose corrected end is planned
+/// nearest, then the earlier. Of several corrections of one end the one approved last counts, then the larger id.
+fn corrections_for(roster: &Roster, index: ShiftIndex, clock: EventTime) -> [Option<&Correction>; 2] {
     let mut chosen: [Option<&Correction>; 2] = [None, None];
     for (_, row) in meant_for(roster, index, clock).filter(|(refusal, _)| refusal.is_none()) {
         let end = &mut chosen[usize::from(row.kind == CorrectionKind::Out)];

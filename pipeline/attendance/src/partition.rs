@@ -28,6 +28,7 @@ use model::{EventId, EventTime, Partition, PersonIndex, StoredPunch, StoredRef};
 use crate::arrival::{Arrival, Clocking, Facts, arrive};
 use crate::believe::SUSPECT_US;
 use crate::book::{Book, Key, Known};
+use crate::due::no_show_by;
 use crate::findings::Subject;
 use crate::judge::{Judge, Judged, Moment, Scope, emptied};
 use crate::lone::{Walk, in_window, lone_at, walk};
@@ -429,6 +430,18 @@ impl PartitionState {
         if hears {
             self.prick_up(begin);
         }
+        if begin != Begin::Fresh && self.roster.reach_us() > 0 {
+            self.look_ahead();
+        }
+    }
+
+    /// Sets the instants of shifts under way that rest on punches, as judging set them for whoever stood here.
+    fn look_ahead(&mut self) {
+        let roster = self.roster.clone();
+        let is_open = |shift: &&ShiftIndex| !roster.window(**shift).is_closed(self.clock);
+        let open = self.timers.opened().iter().filter(is_open).filter(|shift| roster.is_near_rules(**shift));
+        let open: Vec<ShiftIndex> = open.copied().collect();
+        open.into_iter().for_each(|shift| self.judge_shift(shift, |_| true, &mut |_| {}));
     }
 
     fn fire(&mut self, instant: Instant, sink: &mut dyn FnMut(Step)) {
@@ -451,6 +464,13 @@ impl PartitionState {
                 self.judge_shift(shift, |walk| !(settles_later && walk.has_both_ends()), sink);
             }
             Timer::Settled(shift) => self.judge_shift(shift, |_| true, sink),
+            Timer::Remind(shift) => {
+                // Where the no-show is due as well, its own timer asks first whether the log is silent.
+                if no_show_by(&roster, shift, self.clock).is_none_or(|at| at > self.clock) {
+                    self.judge_shift(shift, |walk| !walk.is_bound(), sink);
+                }
+            }
+            Timer::Hours(shift) => self.judge_shift(shift, |_| true, sink),
             Timer::Leave(place) => {
                 let row = &roster.reference().leave[place as usize];
                 let until = row.until.min(self.clock.plus_us(LEAVE_AHEAD_DAYS * DAY_US));
@@ -493,11 +513,12 @@ impl PartitionState {
         is_news: impl FnOnce(&Walk) -> bool,
         sink: &mut dyn FnMut(Step),
     ) -> bool {
-        let Self { roster, book, judge, silence, .. } = self;
+        let Self { roster, book, judge, silence, timers, .. } = self;
         let (roster, floor) = (&**roster, book.floor());
         let punches = book.punches_of(person);
         let within = in_window(roster, index, punches);
-        if roster.window(index).opens < floor
+        if roster.is_near_rules(index)
+            || roster.window(index).opens < floor
             || punches[within.clone()].first().is_some_and(|kept| !is_day_known(kept.business_date, floor))
         {
             return false;
@@ -516,6 +537,7 @@ impl PartitionState {
         };
         let seen = punches[within].iter().map(|kept| book.seen_of(kept));
         sink(Step::Judged(judge.judge_lone(subject, index, (seen, &walk), moment)));
+        judge.ahead.drain(..).for_each(|instant| timers.push(instant));
         true
     }
 
@@ -550,6 +572,7 @@ impl PartitionState {
         };
         let mut judged = self.judge.judge(subject, &mut seen, span, moment);
         self.judge.seen = emptied(seen);
+        self.judge.ahead.drain(..).for_each(|instant| self.timers.push(instant));
         drop_days_below(&mut judged, floor);
         if judged.scope == Scope::default() {
             self.judge.recycle(judged);
@@ -563,7 +586,11 @@ impl PartitionState {
         let floor = self.book.floor();
         let windows =
             person.into_iter().flat_map(|p| self.roster.windows_in(p, span.start, span.end.plus_us(-1)));
-        let spans = windows.map(|index| self.roster.run_span(self.roster.run(index)));
+        let spans = windows.map(|index| {
+            let (opens, closes) = self.roster.run_span(self.roster.run(index));
+            let links = if self.roster.reach_us() > 0 { self.roster.links(&[index]) } else { None };
+            (links.map_or(opens, |links| self.roster.span_of(&links.known).0.min(opens)), closes)
+        });
         spans.filter(|(opens, _)| *opens < floor).map(|(_, closes)| closes.plus_us(1)).max()
     }
 

@@ -27,6 +27,7 @@ use std::hash::BuildHasher;
 
 use crate::caps::{Refusal, Refused, refused};
 use crate::minutes::corrected;
+use crate::neighbours::reach_us;
 
 /// Windows that overlap one another in a chain are judged together. A chain of more than this many shifts (windows of
 /// round the clock, week after week) is cut at fixed seven-day borders, so that judging one punch stays bounded.
@@ -89,6 +90,7 @@ impl Marks {
     const DAY_KIND_FROM: u32 = 2;
     const LONE: u32 = 1 << 4;
     const STATUTORY: u32 = 1 << 5;
+    const NEAR_RULES: u32 = 1 << 6;
 
     const fn has(self, mark: u32) -> bool {
         self.0 & mark != 0
@@ -117,6 +119,8 @@ struct Tables {
     after_us_max: i64,
     debounce_us_max: i64,
     refused: Refused,
+    /// How far back the rules of any policy look.
+    reach_us: i64,
     /// Planned shifts by their site's org, by start; made when somebody listens for silence.
     starts: OnceLock<HashMap<Arc<str>, Vec<ShiftIndex>, FixedState>>,
 }
@@ -142,7 +146,8 @@ impl Roster {
         let after = starts().zip(&windows).map(|(start, window)| window.closes.us_since(start));
         let (before_us_max, after_us_max) = (before.max().unwrap_or(0), after.max().unwrap_or(0));
         let shifts_from = borders(count, reference.shifts.iter().map(|shift| shift.person));
-        let slots = slots(&reference, &shifts_from, &windows);
+        let mut slots = slots(&reference, &shifts_from, &windows);
+        let reach_us = mark_near_rules(&reference, &shifts_from, &mut slots);
         let debounces = reference.policies.iter().map(|policy| policy.debounce_s);
         let mut tables = Tables {
             hasher,
@@ -162,6 +167,7 @@ impl Roster {
             after_us_max,
             debounce_us_max: debounces.max().unwrap_or(0).saturating_mul(1_000_000),
             refused: Refused::default(),
+            reach_us,
             starts: OnceLock::new(),
         };
         tables.list_permitted(&reference);
@@ -263,7 +269,7 @@ impl Roster {
 
     /// Whether the shift instance at `index` is planned, its window overlaps no other, and no leave, permission or
     /// correction that is or may come into force touches it: what holds about it rests on the clock and on the punches
-    /// within its window.
+    /// within its window, and with [`Self::is_near_rules`] on the shifts before it.
     pub(crate) fn is_plain(&self, index: ShiftIndex) -> bool {
         self.tables.slots[index.0 as usize].marks.has(Marks::PLAIN)
     }
@@ -272,6 +278,17 @@ impl Roster {
     /// on those within its window alone.
     pub(crate) fn is_lone(&self, index: ShiftIndex) -> bool {
         self.tables.slots[index.0 as usize].marks.has(Marks::LONE)
+    }
+
+    /// Whether a rule of the person's policies looks from shift to shift: what holds about this one may rest on others, or
+    /// others on it.
+    pub(crate) fn is_near_rules(&self, index: ShiftIndex) -> bool {
+        self.tables.slots[index.0 as usize].marks.has(Marks::NEAR_RULES)
+    }
+
+    /// How far before a shift's start the starts of others lie that rules look at.
+    pub(crate) fn reach_us(&self) -> i64 {
+        self.tables.reach_us
     }
 
     /// What kind of day the shift instance at `index` counts for.
@@ -614,6 +631,21 @@ fn slots(reference: &Reference, shifts_from: &[u32], windows: &[Window]) -> Vec<
         Slot { window, start: shift.start, run, marks: Marks(marks) }
     };
     reference.shifts.iter().enumerate().map(of_shift).collect()
+}
+
+/// Marks all shifts of people who have one whose policy looks back; how far any does.
+fn mark_near_rules(reference: &Reference, shifts_from: &[u32], slots: &mut [Slot]) -> i64 {
+    let reaches: Vec<i64> = reference.policies.iter().map(reach_us).collect();
+    let longest = reaches.iter().copied().max().unwrap_or(0);
+    if longest == 0 {
+        return 0;
+    }
+    for of_person in shifts_from.windows(2).map(|borders| borders[0] as usize..borders[1] as usize) {
+        if reference.shifts[of_person.clone()].iter().any(|shift| reaches[shift.policy.0 as usize] > 0) {
+            slots[of_person].iter_mut().for_each(|slot| slot.marks.0 |= Marks::NEAR_RULES);
+        }
+    }
+    longest
 }
 
 /// Marks the run of a chain that was cut.

@@ -3,10 +3,11 @@
 //! In: a snapshot, which people are this partition's, the log clock.  Out: timers that are due, in order of time.
 //! Owns: the partition's shifts by opening (4 bytes each) and the instants of those that have opened.
 //! Absent on purpose: what firing means (`partition`), and any wall clock.
-//! Invariants: timers come out in order of (instant, kind, row), whatever order they went in; a shift's instants are set
-//! once, when its window opens.
+//! Invariants: timers come out in order of (instant, kind, row), whatever order they went in; a shift's own instants are
+//! set once, when its window opens or its person is reminded; what rests on punches, or on leave that has come into force
+//! since, is added by whoever judges.
 //! Why so: people begin their shifts together, so one entry for an instant holds all their rows, four bytes each, sorted
-//! once when it falls due; a heap takes six times that and a walk through memory for each. Three instants for each of a month's shifts would be a gigabyte of heap; the shifts sorted by opening are
+//! once when it falls due; a heap takes six times that and a walk through memory for each. Four instants for each of a month's shifts would be a gigabyte of heap; the shifts sorted by opening are
 //! their own schedule, and only the shifts under way have entries.
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use model::reference::{RequestStatus, ShiftPlan};
 use model::{EventTime, PersonIndex};
 
-use crate::due::no_show_by;
+use crate::due::{no_show_by, remind_by};
 use crate::minutes::corrected;
 use crate::roster::{Roster, ShiftIndex};
 
@@ -33,6 +34,10 @@ pub enum Timer {
     Closed(ShiftIndex),
     /// `settle_min` has passed since: what holds now is final.
     Settled(ShiftIndex),
+    /// The person is to be reminded, if not there yet.
+    Remind(ShiftIndex),
+    /// The hours of a person at work come near, or go beyond, what is allowed.
+    Hours(ShiftIndex),
     /// A leave, by its place in the snapshot, comes into force.
     Leave(u32),
     /// A correction, by its place in the snapshot, comes into force.
@@ -61,7 +66,10 @@ pub fn next_instants(
     let settled = window.closes.plus_min(roster.shift_policy(shift).settle_min).max(closed);
     let no_show = no_show.map(|at| Instant { at, timer: Timer::NoShow(shift) });
     let settled = (settled > closed).then_some(Instant { at: settled, timer: Timer::Settled(shift) });
-    [no_show, Some(Instant { at: closed, timer: Timer::Closed(shift) }), settled].into_iter().flatten()
+    let remind = is_planned.then(|| remind_by(roster, shift, clock)).flatten();
+    let remind = remind.map(|at| Instant { at, timer: Timer::Remind(shift) });
+    let closed = Instant { at: closed, timer: Timer::Closed(shift) };
+    [remind, no_show, Some(closed), settled].into_iter().flatten()
 }
 
 /// When, and the kind's place in [`Timer`]'s order.
@@ -96,8 +104,10 @@ impl Timer {
             Self::Held(shift) => (3, shift.0),
             Self::Closed(shift) => (4, shift.0),
             Self::Settled(shift) => (5, shift.0),
-            Self::Leave(row) => (6, row),
-            Self::Correction(row) => (7, row),
+            Self::Remind(shift) => (6, shift.0),
+            Self::Hours(shift) => (7, shift.0),
+            Self::Leave(row) => (8, row),
+            Self::Correction(row) => (9, row),
         }
     }
 
@@ -109,14 +119,16 @@ impl Timer {
             3 => Self::Held(ShiftIndex(row)),
             4 => Self::Closed(ShiftIndex(row)),
             5 => Self::Settled(ShiftIndex(row)),
-            6 => Self::Leave(row),
+            6 => Self::Remind(ShiftIndex(row)),
+            7 => Self::Hours(ShiftIndex(row)),
+            8 => Self::Leave(row),
             _ => Self::Correction(row),
         }
     }
 }
 
 /// The kinds that stand for a moment of a shift whose window has opened.
-const OF_SHIFT: std::ops::RangeInclusive<u8> = 2..=5;
+const OF_SHIFT: std::ops::RangeInclusive<u8> = 2..=7;
 
 impl Timers {
     /// The timers of the people for whom `is_ours`, of a log that begins at `since` and whose clock stands at `clock`. A
@@ -137,7 +149,7 @@ impl Timers {
             timers.push_requests(roster, person, since, begin);
         }
         timers.by_opening.retain(|shift| roster.window(*shift).closes >= since);
-        timers.by_opening.sort_unstable_by_key(|shift| (roster.window(*shift).opens, *shift));
+        timers.by_opening.sort_unstable_by_key(|shift| (wakes(roster, *shift), *shift));
         if let Begin::Resumed(clock) = begin {
             timers.resume(roster, clock, held_us);
         }
@@ -154,13 +166,13 @@ impl Timers {
     /// Opens the windows that are open when the log's clock stands at `clock`.
     pub fn open(&mut self, roster: &Roster, clock: EventTime) {
         while let Some(shift) = self.by_opening.get(self.opened).copied() {
-            let opens = roster.window(shift).opens;
-            if opens > clock {
+            let wakes = wakes(roster, shift);
+            if wakes > clock {
                 break;
             }
             self.opened += 1;
-            // As of the opening, not of `clock`: how far the clock moves at once must not matter.
-            next_instants(roster, shift, opens).for_each(|instant| self.push(instant));
+            // As of then, not of `clock`: how far the clock moves at once must not matter.
+            next_instants(roster, shift, wakes).for_each(|instant| self.push(instant));
         }
     }
 
@@ -186,6 +198,8 @@ impl Timers {
     fn take(&mut self, due: Due) {
         let mut rows = self.later.remove(&due).unwrap_or_default();
         rows.sort_unstable_by(|a, b| b.cmp(a));
+        // What is judged twice before may have asked twice for the same instant.
+        rows.dedup();
         let spent = self.now.replace((due, rows)).map(|(_, rows)| rows);
         if self.spent.len() < SPENT_MAX {
             self.spent.extend(spent);
@@ -198,7 +212,7 @@ impl Timers {
         now.flat_map(|(_, rows)| rows.iter().rev()).map(|row| ShiftIndex(*row))
     }
 
-    /// The shifts whose window has opened, by opening.
+    /// The shifts that have instants by now, by when they got them.
     pub(crate) fn opened(&self) -> &[ShiftIndex] {
         &self.by_opening[..self.opened]
     }
@@ -211,7 +225,7 @@ impl Timers {
     }
 
     fn resume(&mut self, roster: &Roster, clock: EventTime, held_us: i64) {
-        self.opened = self.by_opening.partition_point(|shift| roster.window(*shift).opens <= clock);
+        self.opened = self.by_opening.partition_point(|shift| wakes(roster, *shift) <= clock);
         for at in 0..self.opened {
             let shift = self.by_opening[at];
             let is_left = |instant: &Instant| {
@@ -251,6 +265,12 @@ impl Timers {
     }
 }
 
+/// From when on a shift has instants: when its window opens, or the person is reminded before.
+fn wakes(roster: &Roster, shift: ShiftIndex) -> EventTime {
+    let before_min = roster.shift_policy(shift).reminder_before_min;
+    roster.window(shift).opens.min(roster.shift_at(shift).start.plus_min(-before_min))
+}
+
 /// Where timers begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
@@ -278,12 +298,13 @@ mod tests {
             for _ in 0..below(8) {
                 // Some at the very instant that is being taken out, before or behind what is left of it.
                 let at = EventTime::from_us((clock + below(4)) as i64);
-                let timer = Timer::of((below(8) as u8, below(20) as u32));
+                let timer = Timer::of((below(10) as u8, below(20) as u32));
                 timers.push(Instant { at, timer });
                 plain.push(Instant { at, timer });
             }
             for _ in 0..below(7) {
                 plain.sort_unstable_by(|a, b| b.cmp(a));
+                plain.dedup();
                 let is_due = plain.last().is_some_and(|next| next.at.us() <= clock as i64);
                 let next = if is_due { plain.pop() } else { None };
                 assert_eq!(timers.pop_due(EventTime::from_us(clock as i64)), next);

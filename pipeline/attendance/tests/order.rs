@@ -86,3 +86,22 @@ fn the_state_agrees_with_the_pure_function_at_every_record() {
         }
     }
 }
+
+/// What is compared above says something of every rule.
+#[test]
+fn the_days_made_at_random_break_every_judged_rule() {
+    let mut told = std::collections::BTreeSet::new();
+    for seed in SEEDS {
+        let mut random = Random::new(seed ^ 0xbeef);
+        let world = World::parse(&random_script(&mut random));
+        let mut sent = world.sent.clone();
+        sent.sort_by_key(|sent| sent.occurred_at);
+        let mut life = live(&world, &sent, &mut |_, _| {});
+        life.finish();
+        told.extend(life.said.story.iter().map(|line| line[1..].split(' ').next().unwrap().to_owned()));
+    }
+    // Punches made at random come when they happen: no clock of theirs is suspect.
+    let is_due = |kind: &&model::AnomalyKind| kind.is_judged() && **kind != model::AnomalyKind::ClockSuspect;
+    let due = model::AnomalyKind::ALL.iter().filter(is_due).map(|kind| kind.name().to_owned());
+    assert_eq!(told, due.collect());
+}

@@ -5,7 +5,7 @@
 //! Absent on purpose: verdicts and findings. A plan only makes things happen; what is true of them is reckoned
 //! elsewhere from the times alone, so that a slip here shows as a truth nobody planted and not as a wrong ledger.
 //! Invariants: no instant lies within 2 s of a whole minute, so that no rule's border is ever close, kept by `clear`;
-//! whether a no-show fires never hangs on how people are spread over partitions, kept by `reckon::tests`.
+//! whether a no-show or a reminder fires never hangs on how people are spread over partitions, kept by `reckon::tests`.
 
 use model::{EventTime, Kind};
 
@@ -215,10 +215,14 @@ impl Writer<'_> {
         self.leave(dice, left, leaving);
     }
 
-    /// When somebody on time comes: a few minutes early, seldom more, some in the last second.
+    /// When somebody on time comes: a few minutes early, seldom more, some in the last second. Not just before the instant
+    /// of the reminder, for then it would hang on the clock of the partition whether it fires.
     fn coming(&self, dice: &mut Dice, due: EventTime) -> EventTime {
         let early_s = dice.two_waits(self.world.spec.noise.early_wait_mean_min * 60.0).min(2_700.0);
-        clear(due.plus_us(((ON_TIME_UNTIL_S - early_s) * 1e6) as i64))
+        let came = clear(due.plus_us(((ON_TIME_UNTIL_S - early_s) * 1e6) as i64));
+        let reminded = due.plus_min(-self.world.policy_at(self.site).reminder_before_min);
+        let ahead_us = reminded.us_since(came);
+        if (0..=(LATENCY_MAX_S as i64 + 1) * 1_000_000).contains(&ahead_us) { came.plus_s(14) } else { came }
     }
 
     /// When somebody leaves who does not leave early.

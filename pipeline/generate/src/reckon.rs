@@ -156,16 +156,19 @@ fn judge(
             truth.records[usize::from(punch.ordinal)].kinds.push(AnomalyKind::EarlyLeave);
         }
     }
+    let reminded = reminded_at(duty, plan, policy).map(|at| shown_before(&mine, own_clock, at));
+    match reminded {
+        Some(Some(false)) => truth.without_punch.push((duty.segment, AnomalyKind::Reminder)),
+        Some(None) => truth.hangs_on_partition = true,
+        Some(Some(true)) | None => {}
+    }
     let mut without = |kind| truth.without_punch.push((duty.segment, kind));
     let no_show_at = duty.start.plus_min(policy.grace_in_min + policy.no_show_after_min);
     if !plan.leave.is_some_and(|leave| leave.excuses(no_show_at)) {
-        // The clock is at least what the person's own records say, and at most the present.
-        let first = mine.iter().map(|punch| punch.punch.arrival).min();
-        match first {
-            None => without(AnomalyKind::NoShow),
-            Some(first) if own_clock(first) >= no_show_at => without(AnomalyKind::NoShow),
-            Some(first) if first < no_show_at => {}
-            Some(_) => truth.hangs_on_partition = true,
+        match shown_before(&mine, own_clock, no_show_at) {
+            Some(false) => without(AnomalyKind::NoShow),
+            Some(true) => {}
+            None => truth.hangs_on_partition = true,
         }
     }
     let closes = duty.closes();
@@ -184,6 +187,33 @@ fn judge(
         (true, false) => without(AnomalyKind::MissingOut),
         (true, true) => {}
     }
+}
+
+/// Whether any of these punches is known when the log's clock reaches `at`; nobody can tell where it hangs on others.
+fn shown_before(
+    mine: &[&Bound<'_>],
+    own_clock: &impl Fn(EventTime) -> EventTime,
+    at: EventTime,
+) -> Option<bool> {
+    // The clock is at least what the person's own records say, and at most the present.
+    match mine.iter().map(|punch| punch.punch.arrival).min() {
+        None => Some(false),
+        Some(first) if own_clock(first) >= at => Some(false),
+        Some(first) if first < at => Some(true),
+        Some(_) => None,
+    }
+}
+
+/// When the person is reminded of the duty unless there: before its start, or before the end of leave that is in force by
+/// then; not at all where nothing is left of it, or where nobody is reminded.
+fn reminded_at(duty: &Duty, plan: &Plan, policy: &Policy) -> Option<EventTime> {
+    let before = |start: EventTime| start.plus_min(-policy.reminder_before_min);
+    let planned = before(duty.start);
+    let (due_start, due_end) = match plan.leave {
+        Some(leave) if leave.approved_at <= planned => due(duty, plan),
+        _ => (duty.start, duty.end),
+    };
+    (policy.reminder_before_min > 0 && due_start < due_end).then(|| before(due_start))
 }
 
 /// When the duty begins and ends once leave over one end is taken off; nothing is left of it if it is all leave.
@@ -217,16 +247,17 @@ mod tests {
     }
 
     /// One word a fact: `in 08:55`, `out 18:05@20:00` (what the device says @ when it arrives, else a second later),
-    /// `leave 09:00-11:00@07:00`, `mend-out 18:00@19:00`, `grace 5`. Told: what each punch shows, then the rest.
+    /// `leave 09:00-11:00@07:00`, `mend-out 18:00@19:00`, `grace 5`, `remind 15` (else nobody is). Told: what each punch shows, then the rest.
     fn check(duties: &[Duty], facts: &str, told: &str) {
         let mut plan = Plan::default();
-        let mut policy = Policy::default();
+        let mut policy = Policy { reminder_before_min: 0, ..Policy::default() };
         for fact in facts.split(", ") {
             let (word, rest) = fact.split_once(' ').unwrap();
             let (said, arrival) = rest.split_once('@').unwrap_or((rest, ""));
             let at = |text: &str| if arrival.is_empty() { time(text).plus_s(1) } else { time(arrival) };
             match word {
                 "grace" => policy.grace_in_min = rest.parse().unwrap(),
+                "remind" => policy.reminder_before_min = rest.parse().unwrap(),
                 "leave" => {
                     let (from, until) = said.split_once('-').unwrap();
                     let (from, until) = (time(from).floor_minute(), time(until).floor_minute());
@@ -315,6 +346,24 @@ mod tests {
             ("in 08:55, mend-out 18:00@19:00", "0"),
             ("in 08:55, mend-out 18:00@23:00", "0 0:missing_out"),
             ("in 09:05, mend-in 08:58@12:00, out 18:05", "0late 0"),
+        ] {
+            check(&day, facts, told);
+        }
+    }
+
+    #[test]
+    fn who_is_not_there_is_reminded() {
+        let day = [duty(0, "09:00", "18:00")];
+        for (facts, told) in [
+            ("remind 15, in 08:44:40, out 18:05", "0 0"),
+            ("remind 15, in 08:45:00, out 18:05", "0 0 0:reminder"),
+            ("remind 15, in 08:44:58@08:45:02, out 18:05", "0 0 hangs"),
+            ("remind 5, in 08:44, out 18:05@18:07", "0 0"),
+            ("remind 15", "0:reminder 0:no_show 0:absent"),
+            ("remind 15, leave 08:00-19:00@07:00", ""),
+            ("remind 15, leave 08:00-19:00@10:00", "0:reminder 0:no_show"),
+            ("remind 15, leave 09:00-11:00@07:00, in 10:44, out 18:05", "0 0"),
+            ("remind 15, leave 09:00-11:00@07:00, in 10:46, out 18:05", "0 0 0:reminder"),
         ] {
             check(&day, facts, told);
         }

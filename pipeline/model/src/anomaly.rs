@@ -47,6 +47,16 @@ pub enum AnomalyKind {
     ApprovalPending,
     /// One that waited was approved, rejected or revoked.
     ApprovalDecided,
+    /// Came to work with less rest since the last working day than the policy asks for.
+    ShortRest,
+    /// Worked more days in a row than the policy allows.
+    RestDayMissed,
+    /// A shift is about to begin, and the person is not there.
+    Reminder,
+    /// At work, and about to have worked as long as the policy allows in a day or a week.
+    HoursNear,
+    /// Worked longer than the policy allows in a day or a week.
+    HoursExceeded,
 }
 
 /// How much it matters.
@@ -92,7 +102,9 @@ named! {
         Absent = "absent", MissingIn = "missing_in", MissingOut = "missing_out", Outside = "outside",
         Unscheduled = "unscheduled", WrongStore = "wrong_store", Mocked = "mocked", Contradiction = "contradiction",
         ClockSuspect = "clock_suspect", PunchRejected = "punch_rejected", IngestSilent = "ingest_silent",
-        ApprovalPending = "approval_pending", ApprovalDecided = "approval_decided"
+        ApprovalPending = "approval_pending", ApprovalDecided = "approval_decided",
+        ShortRest = "short_rest", RestDayMissed = "rest_day_missed", Reminder = "reminder", HoursNear = "hours_near",
+        HoursExceeded = "hours_exceeded"
     }
     Severity { Info = "info", Low = "low", Medium = "medium", High = "high" }
     Audience {
@@ -119,7 +131,12 @@ impl AnomalyKind {
             | Self::WrongStore
             | Self::Mocked
             | Self::Contradiction
-            | Self::ClockSuspect => true,
+            | Self::ClockSuspect
+            | Self::ShortRest
+            | Self::RestDayMissed
+            | Self::Reminder
+            | Self::HoursNear
+            | Self::HoursExceeded => true,
             Self::PunchRejected | Self::IngestSilent | Self::ApprovalPending | Self::ApprovalDecided => false,
         }
     }
@@ -135,11 +152,15 @@ impl AnomalyKind {
             | Self::MissingIn
             | Self::MissingOut
             | Self::Outside
-            | Self::PunchRejected => Audience::ManagerAndEmployee,
+            | Self::PunchRejected
+            | Self::ShortRest
+            | Self::RestDayMissed
+            | Self::HoursNear
+            | Self::HoursExceeded => Audience::ManagerAndEmployee,
+            Self::Reminder | Self::ApprovalDecided => Audience::Employee,
             Self::Unscheduled | Self::WrongStore | Self::IngestSilent | Self::ApprovalPending => {
                 Audience::Manager
             }
-            Self::ApprovalDecided => Audience::Employee,
             Self::Mocked | Self::Contradiction => Audience::Reviewer,
             Self::ClockSuspect => Audience::Operations,
         }
@@ -153,8 +174,9 @@ impl AnomalyKind {
                 Severity::Medium
             }
             Self::Contradiction | Self::Unscheduled | Self::ClockSuspect => Severity::Medium,
+            Self::ShortRest | Self::RestDayMissed | Self::HoursNear | Self::HoursExceeded => Severity::Medium,
             Self::Late | Self::EarlyLeave | Self::WrongStore | Self::ApprovalPending => Severity::Low,
-            Self::ApprovalDecided => Severity::Info,
+            Self::Reminder | Self::ApprovalDecided => Severity::Info,
         }
     }
 }

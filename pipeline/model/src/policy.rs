@@ -59,6 +59,42 @@ pub enum Overtime {
     Both,
 }
 
+/// What of a shift on a rest day or a holiday is overtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OvertimeRestDay {
+    /// What lies past its end, as on a workday.
+    FromEnd,
+    /// All of it: nobody is due on such a day.
+    Whole,
+}
+
+/// How finely lateness is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LateResolution {
+    /// As a clock without seconds shows it: 09:15:59 is 09:15.
+    Minute,
+    /// To the second: one second past grace is late, and begins a minute.
+    Second,
+}
+
+/// Leaving late allows coming late: who left at `left_min` or later may come `excused_min` later on the day after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LateLeave {
+    /// Minutes on the wall clock from the beginning of the earlier day on; beyond 1,440 on the day after.
+    pub left_min: i64,
+    /// Minutes; 0 = no rule.
+    pub excused_min: i64,
+}
+
+/// A stretch of the wall clock, in minutes from midnight; it may pass midnight. Both equal = none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct NightBand {
+    /// Its first minute.
+    pub from_min: i64,
+    /// The minute behind its last.
+    pub until_min: i64,
+}
+
 /// Whether a field punch needs a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FieldPhoto {
@@ -74,6 +110,8 @@ named! {
     Flex { None = "none", Forgive = "forgive", Slide = "slide" }
     Overtime { Off = "off", Punched = "punched", Approved = "approved", Both = "both" }
     FieldPhoto { Required = "required", Optional = "optional" }
+    OvertimeRestDay { FromEnd = "from_end", Whole = "whole" }
+    LateResolution { Minute = "minute", Second = "second" }
 }
 
 /// Every key of a policy with its value. Defaults are the contract's.
@@ -135,6 +173,28 @@ pub struct Policy {
     pub correction_days_back_max: i64,
     /// `correction_kinds`
     pub correction_kinds: CorrectionTypes,
+    /// `overtime_max_min`, the longest overtime of a shift that counts; 0 = no end
+    pub overtime_max_min: i64,
+    /// `overtime_rest_day`
+    pub overtime_rest_day: OvertimeRestDay,
+    /// `late_resolution`
+    pub late_resolution: LateResolution,
+    /// `late_leave`, by `left_min`; unused places are behind
+    pub late_leave: [LateLeave; 4],
+    /// `hours_day_max`, hours worked a business date; 0 = off
+    pub hours_day_max: i64,
+    /// `hours_week_max`, hours worked a week from Sunday on; 0 = off
+    pub hours_week_max: i64,
+    /// `hours_warn_min`, minutes before either at which it is near; 0 = not told
+    pub hours_warn_min: i64,
+    /// `break_after_hours`, hours of work for which `break_deduct_min` are deducted; 0 = off
+    pub break_after_hours: i64,
+    /// `break_deduct_min`, minutes
+    pub break_deduct_min: i64,
+    /// `half_day_under_min`, minutes worked below which a shift is half a day; 0 = off
+    pub half_day_under_min: i64,
+    /// `night`, whose part of the work is told as `night_s`
+    pub night: NightBand,
 }
 
 /// A set of types of corrections.
@@ -188,6 +248,17 @@ impl Default for Policy {
             correction_count_max: -1,
             correction_days_back_max: -1,
             correction_kinds: CorrectionTypes::ALL,
+            overtime_max_min: 0,
+            overtime_rest_day: OvertimeRestDay::FromEnd,
+            late_resolution: LateResolution::Minute,
+            late_leave: [LateLeave::default(); 4],
+            hours_day_max: 0,
+            hours_week_max: 0,
+            hours_warn_min: 60,
+            break_after_hours: 0,
+            break_deduct_min: 0,
+            half_day_under_min: 0,
+            night: NightBand::default(),
         }
     }
 }

@@ -89,11 +89,13 @@ pub struct ShiftOutcome {
     pub leave_min: i64,
     /// Minutes of overtime.
     pub overtime_min: i64,
+    /// Seconds worked in the policy's `night`; 0 where it has none.
+    pub night_s: i64,
     /// Whether the in is missing after the window closed.
     pub missing_in: bool,
     /// Whether the out is missing after the window closed.
     pub missing_out: bool,
-    /// Codes such as `late_as_absent`, `worked_on_leave`; sorted.
+    /// Codes such as `half_day`, `late_as_absent`, `worked_on_leave`; sorted.
     pub reasons: Vec<&'static str>,
     /// The leave that counted, sorted.
     pub leave_ids: Vec<Arc<str>>,

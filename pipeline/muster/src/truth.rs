@@ -15,7 +15,7 @@ use schemas::lines::LedgerLine;
 use crate::failure::Failure;
 
 /// Kinds whose findings have no punch of their own, however many punches they cite.
-const WITHOUT_PUNCH: [&str; 4] = ["no_show", "absent", "missing_in", "missing_out"];
+const WITHOUT_PUNCH: [&str; 5] = ["reminder", "no_show", "absent", "missing_in", "missing_out"];
 
 /// (employee, event): a punch.
 type Punch = (String, String);

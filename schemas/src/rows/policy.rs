@@ -102,6 +102,28 @@ pub struct PolicyRow {
     pub correction_days_back_max: Option<i64>,
     /// The types of corrections that count: `missing`, `late`, `early`, `other`, separated by `;`.
     pub correction_kinds: Option<String>,
+    /// Minutes, the longest overtime of a shift that counts; 0 = no end.
+    pub overtime_max_min: Option<i64>,
+    /// `from_end` or `whole`: what of a shift on a rest day or a holiday is overtime.
+    pub overtime_rest_day: Option<String>,
+    /// `minute` or `second`.
+    pub late_resolution: Option<String>,
+    /// Up to four `HH:MM+MINUTES` joined by commas: who left at HH:MM or later may come so much later on the day after.
+    pub late_leave: Option<String>,
+    /// Hours worked a business date; 0 = off.
+    pub hours_day_max: Option<i64>,
+    /// Hours worked a week from Sunday on; 0 = off.
+    pub hours_week_max: Option<i64>,
+    /// Minutes before either at which it is told to be near; 0 = not told.
+    pub hours_warn_min: Option<i64>,
+    /// Hours of work for each of which, when full, a break is deducted; 0 = off.
+    pub break_after_hours: Option<i64>,
+    /// Minutes of that break.
+    pub break_deduct_min: Option<i64>,
+    /// Minutes worked below which a shift is half a day; 0 = off.
+    pub half_day_under_min: Option<i64>,
+    /// `HH:MM-HH:MM` on the site's wall clock, past midnight if need be; empty = off.
+    pub night: Option<String>,
 }
 
 /// A file of calendars.

@@ -23,6 +23,7 @@ pub const REASONS: &[&str] = &[
     "correction_kind_refused",
     "correction_over_cap",
     "correction_too_late",
+    "half_day",
     "late_as_absent",
     "reassigned",
     "rescheduled",
@@ -81,6 +82,7 @@ pub fn schema() -> SchemaRef {
         fields.push(optional("leave_minutes", Type::Smalls));
         fields.push(optional("approvals", Type::Texts));
         fields.push(optional("statutory_holiday", Type::Flag));
+        fields.push(optional("night_s", Type::Int));
         make_schema(fields)
     });
     SCHEMA.clone()
@@ -150,6 +152,7 @@ impl TableRows for ShiftResults {
             .smalls(outcome.leave_minutes.iter().map(|minutes| i32::try_from(*minutes).ok()))
             .texts(outcome.approvals.iter().map(|one| approvals::text(&one.request_id, &one.approval)))
             .flag(outcome.statutory_holiday)
+            .int_or_null(Some(outcome.night_s).filter(|seconds| *seconds != 0))
             .month(outcome.business_date);
     }
 }
@@ -181,7 +184,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
     let int = |name| rows.int(name);
     let (due_min, late_min, early_min) = (int("due_min")?, int("late_min")?, int("early_min")?);
     let (break_min, leave_min) = (int("break_min")?, int("leave_min")?);
-    let (overtime_min, worked_s) = (int("overtime_min")?, int("worked_s")?);
+    let (overtime_min, worked_s, night_s) = (int("overtime_min")?, int("worked_s")?, int("night_s")?);
     let flag = |name| rows.flag(name);
     let (is_final, break_auto) = (flag("final")?, flag("break_auto")?);
     let (missing_in, missing_out) = (flag("missing_in")?, flag("missing_out")?);
@@ -218,6 +221,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
             break_auto: break_auto.value(row),
             leave_min: leave_min.value(row),
             overtime_min: overtime_min.value(row),
+            night_s: if night_s.is_valid(row) { night_s.value(row) } else { 0 },
             missing_in: missing_in.value(row),
             missing_out: missing_out.value(row),
             reasons: reasons.get(row).map(known_reason).collect(),

@@ -384,6 +384,7 @@ fn shift_results_read_back_as_said() {
         break_auto: true,
         leave_min: 0,
         overtime_min: 0,
+        night_s: 3_600,
         missing_in: false,
         missing_out: true,
         reasons: vec!["late_as_absent"],

@@ -15,6 +15,8 @@ use super::{EMPLOYEE, Sent, World};
 pub(crate) struct Said {
     pub(crate) outcomes: BTreeMap<Arc<str>, ShiftOutcome>,
     pub(crate) findings: BTreeMap<AnomalyId, Finding>,
+    /// How often an outcome changed.
+    pub(crate) versions: BTreeMap<Arc<str>, u32>,
     /// Every finding as it fired and was resolved, in order: `+late s1`, `-no_show s1`.
     pub(crate) story: Vec<String>,
 }
@@ -22,7 +24,9 @@ pub(crate) struct Said {
 impl Said {
     pub(crate) fn take(&mut self, world: &World, judged: &Judged) {
         for outcome in &judged.outcomes {
-            self.outcomes.insert(outcome.shift_id.clone(), outcome.clone());
+            let before = self.outcomes.insert(outcome.shift_id.clone(), outcome.clone());
+            let is_new = before.is_none_or(|before| digest(&before) != digest(outcome));
+            *self.versions.entry(outcome.shift_id.clone()).or_default() += u32::from(is_new);
         }
         let name = |finding: &Finding| {
             let line = world.finding(finding);
@@ -67,6 +71,7 @@ pub(crate) struct Life<'a> {
     pub(crate) state: PartitionState,
     pub(crate) said: Said,
     pub(crate) rows: Vec<StoredPunch>,
+    swapped_at: Option<EventTime>,
 }
 
 impl<'a> Life<'a> {
@@ -76,12 +81,24 @@ impl<'a> Life<'a> {
             state: PartitionState::new(world.roster(), settings()),
             said: Said::default(),
             rows: Vec::new(),
+            swapped_at: None,
         };
         life.advance(world.since);
         life
     }
 
+    /// Moves the clock, snapshots changing on the way.
     pub(crate) fn advance(&mut self, clock: EventTime) {
+        while let Some(at) = self.world.next_swap(self.swapped_at).filter(|at| *at <= clock) {
+            self.swapped_at = Some(at);
+            self.advance_to(at);
+            self.state.swap(self.world.as_of(at).roster());
+            self.restate(self.world.since);
+        }
+        self.advance_to(clock);
+    }
+
+    fn advance_to(&mut self, clock: EventTime) {
         let Self { world, state, said, .. } = self;
         state.advance(clock, &mut |step| take(world, said, step));
     }
@@ -140,6 +157,9 @@ impl<'a> Life<'a> {
             // A log without a punch still reaches its shifts.
             let starts = self.world.reference.shifts.iter().map(|shift| shift.start);
             starts.max().into_iter().for_each(|start| self.advance(start));
+        }
+        while let Some(at) = self.world.next_swap(self.swapped_at) {
+            self.advance(at);
         }
         let until = self.state.clock();
         self.end();

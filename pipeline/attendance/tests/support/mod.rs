@@ -5,11 +5,15 @@
 //!
 //!     zone Europe/London            the zone of the sites A, B, C (home: A, allowed: B); default Asia/Hong_Kong
 //!     date 2026-11-02               day 0; default a Monday
-//!     policy grace_in=15 flex=slide …
+//!     policy grace_in=15 flex=slide …    the contract's defaults, but nobody is reminded
+//!     policy@NAME rest=11 …         what a policy of that name sets otherwise than the one above
 //!     shift s1 09:00-18:00 [at B] [break 12:00-13:00] [paid 15:00-15:15] [free] [cancelled] [as NAME]
 //!     leave l1 09:00-12:00 [type overtime] [from 10:30] [pending]        `from`: when approved
 //!     correct c1 in 09:00 [for s1] [from 20:00] [pending]
 //!     in 08:58 [at B] [outside|none] [mocked] [suspect] [arrives 20:00] [terminal|correction] [id x]
+//!     calendar 1 holiday            day 1 is a holiday (or rest, workday) everywhere
+//!     swap 12:00 shift s1 10:00-19:00   from then on the row of that id is so; `swap 12:00 drop s1`: it is gone;
+//!                                   `swap 12:00 calendar …` and `swap 12:00 policy …` too
 //!     clock 10:00                   stop there; default: run until everything has settled
 //!     since 07:00                   where the log begins; default: two days before day 0
 
@@ -25,7 +29,9 @@ use attendance::*;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::anomaly::Finding;
-use model::policy::{CorrectionTypes, Flex, LateFrom, Overtime};
+use model::policy::{
+    CorrectionTypes, Flex, LateFrom, LateLeave, LateResolution, NightBand, Overtime, OvertimeRestDay,
+};
 use model::reference::*;
 use model::shift_result::ShiftOutcome;
 use model::*;
@@ -58,6 +64,10 @@ pub(crate) struct World {
     pub(crate) sent: Vec<Sent>,
     pub(crate) clock: Option<EventTime>,
     pub(crate) since: EventTime,
+    /// The names of the policies behind the first.
+    policies: Vec<String>,
+    /// Statements that hold from an instant on, by instant.
+    swaps: Vec<(EventTime, String)>,
 }
 
 impl World {
@@ -76,11 +86,13 @@ impl World {
             sent: Vec::new(),
             clock: None,
             since: EventTime::from_us(0),
+            policies: Vec::new(),
+            swaps: Vec::new(),
         };
         world.since = world.time("-2d00:00");
         let reference = &mut world.reference;
         reference.sites = ["A", "B", "C"].map(|id| site(id, zone_name)).into_iter().collect();
-        reference.policies = vec![Policy::default()];
+        reference.policies = vec![Policy { reminder_before_min: 0, ..Policy::default() }];
         reference.people.push(Person {
             employee_id: EMPLOYEE.into(),
             org: "hk".into(),
@@ -95,10 +107,37 @@ impl World {
         for words in &statements {
             world.statement(words);
         }
-        let reference = &mut world.reference;
+        world.swaps.sort_by_key(|(at, _)| *at);
+        world.sort();
+        world
+    }
+
+    fn sort(&mut self) {
+        let reference = &mut self.reference;
         reference.shifts.sort_by(|a, b| (a.start, &a.shift_id).cmp(&(b.start, &b.shift_id)));
         reference.leave.sort_by(|a, b| (a.from, &a.leave_id).cmp(&(b.from, &b.leave_id)));
         reference.corrections.sort_by_key(|row| row.occurred_at);
+    }
+
+    /// The instant of the first swap behind `clock`.
+    pub(crate) fn next_swap(&self, clock: Option<EventTime>) -> Option<EventTime> {
+        self.swaps.iter().map(|(at, _)| *at).find(|at| clock.is_none_or(|clock| *at > clock))
+    }
+
+    /// The world whose reference data hold at `clock`.
+    pub(crate) fn as_of(&self, clock: EventTime) -> Self {
+        let mut world = self.clone();
+        for (_, statement) in self.swaps.iter().filter(|(at, _)| *at <= clock) {
+            let words: Vec<&str> = statement.split(' ').collect();
+            let reference = &mut world.reference;
+            reference.shifts.retain(|row| &*row.shift_id != words[1]);
+            reference.leave.retain(|row| &*row.leave_id != words[1]);
+            reference.corrections.retain(|row| &*row.correction_id != words[1]);
+            if words[0] != "drop" {
+                world.statement(&words);
+            }
+        }
+        world.sort();
         world
     }
 
@@ -146,6 +185,22 @@ impl World {
         match words[0] {
             "zone" | "date" => {}
             "policy" => words[1..].iter().for_each(|pair| set(&mut self.reference.policies[0], pair)),
+            "calendar" => {
+                let date = self.date + jiff::Span::new().days(words[1].parse::<i64>().unwrap());
+                let kind = DayKind::from_name(words[2]).unwrap();
+                let blank =
+                    || Calendar { applies_to: "".into(), days: vec![], weekdays: [DayKind::Workday; 7] };
+                let mut calendar = self.reference.calendars.pop().unwrap_or_else(blank);
+                calendar.days.retain(|day| day.date != date);
+                calendar.days.push(CalendarDay { date, kind, is_statutory: false, is_estimated: false });
+                calendar.days.sort_unstable_by_key(|day| day.date);
+                self.reference.calendars.push(calendar);
+            }
+            "swap" => self.swaps.push((self.time(words[1]), words[2..].join(" "))),
+            named if named.starts_with("policy@") => {
+                let policy = self.policy(&named["policy@".len()..]).0 as usize;
+                words[1..].iter().for_each(|pair| set(&mut self.reference.policies[policy], pair));
+            }
             "clock" => self.clock = Some(self.time(words[1])),
             "since" => self.since = self.time(words[1]),
             "shift" => self.shift(words),
@@ -220,6 +275,17 @@ impl World {
         });
     }
 
+    /// The policy of that name, at first the same as the nameless one.
+    fn policy(&mut self, name: &str) -> PolicyIndex {
+        let known = self.policies.iter().position(|known| known == name);
+        let at = known.unwrap_or_else(|| {
+            self.policies.push(name.to_owned());
+            self.reference.policies.push(self.reference.policies[0].clone());
+            self.policies.len() - 1
+        });
+        PolicyIndex(at as u32 + 1)
+    }
+
     fn shift(&mut self, words: &[&str]) {
         let (start, end) = self.span(words[2]);
         let mut breaks = Vec::new();
@@ -229,6 +295,8 @@ impl World {
         }
         breaks.sort_by_key(|b| b.start);
         let site = words.iter().position(|w| *w == "at").map_or(SiteIndex(0), |at| self.site(words[at + 1]));
+        let policy = words.iter().position(|word| *word == "as").map(|at| self.policy(words[at + 1]));
+        let policy = policy.unwrap_or(PolicyIndex(0));
         let row = Shift {
             shift_id: words[1].into(),
             person: PersonIndex(0),
@@ -240,7 +308,7 @@ impl World {
             breaks,
             kind: if words.contains(&"free") { ShiftKind::Free } else { ShiftKind::Fixed },
             plan: if words.contains(&"cancelled") { ShiftPlan::Cancelled } else { ShiftPlan::Planned },
-            policy: PolicyIndex(0),
+            policy,
         };
         self.reference.shifts.push(row);
     }
@@ -289,6 +357,9 @@ impl World {
             if minutes != 0 {
                 add(format!("{name} {minutes}"));
             }
+        }
+        if outcome.night_s != 0 {
+            add(format!("night {}:{:02}", outcome.night_s / 3600, outcome.night_s / 60 % 60));
         }
         add(format!("due {}", outcome.due_min));
         for (flag, name) in [
@@ -373,6 +444,31 @@ fn set(policy: &mut Policy, pair: &str) {
         "fix_max" => policy.correction_count_max = number(),
         "fix_days" => policy.correction_days_back_max = number(),
         "fix_kinds" => policy.correction_kinds = CorrectionTypes::parse(&value.replace('+', ";")).unwrap(),
+        "reminder" => policy.reminder_before_min = number(),
+        "rest" => policy.rest_min_hours = number(),
+        "days_max" => policy.consecutive_days_max = number(),
+        "day_hours" => policy.hours_day_max = number(),
+        "week_hours" => policy.hours_week_max = number(),
+        "warn" => policy.hours_warn_min = number(),
+        // `late_leave=1260+60,1560+120`: minutes of the day.
+        "overtime_max" => policy.overtime_max_min = number(),
+        "rest_day" => policy.overtime_rest_day = OvertimeRestDay::from_name(value).unwrap(),
+        "resolution" => policy.late_resolution = LateResolution::from_name(value).unwrap(),
+        "break_after" => policy.break_after_hours = number(),
+        "break_deduct" => policy.break_deduct_min = number(),
+        "half_day" => policy.half_day_under_min = number(),
+        // `night=1320-360`: minutes of the day.
+        "night" => {
+            let (from, until) = value.split_once('-').unwrap();
+            policy.night = NightBand { from_min: from.parse().unwrap(), until_min: until.parse().unwrap() };
+        }
+        "late_leave" => {
+            for (rule, pair) in policy.late_leave.iter_mut().zip(value.split(',')) {
+                let (left, excused) = pair.split_once('+').unwrap();
+                let (left_min, excused_min) = (left.parse().unwrap(), excused.parse().unwrap());
+                *rule = LateLeave { left_min, excused_min };
+            }
+        }
         _ => panic!("no policy key {key}"),
     }
 }

@@ -48,6 +48,29 @@ pub(crate) fn random_script(random: &mut Random) -> String {
         random.below(2) * 1440,
         random.below(2) * 180,
     );
+    if random.one_in(2) {
+        script += &format!("policy reminder={}\n", random.below(5) * 45);
+    }
+    // Rules that look back are every shift's, or only some shifts' of the person.
+    let ruled = random.pick(&["policy", "policy@ruled"]);
+    if random.one_in(2) {
+        let (hours, days) = (random.below(3) * 7, random.below(4));
+        let late = random.pick(&["", "", "late_leave=1080+60", "late_leave=1020+30,1500+200"]);
+        let (day, week, warn) = (random.below(3) * 4, random.below(3) * 9, random.below(3) * 45);
+        script += &format!("{ruled} rest={hours} days_max={days} {late}\n");
+        script += &format!("{ruled} day_hours={day} week_hours={week} warn={warn}\n");
+    }
+    if random.one_in(2) {
+        let rest_day = random.pick(&["from_end", "whole"]);
+        let resolution = random.pick(&["minute", "second"]);
+        let night = random.pick(&["0-0", "1320-360", "60-300"]);
+        let (cap, half, deduct) = (random.below(2) * 40, random.below(3) * 120, random.below(2) * 20);
+        script +=
+            &format!("policy rest_day={rest_day} resolution={resolution} night={night} half_day={half}\n");
+        script +=
+            &format!("policy overtime_max={cap} break_after={} break_deduct={deduct}\n", random.below(4));
+        script += &format!("calendar {} {}\n", random.below(4), random.pick(&["rest", "holiday"]));
+    }
     let clock = |minute: u64| format!("{:02}:{:02}", minute / 60, minute % 60);
     let mut instants = Vec::new();
     for day in 0..4 {
@@ -62,6 +85,7 @@ pub(crate) fn random_script(random: &mut Random) -> String {
                 script += &format!(" {name} {}-{}", clock(from), clock(from + 30 + random.below(2) * 30));
             }
             script += random.pick(&["", "", "", "", "", " free", " cancelled"]);
+            script += random.pick(&["", " as ruled"]);
             script += "\n";
             instants.extend([start, end, start + 100, end - 30]);
         }

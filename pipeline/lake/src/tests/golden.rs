@@ -54,6 +54,7 @@ pub(super) fn result(shift: &str, version: i64, business_date: Date, cause_parti
             break_auto: false,
             leave_min: 240,
             overtime_min: 0,
+            night_s: 0,
             missing_in: false,
             missing_out: true,
             reasons: Vec::new(),
