@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::lines::{AlertBody, AlertDigest, AlertOwner, DeadLetterLine, LedgerLine, Summary, VerdictLine};
 use crate::punch::PunchLine;
 use crate::rows::{
-    CalendarFile, CorrectionRow, LeaveRow, OrgRow, PersonRow, PolicyFile, ShiftRow, SiteProperties,
+    CalendarFile, CorrectionRow, LawFile, LeaveRow, OrgRow, PersonRow, PolicyFile, ShiftRow, SiteProperties,
 };
 
 /// One generated schema: the name of its file in `schemas/json` less `.json`, and the schema.
@@ -35,6 +35,7 @@ pub fn all() -> Vec<NamedSchema> {
         of::<CorrectionRow>("correction"),
         of::<PolicyFile>("policies"),
         of::<CalendarFile>("calendars"),
+        of::<LawFile>("law"),
         of::<VerdictLine>("verdict"),
         of::<AlertBody>("alert"),
         of::<AlertDigest>("alert_digest"),

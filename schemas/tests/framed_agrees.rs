@@ -171,6 +171,46 @@ fn damaged_bytes_are_one_punch_or_one_reject() {
     }
 }
 
+/// A field without bytes in every record makes none of them one of the contract's own, while the bytes stay as they are.
+#[test]
+fn plain_records_read_as_walked_ones() {
+    let mut dice = Dice::from_env("FRAMED_SEED");
+    let with_nothing =
+        |text: &str| text.replace(r#""fields": ["#, r#""fields": [{"name": "nothing", "type": "null"}, "#);
+    // Under the other names some symbols mean nothing.
+    let others = PUNCH
+        .replace(r#""bd09""#, r#""mars""#)
+        .replace(r#""ios""#, r#""watch""#)
+        .replace(r#""out""#, r#""away""#);
+    let mut decoder = decoder();
+    for (id, text) in [(11, PUNCH), (12, &others)] {
+        decoder.add_schema(SchemaId(id), WriterSchema::avro(text).unwrap());
+        decoder.add_schema(SchemaId(id + 10), WriterSchema::avro(&with_nothing(text)).unwrap());
+    }
+    let punch = Schema::parse_str(PUNCH).unwrap();
+    let mut taken = 0;
+    for _ in 0..dice.cases("FRAMED_CASES", 2_000) {
+        let body = lines::avro(&punch, &lines::line(&mut dice), AvroStyle::Octets, Vec::new());
+        let mut damaged = body.clone();
+        let at = dice.below(body.len());
+        match dice.below(3) {
+            0 => damaged[at] ^= 1 << dice.below(8),
+            1 => damaged.truncate(at),
+            _ => damaged[at] = dice.below(256) as u8,
+        }
+        for body in [&body, &damaged] {
+            for id in [11, 12] {
+                let plain = decoded(&mut decoder, &lines::framed(id, body));
+                let mut walked = decoded(&mut decoder, &lines::framed(id + 10, body));
+                taken += walked.punches.len();
+                walked.unknown_fields = plain.unknown_fields;
+                assert_eq!(format!("{plain:?}"), format!("{walked:?}"), "{}", body.escape_ascii());
+            }
+        }
+    }
+    assert!(taken > 2_000, "{taken} punches");
+}
+
 #[test]
 fn a_cut_datum_is_no_other_punch() {
     let mut dice = Dice::from_env("FRAMED_SEED");

@@ -18,7 +18,7 @@ use schemas::lines::{
     SummaryText, VerdictLine,
 };
 use schemas::rows::{
-    CalendarFile, CorrectionRow, LeaveRow, OrgRow, PersonRow, PolicyFile, ReferenceRow, ShiftRow,
+    CalendarFile, CorrectionRow, LawFile, LeaveRow, OrgRow, PersonRow, PolicyFile, ReferenceRow, ShiftRow,
     SiteProperties,
 };
 use schemas::{Decoder, Format, ImportOptions, PunchLine, RawRecord, json_schema, tables};
@@ -258,6 +258,17 @@ fn policies_and_calendars() {
     let calendars: CalendarFile = toml::from_str(&golden("calendars.toml")).unwrap();
     let days: Vec<_> = calendars.calendar[0].days.iter().map(|day| day.date.as_deref().unwrap()).collect();
     assert_eq!(days, ["2026-12-25", "2027-02-06"]);
+}
+
+#[test]
+fn legal_values() {
+    let law: LawFile = toml::from_str(&golden("law.toml")).unwrap();
+    let told: Vec<_> = law.law.iter().map(|row| (&*row.key, row.value, row.valid_from.as_deref())).collect();
+    let expected = [
+        ("continuous_week_hours", 17.0, Some("2026-01-18")),
+        ("legal_leave.annual", 1.0, Some("2026-01-01")),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -56,6 +56,8 @@ impl LakeReader {
                 versions.entry(keys.value(row).to_owned()).or_default().push(numbers.value(row));
             }
         }
+        // A scan reads its files in any order.
+        versions.values_mut().for_each(|versions| versions.sort_unstable());
         versions
     }
 }

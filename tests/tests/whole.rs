@@ -11,8 +11,12 @@
 mod inbox;
 #[path = "whole/misplaced.rs"]
 mod misplaced;
+#[path = "whole/requests.rs"]
+mod requests;
 #[path = "whole/retention.rs"]
 mod retention;
+#[path = "whole/seals.rs"]
+mod seals;
 #[path = "whole/snapshots.rs"]
 mod snapshots;
 #[path = "whole/store.rs"]
@@ -31,7 +35,7 @@ use model::position::partition_of;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use source::embedded::Options;
-use source::{Append, EmbeddedLog};
+use source::{Append, EmbeddedLog, Source};
 use tests::lake_reader::LakeReader;
 use tests::office::{Office, What};
 use tests::oracles::{
@@ -65,7 +69,9 @@ fn a_year_on_the_embedded_log_survives_being_killed() {
     let office = Office::new(seed, true);
     let folder = tempfile::tempdir().unwrap();
     office.write_reference(folder.path());
-    config(folder.path(), "\n[source]\ndir = \"log\"\nclock = \"record\"\npartitions = 3\n");
+    let live =
+        "\n[source]\ndir = \"log\"\nclock = \"record\"\npartitions = 3\n\n[results]\ntopic = \"results\"\n";
+    config(folder.path(), live);
     let origins = fill_log(&folder.path().join("log"), &office);
     let command = ["run", "-c", "muster.toml", "--until", "2021-02-01T00:00:00+08:00", "--json"];
     let between = run_with_kills(folder.path(), &command, seed);
@@ -94,7 +100,9 @@ fn a_year_on_the_embedded_log_survives_being_killed() {
     }
     check_versions(&versions, "alerts topic");
     check_versions(&lake.versions("anomalies", "anomaly_id"), "anomalies");
-    check_versions(&lake.versions("shift_results", "shift_id"), "shift_results");
+    let versions = lake.versions("shift_results", "shift_id");
+    check_versions(&versions, "shift_results");
+    check_published(&mut log.source("results").unwrap(), versions);
     check_months(&lake, &office, |employee_id| {
         let own = partition_of(employee_id.as_bytes(), PARTITIONS);
         let mine =
@@ -235,6 +243,26 @@ fn fill_log(dir: &Path, office: &Office) -> Vec<(u32, i64)> {
         origins.extend(landed.into_iter().map(|(partition, offset)| (partition.number(), offset.get())));
     }
     origins
+}
+
+/// Every version of every result is published, under its person's id; what is published again after a kill comes in order, too.
+fn check_published(topic: &mut dyn Source, mut stored: BTreeMap<String, Vec<i64>>) {
+    stored.values_mut().for_each(|versions| versions.sort_unstable());
+    let mut published: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for record in read_topic(topic) {
+        let body: serde_json::Value = serde_json::from_slice(&record.value).unwrap();
+        let text = |name: &str| body[name].as_str().unwrap();
+        let version = body["version"].as_i64().unwrap();
+        assert_eq!(record.key, text("employee_id"));
+        assert_eq!(record.headers["id"], format!("{}/{}/{version}", text("shift_id"), text("employee_id")));
+        let versions = published.entry(text("shift_id").to_owned()).or_default();
+        let known = versions.last().copied().unwrap_or_default();
+        assert!(version <= known + 1, "version {version} of {} behind {known}", text("shift_id"));
+        if version == known + 1 {
+            versions.push(version);
+        }
+    }
+    assert_eq!(published, stored, "the results topic");
 }
 
 /// Starts the command again and again, kills it at seeded random times, at least [`KILLS_BETWEEN`] times between two

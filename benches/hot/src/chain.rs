@@ -137,6 +137,7 @@ fn load(world: &World) -> Arc<Reference> {
         corrections: path(Part::Corrections),
         policies: path(Part::Policies),
         calendars: path(Part::Calendars),
+        law: Vec::new(),
     });
     let first = loaded.problems.first().map(ToString::to_string).unwrap_or_default();
     loaded.reference.unwrap_or_else(|| panic!("the generator's reference data is refused: {first}"))

@@ -96,6 +96,7 @@ impl Chain {
             corrections: path(Part::Corrections),
             policies: path(Part::Policies),
             calendars: path(Part::Calendars),
+            law: Vec::new(),
         };
         let begun = Instant::now();
         let loaded = reference::load(&sources);

@@ -125,6 +125,9 @@ pub fn digest(outcome: &ShiftOutcome) -> u64 {
         hash.maybe_text(approval.by.as_deref());
         hash.number(approval.at.us());
     }
+    if outcome.statutory_holiday {
+        hash.text("statutory_holiday");
+    }
     if outcome.night_s != 0 {
         hash.text("night");
         hash.number(outcome.night_s);

@@ -15,6 +15,7 @@ use model::shift_result::{Approved, ShiftOutcome};
 use model::{Correction, EventId, EventTime, Kind, Policy, Shift, ShiftStatus};
 
 use crate::binding::Bound;
+use crate::caps::Refusal;
 use crate::due::DueTime;
 use crate::roster::{Roster, ShiftIndex};
 use crate::spans::{Span, Spans, clip, join, length_us, subtract};
@@ -116,6 +117,12 @@ impl<'a> Case<'a> {
         outcome.correction_ids = counted.map(|correction| correction.correction_id.clone()).collect();
         outcome.correction_ids.sort();
         outcome.approvals = self.approvals(&outcome.leave_ids);
+        if !self.roster.is_plain(self.index) {
+            let refusals = meant_for(self.roster, self.index, self.clock).filter_map(|(refusal, _)| refusal);
+            outcome.reasons.extend(refusals.map(Refusal::name));
+            outcome.reasons.sort_unstable();
+            outcome.reasons.dedup();
+        }
         self.judge_status(&mut outcome, came.at, left.at);
         self.count_work(&mut outcome, came.at, left.at);
         (outcome.first_in, outcome.in_event_id, outcome.in_site_id) = (came.at, came.event_id, came.site_id);
@@ -138,6 +145,7 @@ impl<'a> Case<'a> {
             business_date: shift.business_date,
             segment: shift.segment,
             day_kind: self.roster.day_kind(self.index),
+            statutory_holiday: self.roster.is_statutory_holiday(self.index),
             planned_start: shift.start,
             planned_end: shift.end,
             is_final: window.is_closed(self.clock) && self.clock >= settled,
@@ -476,6 +484,18 @@ fn reaches(late_min: i64, threshold_min: i64) -> bool {
     threshold_min > 0 && late_min >= threshold_min
 }
 
+/// The corrections in force that are meant for a shift instance, and why those do not count that the policy refuses.
+fn meant_for(
+    roster: &Roster,
+    index: ShiftIndex,
+    clock: EventTime,
+) -> impl Iterator<Item = (Option<Refusal>, &Correction)> {
+    let places = roster.correction_places(roster.shift_at(index).person);
+    let rows = places.map(move |place| (place, &roster.reference().corrections[place as usize]));
+    rows.filter(move |(_, row)| row.is_in_force(clock) && corrected(roster, row) == Some(index))
+        .map(move |(place, row)| (roster.refusal(place), row))
+}
+
 /// As [`corrections_for`]: none before the window opens, since nothing is said of a shift until then.
 pub(crate) fn corrections_at(
     roster: &Roster,
@@ -486,13 +506,12 @@ pub(crate) fn corrections_at(
     if is_open && !roster.is_plain(index) { corrections_for(roster, index, clock) } else { [None; 2] }
 }
 
-/// The corrections in force that are meant for a shift instance: of the in, of the out. A correction names its shift, or
+/// The corrections in force and not refused that are meant for a shift instance: of the in, of the out. A correction names its shift, or
 /// belongs to the one whose window holds its instant; of several windows to the one whose corrected end is planned
 /// nearest, then the earlier. Of several corrections of one end the one approved last counts, then the larger id.
 fn corrections_for(roster: &Roster, index: ShiftIndex, clock: EventTime) -> [Option<&Correction>; 2] {
     let mut chosen: [Option<&Correction>; 2] = [None, None];
-    let rows = roster.corrections_of(roster.shift_at(index).person);
-    for row in rows.iter().filter(|row| row.is_in_force(clock) && corrected(roster, row) == Some(index)) {
+    for (_, row) in meant_for(roster, index, clock).filter(|(refusal, _)| refusal.is_none()) {
         let end = &mut chosen[usize::from(row.kind == CorrectionKind::Out)];
         let rank = |row: &Correction| (row.effective_at, row.correction_id.clone());
         if end.is_none_or(|before| rank(before) < rank(row)) {

@@ -221,6 +221,11 @@ impl PartitionState {
         self.book.floor()
     }
 
+    /// Which partition, and how much of it is remembered.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The snapshot.
     pub fn roster(&self) -> &Arc<Roster> {
         &self.roster

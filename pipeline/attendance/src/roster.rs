@@ -25,6 +25,7 @@ use model::{
 };
 use std::hash::BuildHasher;
 
+use crate::caps::{Refusal, Refused, refused};
 use crate::minutes::corrected;
 use crate::neighbours::reach_us;
 
@@ -88,7 +89,8 @@ impl Marks {
     const PLAIN: u32 = 2;
     const DAY_KIND_FROM: u32 = 2;
     const LONE: u32 = 1 << 4;
-    const NEAR_RULES: u32 = 1 << 5;
+    const STATUTORY: u32 = 1 << 5;
+    const NEAR_RULES: u32 = 1 << 6;
 
     const fn has(self, mark: u32) -> bool {
         self.0 & mark != 0
@@ -116,6 +118,7 @@ struct Tables {
     before_us_max: i64,
     after_us_max: i64,
     debounce_us_max: i64,
+    refused: Refused,
     /// How far back the rules of any policy look.
     reach_us: i64,
     /// Planned shifts by their site's org, by start; made when somebody listens for silence.
@@ -163,16 +166,17 @@ impl Roster {
             before_us_max,
             after_us_max,
             debounce_us_max: debounces.max().unwrap_or(0).saturating_mul(1_000_000),
+            refused: Refused::default(),
             reach_us,
             starts: OnceLock::new(),
         };
         tables.list_permitted(&reference);
         let plain = Self { reference: Arc::clone(&reference), tables: Arc::new(tables) };
-        let touched = plain.touched();
+        let (touched, refused) = (plain.touched(), refused(&plain));
         let Self { mut tables, .. } = plain;
-        let slots = Arc::get_mut(&mut tables).map(|tables| &mut tables.slots);
-        let slots = slots.expect("tables that are being made are held here alone");
-        touched.into_iter().for_each(|index| slots[index.0 as usize].marks.0 &= !Marks::PLAIN);
+        let made = Arc::get_mut(&mut tables).expect("tables that are being made are held here alone");
+        touched.into_iter().for_each(|index| made.slots[index.0 as usize].marks.0 &= !Marks::PLAIN);
+        made.refused = refused;
         Self { reference, tables }
     }
 
@@ -292,6 +296,11 @@ impl Roster {
         DayKind::ALL[((self.tables.slots[index.0 as usize].marks.0 >> Marks::DAY_KIND_FROM) & 3) as usize]
     }
 
+    /// Whether the shift instance at `index` counts for a holiday to which the law entitles every employee.
+    pub(crate) fn is_statutory_holiday(&self, index: ShiftIndex) -> bool {
+        self.tables.slots[index.0 as usize].marks.has(Marks::STATUTORY)
+    }
+
     /// The policy of the shift instance at `index`.
     pub fn shift_policy(&self, index: ShiftIndex) -> &Policy {
         self.reference.policy(self.shift_at(index).policy)
@@ -313,6 +322,21 @@ impl Roster {
     pub fn corrections_of(&self, person: PersonIndex) -> &[Correction] {
         let places = self.correction_places(person);
         &self.reference.corrections[places.start as usize..places.end as usize]
+    }
+
+    /// Why the correction at `place` of the snapshot does not count, if the policy refuses it.
+    pub(crate) fn refusal(&self, place: u32) -> Option<Refusal> {
+        self.tables.refused.get(&place).copied()
+    }
+
+    /// The approved corrections that the policy refuses, by their ids.
+    pub fn refused_corrections(&self) -> Vec<(Arc<str>, Refusal)> {
+        let named = |(place, refusal): (&u32, &Refusal)| {
+            (self.reference.corrections[*place as usize].correction_id.clone(), *refusal)
+        };
+        let mut refused: Vec<_> = self.tables.refused.iter().map(named).collect();
+        refused.sort_by(|(a, _), (b, _)| a.cmp(b));
+        refused
     }
 
     /// The places of a person's leave in the snapshot.
@@ -596,13 +620,14 @@ fn slots(reference: &Reference, shifts_from: &[u32], windows: &[Window]) -> Vec<
         let shares = |other: Option<&u32>| other.is_some_and(|other| *other & !CUT == run);
         let before = at.checked_sub(1).and_then(|before| runs.get(before));
         let is_lone = !shares(before) && !shares(runs.get(at + 1)) && runs[at] & CUT == 0;
-        let day_kind = reference.day_kind(&reference.site(shift.site).org, shift.business_date);
-        let day_kind = DayKind::ALL.iter().position(|kind| *kind == day_kind).unwrap_or(0) as u32;
+        let day = reference.day(&reference.site(shift.site).org, shift.business_date);
+        let day_kind = DayKind::ALL.iter().position(|kind| *kind == day.kind).unwrap_or(0) as u32;
+        let statutory = if day.is_statutory { Marks::STATUTORY } else { 0 };
         let is_within = window.opens <= shift.start && shift.end <= window.closes;
         let alone = if is_planned && is_lone { Marks::LONE } else { 0 };
         let plain = if is_planned && is_lone && is_within { Marks::PLAIN } else { 0 };
         let planned = if is_planned { Marks::PLANNED } else { 0 };
-        let marks = planned | alone | plain | (day_kind << Marks::DAY_KIND_FROM);
+        let marks = planned | alone | plain | statutory | (day_kind << Marks::DAY_KIND_FROM);
         Slot { window, start: shift.start, run, marks: Marks(marks) }
     };
     reference.shifts.iter().enumerate().map(of_shift).collect()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use attendance::*;
 use model::anomaly::Finding;
-use model::reference::{Person, Shift};
+use model::reference::{Calendar, CalendarDay, DayKind, Person, Shift};
 use model::*;
 use support::*;
 
@@ -117,6 +117,44 @@ fn a_new_snapshot_is_judged_by_restating() {
     // The new shift's instants are set too.
     life.advance(before.time("90:00"));
     assert_eq!(life.said.text(&after).lines().last(), Some("! missing_out s2 [e2]"));
+}
+
+#[test]
+fn a_calendar_changed_after_the_fact_is_judged_by_restating() {
+    let before =
+        World::parse("shift s1 09:00-18:00; shift s2 33:00-42:00; in 09:00; out 18:00; in 33:00; out 42:00");
+    let mut life = Life::new(&before);
+    before.sent.iter().for_each(|sent| _ = life.send(sent));
+    life.finish();
+    let days = |life: &Life<'_>| -> Vec<(DayKind, bool, u64)> {
+        let outcomes = life.said.outcomes.values();
+        outcomes.map(|o| (o.day_kind, o.statutory_holiday, digest(o))).collect()
+    };
+    let plain = days(&life);
+    assert!(plain.iter().all(|day| (day.0, day.1) == (DayKind::Workday, false)), "{plain:?}");
+    let mut restated = |calendar: Option<CalendarDay>| {
+        let mut after = before.clone();
+        after.reference.calendars = vec![Calendar {
+            applies_to: "".into(),
+            days: calendar.into_iter().collect(),
+            weekdays: [DayKind::Workday; 7],
+        }];
+        life.state.swap(after.roster());
+        life.restate(before.time("-2d00:00"));
+        days(&life)
+    };
+    let holiday = |is_statutory, is_estimated| {
+        Some(CalendarDay { date: before.date, kind: DayKind::Holiday, is_statutory, is_estimated })
+    };
+    let general = restated(holiday(false, true));
+    assert_eq!((general[0].0, general[0].1), (DayKind::Holiday, false));
+    assert_ne!(general[0].2, plain[0].2, "another hash is another version");
+    assert_eq!(general[1], plain[1], "the day after says nothing new");
+    assert_eq!(restated(holiday(false, false)), general, "nor does an estimate that came true");
+    let statutory = restated(holiday(true, false));
+    assert_eq!((statutory[0].0, statutory[0].1, statutory[1]), (DayKind::Holiday, true, plain[1]));
+    assert_ne!(statutory[0].2, general[0].2);
+    assert_eq!(restated(None), plain, "a day taken back is as it was");
 }
 
 #[test]

@@ -250,7 +250,7 @@ fn digests_are_stable_and_see_every_field() {
         digest(&outcome)
     );
     let mut digests = vec![digest(&outcome)];
-    let edits: [fn(&mut ShiftOutcome); 10] = [
+    let edits: [fn(&mut ShiftOutcome); 11] = [
         |o| o.is_final = true,
         |o| o.late_min += 1,
         |o| o.worked_s = None,
@@ -261,6 +261,7 @@ fn digests_are_stable_and_see_every_field() {
         |o| o.missing_in = !o.missing_in,
         |o| o.leave_minutes = vec![60, 120],
         |o| o.leave_minutes = vec![120, 60],
+        |o| o.statutory_holiday = true,
     ];
     for edit in edits {
         let mut edited = outcome.clone();

@@ -192,6 +192,7 @@ pub(crate) fn calendars() -> CalendarFile {
     let day = |(date, name): &(&str, &str)| CalendarDayRow {
         date: Some((*date).to_owned()),
         kind: "holiday".to_owned(),
+        statutory: None,
         name: Some((*name).to_owned()),
         status: None,
     };
@@ -199,6 +200,7 @@ pub(crate) fn calendars() -> CalendarFile {
         applies_to: Some("hk".to_owned()),
         source: Some("General holidays for 2026, Government of the Hong Kong SAR, 2025-05-16".to_owned()),
         status: Some("official".to_owned()),
+        preset: None,
         weekdays: WeekdaysRow { sunday: Some("rest".to_owned()), ..WeekdaysRow::default() },
         days: HOLIDAYS.iter().map(day).collect(),
     };

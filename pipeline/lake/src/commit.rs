@@ -19,7 +19,9 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use deltalake::kernel::Add;
 use frontier::{Frontiers, Mark, Outcome, PartitionFrontier, TxnId};
 use model::{NextOffset, Offset, Partition};
-use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results, vendor_records};
+use schemas::tables::{
+    adjustments, anomalies, late, punch_evidence, punches, rejects, shift_results, vendor_records,
+};
 
 use crate::claim::{Claim, frontier_numbers};
 use crate::encode::{check_schema, encode, upload};
@@ -44,6 +46,17 @@ pub struct Commit {
     pub punches: Vec<RecordBatch>,
     /// The frontier behind these rows, of every partition that has any, or whose clock or inbox moved.
     pub frontiers: Vec<(Partition, PartitionFrontier)>,
+}
+
+/// New versions of said state. Columns are those of `schemas::tables`.
+#[derive(Clone, Debug, Default)]
+pub struct SaidRows {
+    /// Rows of `shift_results`.
+    pub shift_results: Vec<RecordBatch>,
+    /// Rows of `adjustments`.
+    pub adjustments: Vec<RecordBatch>,
+    /// Rows of `anomalies`.
+    pub anomalies: Vec<RecordBatch>,
 }
 
 /// How a commit ended.
@@ -202,8 +215,7 @@ impl Lake {
     pub async fn commit_derived(
         &self,
         claim: &mut Claim,
-        shift_results: Vec<RecordBatch>,
-        anomalies: Vec<RecordBatch>,
+        rows: SaidRows,
         judged: &[Partition],
     ) -> Result<CommitOutcome> {
         if let Some(CommitOutcome::Lost(lost)) = self.settle(claim, &Frontiers::new()).await? {
@@ -212,10 +224,16 @@ impl Lake {
         let said = claim.unfinished.take().map(|unfinished| unfinished.said).unwrap_or_default();
         let mut lost = BTreeSet::new();
         let mut done = Vec::new();
-        for (table, batches) in [(shift_results::NAME, shift_results), (anomalies::NAME, anomalies)] {
+        let SaidRows { shift_results, adjustments, anomalies } = rows;
+        for (table, batches) in [
+            (shift_results::NAME, shift_results),
+            (adjustments::NAME, adjustments),
+            (anomalies::NAME, anomalies),
+        ] {
             let is_in = said.iter().any(|(known, rows)| *known == table && *rows == batches);
-            // Both tables are told how far was judged, even where one has no row of it.
-            let step = if is_in {
+            let is_idle = table == adjustments::NAME && batches.is_empty();
+            // The others are told how far was judged, even where one has no row of it.
+            let step = if is_in || is_idle {
                 Ok(Step::Done(0, BTreeSet::new()))
             } else {
                 self.commit_said(claim, table, &batches, judged).await
@@ -362,7 +380,7 @@ impl Lake {
 
 impl Claim {
     /// Takes in how an attempt on `table` ended.
-    fn take_in(&mut self, table: &'static str, outcome: Outcome) -> Step {
+    pub(crate) fn take_in(&mut self, table: &'static str, outcome: Outcome) -> Step {
         match outcome {
             Outcome::Done { version, lost } => {
                 self.saw(table, version);
@@ -407,7 +425,10 @@ impl Claim {
     }
 }
 
-fn said_numbers(claim: &Claim, partitions: impl Iterator<Item = Partition>) -> BTreeMap<TxnId, i64> {
+pub(crate) fn said_numbers(
+    claim: &Claim,
+    partitions: impl Iterator<Item = Partition>,
+) -> BTreeMap<TxnId, i64> {
     partitions.map(|partition| (claim.id(partition, Mark::Said), claim.generation.0)).collect()
 }
 

@@ -17,7 +17,7 @@ use arrow::datatypes::{Int32Type, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use jiff::tz::TimeZone;
 use model::{Anomaly, AnomalyId, EventTime, NextOffset, Offset, Partition, ShiftResult, StoredPunch};
-use schemas::tables::{ReadError, anomalies, late, local_date, punches, shift_results};
+use schemas::tables::{ReadError, adjustments, anomalies, late, local_date, punches, shift_results};
 
 use crate::claim::Claim;
 use crate::commit::row_origins;
@@ -31,6 +31,9 @@ use crate::scan::{FileEntry, TableSnapshot};
 /// Days by which a business date may lie before the UTC date of the instants that belong to it: a shift that starts on one day's
 /// evening far west of Greenwich and ends two UTC dates later.
 const BUSINESS_DAYS_BEHIND: i32 = 2;
+
+/// Where the versions of shift results are: those said after their month was sealed apart.
+const RESULT_TABLES: [&str; 2] = [shift_results::NAME, adjustments::NAME];
 
 /// What an owner folds into memory when it is assigned partitions.
 #[derive(Clone, Debug, Default)]
@@ -55,16 +58,14 @@ impl Lake {
         let held = claim.held();
         let topic = (!claim.log.is_file()).then(|| claim.log.topic.clone());
         let (punches, other_logs) = self.fold_punches(claim, &held, topic.as_deref(), since).await?;
-        let mut fold = Fold {
-            punches,
-            other_logs,
-            shift_results: self
-                .fold_said(claim, shift_results::NAME, &held, since, shift_results::read, key_of_result)
-                .await?,
-            anomalies: self
-                .fold_said(claim, anomalies::NAME, &held, since, anomalies::read, key_of_anomaly)
-                .await?,
-        };
+        let mut results = Latest::new(key_of_result);
+        for name in RESULT_TABLES {
+            self.fold_said(claim, name, &held, since, shift_results::read, &mut results).await?;
+        }
+        let mut said = Latest::new(key_of_anomaly);
+        self.fold_said(claim, anomalies::NAME, &held, since, anomalies::read, &mut said).await?;
+        let (shift_results, anomalies) = (results.into_values(), said.into_values());
+        let mut fold = Fold { punches, other_logs, shift_results, anomalies };
         fold.punches.sort_by_key(|(partition, punch)| (*partition, punch.offset));
         Ok(fold)
     }
@@ -121,8 +122,8 @@ impl Lake {
         held: &BTreeSet<Partition>,
         since: EventTime,
         read: fn(&RecordBatch) -> std::result::Result<Vec<T>, ReadError>,
-        key: fn(&T) -> (K, i64),
-    ) -> Result<Vec<T>> {
+        latest: &mut Latest<T, K>,
+    ) -> Result<()> {
         let table = self.table(name)?;
         let snapshot = self.snapshot_at(&table, claim.seen_of(name)).await?;
         let from =
@@ -147,13 +148,11 @@ impl Lake {
                 .map(|row| Some(is_held(causes.value(row)) && days.value(row) >= from_days))
                 .collect())
         };
-        let mut latest = Latest::new(key);
         self.visit(&table, &snapshot, &snapshot.schema, (may_hold, None), keep, |batch| {
             latest.extend(read(batch)?);
             Ok(())
         })
-        .await?;
-        Ok(latest.into_values())
+        .await
     }
 
     /// Rows of the inbox `late` of one partition that have not been drained: at or beyond `from`, in offset order.
@@ -230,11 +229,13 @@ impl Lake {
     /// What was last said about every shift instance of these people.
     pub async fn results_of(&self, employee_ids: &[&str]) -> Result<Vec<ShiftResult>> {
         let mut latest = Latest::new(key_of_result);
-        self.visit_people(shift_results::NAME, employee_ids, |batch| {
-            latest.extend(shift_results::read(batch)?);
-            Ok(())
-        })
-        .await?;
+        for name in RESULT_TABLES {
+            self.visit_people(name, employee_ids, |batch| {
+                latest.extend(shift_results::read(batch)?);
+                Ok(())
+            })
+            .await?;
+        }
         Ok(latest.into_values())
     }
 

@@ -138,6 +138,14 @@ impl Lake {
         Ok(ownership::read(self.store.as_ref(), &self.prefix).await?.map(|file| file.is_live()))
     }
 
+    /// The live log that the lake belongs to, if it belongs to one.
+    pub async fn live_log(&self) -> Result<Option<LogIdentity>> {
+        match ownership::read(self.store.as_ref(), &self.prefix).await? {
+            Some(file) => file.live_log(),
+            None => Ok(None),
+        }
+    }
+
     /// The folder, if it is a local one.
     pub fn dir(&self) -> Option<&FilePath> {
         self.dir.as_deref()

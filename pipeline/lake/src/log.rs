@@ -22,13 +22,14 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, PutMode};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::columns::grown;
 use crate::encode::{now_ms, uuid};
 use crate::error::{Error, ErrorKind, Result};
+use crate::follow::AddedFile;
 use crate::lake::{LakeOptions, schema_of};
 use crate::ownership::is_rival;
 
@@ -220,7 +221,8 @@ impl TableLog {
         self.store().put_opts(&path, bytes.into(), PutMode::Create.into()).await.map(|_| ())
     }
 
-    async fn lines(&self, version: u64) -> Result<Option<Vec<Line>>> {
+    /// What `T` reads of each action of an entry.
+    async fn lines<T: DeserializeOwned>(&self, version: u64) -> Result<Option<Vec<T>>> {
         let what = || format!("read entry {version} of table {}", self.name);
         let Some(bytes) = self.delta.read_commit_entry(version).await.map_err(|e| Error::store(what(), e))?
         else {
@@ -231,9 +233,19 @@ impl TableLog {
         lines.map(Some).map_err(|e| Error::store(what(), e))
     }
 
+    /// The files that the entry of `version` adds.
+    pub(crate) async fn added(&self, version: u64) -> Result<Option<Vec<AddedFile>>> {
+        #[derive(Deserialize)]
+        struct Adding {
+            add: Option<AddedFile>,
+        }
+        let lines = self.lines(version).await?;
+        Ok(lines.map(|lines| lines.into_iter().filter_map(|Adding { add }| add).collect()))
+    }
+
     /// The entry of `version` as a writer behind `fence` sees it.
     async fn entry(&self, fence: Fence<'_>, version: u64) -> Result<Option<Entry>> {
-        let Some(lines) = self.lines(version).await? else { return Ok(None) };
+        let Some(lines) = self.lines::<Line>(version).await? else { return Ok(None) };
         let mut entry = Entry { attempt: None, touches: BTreeSet::new() };
         for line in lines {
             match fence {
@@ -262,7 +274,7 @@ impl TableLog {
         // The newest entries hold what an owner at work has kept; reading them is cheaper than one replay of the log per id.
         let oldest = (version + 1).saturating_sub(LOOK_BACK_MAX);
         for at in (oldest..=version).rev() {
-            let Some(lines) = self.lines(at).await? else { break };
+            let Some(lines) = self.lines::<Line>(at).await? else { break };
             for txn in lines.into_iter().filter_map(|line| line.txn) {
                 if wanted.remove(txn.app_id.as_str()) {
                     found.insert(txn.app_id, txn.version);

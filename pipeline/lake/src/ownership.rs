@@ -101,6 +101,13 @@ impl LakeFile {
     pub(crate) fn is_live(&self) -> bool {
         self.live.is_some()
     }
+
+    pub(crate) fn live_log(&self) -> Result<Option<LogIdentity>> {
+        let Some(LiveLog { log_id, topic, partitions }) = &self.live else { return Ok(None) };
+        let log_id = LogId::new(log_id)
+            .ok_or_else(|| Error::corrupt(format!("read lake.json: `{log_id}` is no id of a log")))?;
+        Ok(Some(LogIdentity { log_id, topic: topic.as_str().into(), partitions: *partitions }))
+    }
 }
 
 /// Where the owner file is.

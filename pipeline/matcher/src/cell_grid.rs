@@ -3,7 +3,7 @@
 //! In: a point, how far to look.  Out: sites, and what their cell is already sure of; some of them more than once, some of
 //! them a little too far.  Owns: the cells of each level.
 //! Absent on purpose: outlines and exact distances (`fence_index` asks them of the few that nobody is sure of),
-//! neighbouring cells on the common path, floating point in the scan, allocation while searching.
+//! neighbouring cells on the common path, floating point in the scan (`circles`), allocation while searching.
 //! Invariants: a fence stands in every cell that comes within `REACH_M` of it, so that one look-up per level answers any
 //! search up to there (`every_fence_in_reach_comes_out`); what a cell is sure of is so (`a_cell_is_sure_of_the_truth`).
 //!
@@ -24,15 +24,13 @@
 
 use model::{LonLat, SiteIndex};
 
-use crate::cell_table::{CellTable, Entry, Home, INLINE, Lanes, Line};
+use crate::cell_table::{CellTable, Home, INLINE};
 use crate::cells::{Cells, Position};
+use crate::circles::{ALL, EXACT, STEPS_OFF, Search, Told};
 use crate::distance::{POLAR_LAT, reach_deg};
 use crate::outline::LonLatBox;
-use crate::reach::{EVERYWHERE, EXACT, REACH_M};
+use crate::reach::{EVERYWHERE, REACH_M};
 
-/// By so many steps a distance to an exact circle may be told wrong: 3 for rounding positions and radius, 2 for degrees that
-/// change their width by the way, and some to spare.
-const STEPS_OFF: f32 = 10.0;
 /// The least radius of the earth's curvature in metres, rounded down: over a way of w metres degrees of longitude change
 /// their width by less than w / this · tan φ.
 const EARTH_M: f64 = 6.3e6;
@@ -40,8 +38,6 @@ const EARTH_M: f64 = 6.3e6;
 const WINDOW_SLACK: f64 = 1e-4;
 /// In wider windows circles are not looked at.
 const WINDOW_MAX_M: f64 = 12_000.0;
-/// Lanes of a line.
-const LANES: usize = size_of::<Lanes>() / size_of::<i16>();
 /// Cells of a window that are on their way together.
 const TOGETHER: usize = 64;
 
@@ -70,28 +66,31 @@ pub(crate) enum Seen {
     Between,
     /// It has to be measured, and may turn out to be too far.
     Unsure,
+    /// It was measured, and is more than [`Span::within_m`], or its site does not count.
+    Outside,
 }
 
+/// A site near a point.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Near {
+    pub(crate) site: SiteIndex,
+    pub(crate) seen: Seen,
+    /// Signed, for who measures it; no number before.
+    pub(crate) distance_m: f64,
+}
+
+/// The cells of one level.
 #[derive(Debug)]
-struct Level {
+pub(crate) struct Level {
     level: u32,
     cells: CellTable,
 }
 
-/// A search in the cell of a point, in steps.
-struct Scan {
-    x: f32,
-    y: f32,
-    lon_scale: f32,
-    inside: f32,
-    within: f32,
-}
-
-/// The cell of a point at the finest level.
+/// The cell of a point at one level.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cell {
-    home: Home,
     key: u32,
+    home: Home,
 }
 
 impl CellGrid {
@@ -99,50 +98,13 @@ impl CellGrid {
         Self { levels: levels.into_iter().map(|(level, cells)| Level { level, cells }).collect() }
     }
 
-    /// Asks for what tells where the cell of a point is.
+    /// The levels in use, the finest first.
     #[inline]
-    pub(crate) fn fetch_pilot(&self, at: Position) {
-        if let Some(finest) = self.levels.first() {
-            finest.cells.fetch_pilot(at.key(finest.level));
-        }
+    pub(crate) fn levels(&self) -> &[Level] {
+        &self.levels
     }
 
-    /// Asks for the lines of the cells of a point; tells which the finest is.
-    #[inline]
-    pub(crate) fn fetch_line(&self, at: Position) -> Cell {
-        let [finest, others @ ..] = self.levels.as_slice() else { return Cell::default() };
-        let cell = finest.cell(at);
-        finest.cells.fetch_line(cell.home);
-        for level in others {
-            level.cells.fetch_line(level.cell(at).home);
-        }
-        cell
-    }
-
-    /// Asks for what is behind those lines.
-    #[inline]
-    pub(crate) fn fetch_more(&self, at: Position, cell: Cell) {
-        let [finest, others @ ..] = self.levels.as_slice() else { return };
-        finest.cells.fetch_more(cell.home, cell.key);
-        for level in others {
-            let cell = level.cell(at);
-            level.cells.fetch_more(cell.home, cell.key);
-        }
-    }
-
-    /// Calls `visit` for every site whose reach was put in with at least `span.within_m` ≤ [`REACH_M`] of it ending at the
-    /// point; possibly twice, possibly for others nearby. `cell` is what [`Self::fetch_line`] told.
-    #[inline]
-    pub(crate) fn near(&self, at: Position, cell: Cell, span: Span, visit: &mut impl FnMut(SiteIndex, Seen)) {
-        debug_assert!(span.within_m <= REACH_M);
-        let [finest, others @ ..] = self.levels.as_slice() else { return };
-        finest.scan(at, cell, span, visit);
-        for level in others {
-            level.scan(at, level.cell(at), span, visit);
-        }
-    }
-
-    /// The same at any distance, from all around: `visit` is told two numbers of metres between which the signed distance
+    /// Every site at any distance, from all around: `visit` is told two numbers of metres between which the signed distance
     /// to the site's fence is.
     pub(crate) fn window(
         &self,
@@ -157,93 +119,75 @@ impl CellGrid {
     }
 }
 
-impl Scan {
-    #[inline]
-    fn new(at: Position, level: u32, span: Span) -> Self {
-        let (x, y) = at.in_cell(level);
-        let steps_per_m = at.steps_per_m(level);
-        let (inside, within) = (span.inside_m as f32 * steps_per_m, span.within_m as f32 * steps_per_m);
-        Self { x, y, lon_scale: at.lon_scale, inside, within }
-    }
-
-    #[inline]
-    fn line(&self, line: &Line, more: &[Entry], visit: &mut impl FnMut(SiteIndex, Seen)) {
-        let [x, y, circle] = line.lanes();
-        // Loops over eight lanes and nothing else: a compiler makes a few wide instructions of each.
-        let mut squares = [0.0; LANES];
-        for (square, (x, y)) in squares.iter_mut().zip(x.iter().zip(y)) {
-            *square = self.square(*x, *y);
-        }
-        let mut reaching = [0; LANES];
-        for (bit, (circle, square)) in reaching.iter_mut().zip(circle.iter().zip(&squares)) {
-            *bit = i32::from(self.reaches(circle.cast_unsigned(), *square));
-        }
-        let mut near = (0..LANES).fold(0_u32, |near, at| near | (reaching[at] as u32) << at);
-        // What lies behind the entries is none, nor is the last one where it tells of more.
-        near &= if more.is_empty() { (1 << INLINE) - 1 } else { (1 << (INLINE - 1)) - 1 };
-        while near != 0 {
-            let at = near.trailing_zeros() as usize % INLINE;
-            near &= near - 1;
-            visit(line.site(at), self.seen(circle[at].cast_unsigned(), squares[at]));
-        }
-        for entry in more {
-            let square = self.square(entry.x, entry.y);
-            if self.reaches(entry.circle, square) {
-                visit(entry.site, self.seen(entry.circle, square));
-            }
-        }
-    }
-
-    /// The square of the steps from the point.
-    #[inline]
-    fn square(&self, x: i16, y: i16) -> f32 {
-        let (east, north) = ((f32::from(x) - self.x) * self.lon_scale, f32::from(y) - self.y);
-        east * east + north * north
-    }
-
-    #[inline]
-    fn reaches(&self, circle: u16, square: f32) -> bool {
-        let limit = radius(circle) + self.within + STEPS_OFF;
-        square <= limit * limit
-    }
-
-    #[inline]
-    fn seen(&self, circle: u16, square: f32) -> Seen {
-        if circle & EXACT == 0 {
-            return Seen::Unsure;
-        }
-        let (inside, within) = (radius(circle) + self.inside, radius(circle) + self.within);
-        let is_within = |steps: f32| steps >= 0.0 && square <= steps * steps;
-        if is_within(inside - STEPS_OFF) {
-            Seen::Inside
-        } else if !is_within(inside + STEPS_OFF) && is_within(within - STEPS_OFF) {
-            Seen::Between
-        } else {
-            Seen::Unsure
-        }
-    }
-}
-
 #[inline]
 fn radius(circle: u16) -> f32 {
     f32::from((circle & !EXACT).cast_signed())
 }
 
+/// Puts the circles that are in reach for all one knows behind `near`. Whether any of them is unsure.
+#[inline]
+fn tell(told: Told, site: impl Fn(usize) -> SiteIndex, near: &mut Vec<Near>) -> bool {
+    const SEEN: [Seen; 4] = [Seen::Inside, Seen::Between, Seen::Unsure, Seen::Unsure];
+    let mut left = told.inside | told.between | told.unsure;
+    while left != 0 {
+        let at = left.trailing_zeros();
+        left &= left - 1;
+        let seen = SEEN[((told.between >> at & 1) + 2 * (told.unsure >> at & 1)) as usize];
+        near.push(Near { site: site(at as usize), seen, distance_m: f64::NAN });
+    }
+    told.unsure != 0
+}
+
 impl Level {
+    /// The cell of a point; what tells where it is is asked for.
     #[inline]
-    fn cell(&self, at: Position) -> Cell {
+    pub(crate) fn cell(&self, at: Position) -> Cell {
         let key = at.key(self.level);
-        Cell { home: self.cells.home(key), key }
+        Cell { key, home: self.cells.fetch_pilot(key) }
     }
 
+    /// Finds where the cell is, and asks for its line.
     #[inline]
-    fn scan(&self, at: Position, cell: Cell, span: Span, visit: &mut impl FnMut(SiteIndex, Seen)) {
-        if let Some(line) = self.cells.line(cell.home, cell.key) {
-            Scan::new(at, self.level, span).line(line, self.cells.more(line), visit);
+    pub(crate) fn fetch_line(&self, cell: &mut Cell) {
+        cell.home = self.cells.found(cell.key, cell.home);
+        self.cells.fetch_line(cell.home);
+    }
+
+    /// The cell of a point, without asking for anything.
+    #[inline]
+    pub(crate) fn cell_at_once(&self, at: Position) -> Cell {
+        let key = at.key(self.level);
+        Cell { key, home: self.cells.home(key) }
+    }
+
+    /// Asks for what that line has no room for.
+    #[inline]
+    pub(crate) fn fetch_more(&self, cell: Cell) {
+        self.cells.fetch_more(cell.home, cell.key);
+    }
+
+    /// Puts every site behind `near` whose reach was put in at this level with at least `span.within_m` ≤ [`REACH_M`] of it
+    /// ending at the point; possibly twice, possibly others nearby. `cell` is the point's, its line asked for. Whether the
+    /// cell is unsure of any.
+    #[inline]
+    pub(crate) fn near(&self, at: Position, cell: Cell, span: Span, near: &mut Vec<Near>) -> bool {
+        debug_assert!(span.within_m <= REACH_M);
+        let Some(line) = self.cells.line(cell.home, cell.key) else { return false };
+        let steps_per_m = at.steps_per_m(self.level);
+        let (inside, within) = (span.inside_m as f32 * steps_per_m, span.within_m as f32 * steps_per_m);
+        let search = Search::new(at.in_cell(self.level), at.lon_scale, inside, within);
+        let more = self.cells.more(line);
+        // What lies behind the entries is none, nor is the last one where it tells of more.
+        let held = if more.is_empty() { (1 << INLINE) - 1 } else { (1 << (INLINE - 1)) - 1 };
+        let mut is_unsure = tell(search.look(line.lanes(), held), |at| line.site(at), near);
+        for block in more {
+            is_unsure |= tell(search.look(block.lanes(), ALL), |at| block.site(at), near);
         }
+        is_unsure
     }
 
     /// Visits what comes within `radius_m` of a point, cell by cell.
+    #[inline(never)]
     fn window(
         &self,
         point: LonLat,

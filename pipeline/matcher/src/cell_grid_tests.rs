@@ -29,9 +29,11 @@ fn circle(at: u32, centre: LonLat, radius_m: f64, grid: &mut CellGridBuilder) {
 /// What the cell of a point says of the fences within some metres.
 fn seen(grid: &CellGrid, point: LonLat, span: Span) -> Vec<(u32, Seen)> {
     let at = Position::new(point, &Spot::new(point));
-    let mut seen = Vec::new();
-    grid.near(at, grid.fetch_line(at), span, &mut |site, says| seen.push((site.0, says)));
-    seen
+    let mut near = Vec::new();
+    for level in grid.levels() {
+        level.near(at, level.cell_at_once(at), span, &mut near);
+    }
+    near.into_iter().map(|near| (near.site.0, near.seen)).collect()
 }
 
 fn found(grid: &CellGrid, point: LonLat, radius_m: f64) -> Vec<u32> {
@@ -195,6 +197,7 @@ fn a_cell_is_sure_of_the_truth() {
                     let is_between = truth_m > span.inside_m && truth_m < span.within_m;
                     assert!(is_between, "{truth_m} {span:?} {point:?} {centre:?} {fence_m}");
                 }
+                Seen::Outside => panic!("nothing was measured"),
                 Seen::Unsure => {
                     // Larger ones, and those where cells are narrow, stand at another level.
                     let is_exact = centre.lat().abs() < 60.0 && fence_m < 200.0;

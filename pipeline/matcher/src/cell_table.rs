@@ -10,7 +10,7 @@
 //!
 //! line  [ key 4 | x 2 × 6 | y 2 × 6 | circle 2 × 6 | site 4 × 6 ]                   64 bytes, six entries
 //!                                   │ sixth circle = MORE: five entries, the sixth tells place and count in
-//! more  [ site 4 | x 2 | y 2 | circle 2 ] …                                         those of a cell side by side
+//! more  [ x 2 × 8 | y 2 × 8 | circle 2 × 8 | site 4 × 8 ] …                         80 bytes, eight entries
 //! ```
 //!
 //! The byte that a key's bucket has (the pilot) was tried out at building, so that no two keys come to the same line.
@@ -20,7 +20,8 @@
 
 use model::SiteIndex;
 
-use crate::memory::{in_large_pages, prefetch};
+use crate::circles::{LANES, Lanes};
+use crate::processor::{in_large_pages, prefetch};
 
 /// Entries in a line.
 pub(crate) const INLINE: usize = 6;
@@ -38,7 +39,6 @@ const NO_KEY: u32 = u32::MAX;
 
 /// A fence as a cell sees it.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, packed(2))]
 pub(crate) struct Entry {
     pub(crate) site: SiteIndex,
     /// Its middle, in steps from the cell's corner.
@@ -59,20 +59,27 @@ const Y: usize = X + INLINE;
 const CIRCLE: usize = Y + INLINE;
 const SITE: usize = CIRCLE + INLINE;
 
-/// Eight in a row of a line: those of its entries, and of what lies behind them.
-pub(crate) type Lanes = [i16; 8];
+/// Entries that a line has no room for; those that hold nothing are as in a line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub(crate) struct Block {
+    x: Lanes,
+    y: Lanes,
+    circle: Lanes,
+    site: [u32; LANES],
+}
 
-const _: () = assert!(size_of::<Line>() == 64 && size_of::<Entry>() == 10);
+const _: () = assert!(size_of::<Line>() == 64 && size_of::<Block>() == 80);
 
 /// The cells of one level.
 #[derive(Debug)]
 pub(crate) struct CellTable {
     lines: Vec<Line>,
     pilots: Vec<u8>,
-    more: Vec<Entry>,
+    more: Vec<Block>,
 }
 
-/// Where a cell is.
+/// Where a cell, or its pilot, is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Home(u32);
 
@@ -100,7 +107,7 @@ impl Line {
         SiteIndex(word(self.0[SITE + 2 * at], self.0[SITE + 2 * at + 1]))
     }
 
-    /// x, y and circle of its entries.
+    /// x, y and circle of its entries, and of what lies behind them.
     #[inline]
     pub(crate) fn lanes(&self) -> [&Lanes; 3] {
         [X, Y, CIRCLE]
@@ -128,6 +135,41 @@ impl Line {
     }
 }
 
+impl Block {
+    const EMPTY: Self = Self { x: [FAR; LANES], y: [FAR; LANES], circle: [0; LANES], site: [0; LANES] };
+
+    fn of(entries: &[(u32, Entry)]) -> Self {
+        let mut block = Self::EMPTY;
+        for (at, (_, entry)) in entries.iter().enumerate() {
+            (block.x[at], block.y[at]) = (entry.x, entry.y);
+            (block.circle[at], block.site[at]) = (entry.circle.cast_signed(), entry.site.0);
+        }
+        block
+    }
+
+    /// See [`Line::site`].
+    #[inline]
+    pub(crate) fn site(&self, at: usize) -> SiteIndex {
+        SiteIndex(self.site[at])
+    }
+
+    /// See [`Line::lanes`].
+    #[inline]
+    pub(crate) fn lanes(&self) -> [&Lanes; 3] {
+        [&self.x, &self.y, &self.circle]
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        let entry = |at: usize| Entry {
+            site: self.site(at),
+            x: self.x[at],
+            y: self.y[at],
+            circle: self.circle[at].cast_unsigned(),
+        };
+        (0..LANES).map(entry).take_while(|entry| entry.circle != 0)
+    }
+}
+
 #[inline]
 fn word(low: i16, high: i16) -> u32 {
     u32::from(low.cast_unsigned()) | u32::from(high.cast_unsigned()) << 16
@@ -147,7 +189,8 @@ impl CellTable {
         while !find_pilots(&hashes, &mut pilots, room) {
             room = (room as f64 * ROOMIER) as usize + 1;
         }
-        let beyond = |cell: &[_]| if cell.len() > INLINE { cell.len() + 1 - INLINE } else { 0 };
+        let beyond =
+            |cell: &[_]| if cell.len() > INLINE { (cell.len() + 1 - INLINE).div_ceil(LANES) } else { 0 };
         let more = rows.chunk_by(|a, b| a.0 == b.0).map(beyond).sum();
         let mut table = Self { lines: in_large_pages(room), pilots, more: in_large_pages(more) };
         table.lines.resize(room, Line::empty());
@@ -165,25 +208,31 @@ impl CellTable {
         cell[..inline].iter().enumerate().for_each(|(at, (_, entry))| line.put(at, *entry));
         let beyond = &cell[inline..];
         if !beyond.is_empty() {
-            let (place, count) = (SiteIndex(self.more.len() as u32), beyond.len() as u32);
-            let (x, y) = halves(count);
+            let blocks = beyond.chunks(LANES);
+            let (place, (x, y)) = (SiteIndex(self.more.len() as u32), halves(blocks.len() as u32));
             line.put(INLINE - 1, Entry { site: place, x, y, circle: MORE });
-            self.more.extend(beyond.iter().map(|(_, entry)| *entry));
+            self.more.extend(blocks.map(Block::of));
         }
     }
 
-    /// Asks for the pilot of a cell.
+    /// Asks for the pilot of a cell, and tells where that is.
     #[inline]
-    pub(crate) fn fetch_pilot(&self, key: u32) {
-        prefetch(&self.pilots, bucket(mixed(key), self.pilots.len()));
+    pub(crate) fn fetch_pilot(&self, key: u32) -> Home {
+        let bucket = bucket(mixed(key), self.pilots.len());
+        prefetch(&self.pilots, bucket);
+        Home(bucket as u32)
+    }
+
+    /// Where a cell is if it is anywhere, by where its pilot is.
+    #[inline]
+    pub(crate) fn found(&self, key: u32, pilot: Home) -> Home {
+        Home(place(mixed(key), self.pilots[pilot.0 as usize], self.lines.len()))
     }
 
     /// Where a cell is if it is anywhere.
     #[inline]
     pub(crate) fn home(&self, key: u32) -> Home {
-        let hash = mixed(key);
-        let pilot = self.pilots[bucket(hash, self.pilots.len())];
-        Home(place(hash, pilot, self.lines.len()))
+        self.found(key, Home(bucket(mixed(key), self.pilots.len()) as u32))
     }
 
     /// Asks for the line of a cell.
@@ -196,8 +245,11 @@ impl CellTable {
     #[inline]
     pub(crate) fn fetch_more(&self, home: Home, key: u32) {
         if let Some(line) = self.line(home, key) {
-            let more = self.more(line);
-            (0..more.len()).step_by(64 / size_of::<Entry>()).for_each(|at| prefetch(more, at));
+            // A block lies in two lines of memory.
+            for block in self.more(line) {
+                prefetch(&block.x, 0);
+                prefetch(&block.site, LANES - 1);
+            }
         }
     }
 
@@ -209,7 +261,7 @@ impl CellTable {
 
     /// The entries that a line has no room for. It then holds one less than it could.
     #[inline]
-    pub(crate) fn more(&self, line: &Line) -> &[Entry] {
+    pub(crate) fn more(&self, line: &Line) -> &[Block] {
         let last = line.get(INLINE - 1);
         if last.circle != MORE {
             return &[];
@@ -225,7 +277,7 @@ impl CellTable {
 
     /// The entries of a cell, or of all.
     pub(crate) fn entries_of<'a>(&'a self, line: &'a Line) -> impl Iterator<Item = Entry> + 'a {
-        (0..line.held()).map(|at| line.get(at)).chain(self.more(line).iter().copied())
+        (0..line.held()).map(|at| line.get(at)).chain(self.more(line).iter().flat_map(Block::entries))
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {

@@ -29,15 +29,16 @@ pub(crate) const CELL_STEPS: f64 = (1 << CELL_BITS) as f64;
 /// A point as the cells see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Position {
-    x: u32,
-    y: u32,
+    pub(crate) x: u32,
+    pub(crate) y: u32,
     /// How long a degree of longitude is there, in degrees of latitude.
     pub(crate) lon_scale: f32,
     /// Steps of level 0 in a metre.
-    steps_per_m: f32,
+    pub(crate) steps_per_m: f32,
 }
 
 impl Position {
+    /// Of a point that lies so far from the earth's axis and from the equator's plane.
     #[inline]
     pub(crate) fn new(point: LonLat, spot: &Spot) -> Self {
         // The meridian's radius is a(1 − e²)(1 + z)^{3/2}: here the series of its inverse, to 10⁻⁸.
@@ -62,9 +63,8 @@ impl Position {
 
     /// Steps from the corner of its cell at a level.
     #[inline]
-    pub(crate) fn in_cell(self, level: u32) -> (f32, f32) {
-        let inside =
-            |position: u32| (position << (32 - shift_of(level)) >> (32 - CELL_BITS)).cast_signed() as f32;
+    pub(crate) fn in_cell(self, level: u32) -> (i16, i16) {
+        let inside = |position: u32| (position << (32 - shift_of(level)) >> (32 - CELL_BITS)) as i16;
         (inside(self.x), inside(self.y))
     }
 

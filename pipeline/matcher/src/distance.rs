@@ -81,19 +81,45 @@ impl Spot {
 /// Metres between two points: within 20 µm of the geodesic.
 #[inline]
 pub(crate) fn metres(a: &Spot, b: &Spot) -> f64 {
-    let half_sin = sin(0.5 * wrap(a.lon - b.lon));
-    let (out, up) = (a.axis_m - b.axis_m, a.plane_m - b.plane_m);
-    let north_2 = out * out + up * up;
-    let chord_2 = north_2 + 4.0 * (a.axis_m * b.axis_m) * (half_sin * half_sin);
+    let near = metres_if_near(a, b);
+    if near.is_nan() { metres_if_far(a, b) } else { near }
+}
+
+/// The same for two points within 10 km and two degrees of longitude of each other; no number for others. Without a branch, so
+/// that a compiler may measure several at once.
+#[inline]
+pub(crate) fn metres_if_near(a: &Spot, b: &Spot) -> f64 {
+    let half = 0.5 * (a.lon - b.lon);
+    let chord_2 = chord_2(a, b, small_sin(half));
+    let chord = chord_2.sqrt();
+    let metres = chord * (1.0 + chord_2 * (MEAN_CURVATURE_2 / 24.0));
+    if (half.abs() <= 1.0) & (chord <= ANY_RADIUS_M) { metres } else { f64::NAN }
+}
+
+fn metres_if_far(a: &Spot, b: &Spot) -> f64 {
+    let half = 0.5 * wrap(a.lon - b.lon);
+    let chord_2 = chord_2(a, b, if half.abs() > 1.0 { sin_cos(half).0 } else { small_sin(half) });
     let chord = chord_2.sqrt();
     if chord <= ANY_RADIUS_M {
         return chord * (1.0 + chord_2 * (MEAN_CURVATURE_2 / 24.0));
     }
     if chord <= CHORD_MAX_M {
-        let bend = chord_2 * curvature_2(a, b, north_2 / chord_2);
+        let bend = chord_2 * curvature_2(a, b, north_2(a, b) / chord_2);
         return chord * (1.0 + bend * (1.0 / 24.0 + bend * (3.0 / 640.0)));
     }
     WGS84.inverse(a.lat(), wrap(a.lon), b.lat(), wrap(b.lon))
+}
+
+/// The square of the straight line between two points; `half_sin` is the sine of half the difference of their longitudes.
+#[inline]
+fn chord_2(a: &Spot, b: &Spot, half_sin: f64) -> f64 {
+    north_2(a, b) + 4.0 * (a.axis_m * b.axis_m) * (half_sin * half_sin)
+}
+
+#[inline]
+fn north_2(a: &Spot, b: &Spot) -> f64 {
+    let (out, up) = (a.axis_m - b.axis_m, a.plane_m - b.plane_m);
+    out * out + up * up
 }
 
 /// 1/R² in the middle between two points along the line that joins them, whose square is northward by `north_share`
@@ -107,12 +133,9 @@ fn curvature_2(a: &Spot, b: &Spot, north_share: f64) -> f64 {
     curvature * curvature
 }
 
-/// The sine of an angle of −90 to 90 degrees.
+/// The sine of an angle of −1 to 1 degree.
 #[inline]
-fn sin(degrees: f64) -> f64 {
-    if degrees.abs() > 1.0 {
-        return sin_cos(degrees).0;
-    }
+fn small_sin(degrees: f64) -> f64 {
     // The next term is below 10⁻¹⁶ of the whole.
     let x = degrees.to_radians();
     let x2 = x * x;

@@ -3,7 +3,7 @@
 //! In: one punch with its batch, where its person was due, the indexes.  Out: [`Evidence`], for `fusion`.
 //! Owns: the lists of [`Evidence`], refilled for each punch.
 //! Absent on purpose: any choice between kinds or between sites (`fusion`), and whether a site is permitted.
-//! Invariants: every list is sorted by `SiteIndex` without repeats and holds only sites in force at `occurred_at`.
+//! Invariants: every list has each site once and holds only sites in force at `occurred_at`.
 //!
 //! How the contract's sentences are read here:
 //! - **Terminal.** With a claim, the terminal names the claimed site if that site lists the device; else nothing
@@ -17,17 +17,17 @@
 //!   `mocked` and the accuracy's reasons are told of any fix that is looked at; after `location_declined` none is.
 //! - **Field permission.** Its place is one more fence, a circle judged by the same rule, that belongs to no site.
 
-use std::ops::Range;
-
 use model::{
     AccessPoint, Batch, Bssid, Due, EventTime, EvidenceSet, Place, Policy, Punch, Reason, Reasons, Reference,
     SiteIndex,
 };
 
+use crate::cell_grid::Near;
 use crate::distance::{Spot, metres};
 use crate::fence_rule::judge;
 use crate::fences::Fences;
-use crate::nearby::{Measured, Told, usable};
+use crate::fixes::usable;
+use crate::nearby::Measured;
 use crate::outline::micrometres;
 use crate::plain_sites::PlainSites;
 use crate::radio_index::{Listed, Sites};
@@ -35,7 +35,7 @@ use crate::radios::Radios;
 
 /// A site near a usable fix.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Near {
+pub(crate) struct Says {
     pub(crate) site: SiteIndex,
     /// What its fence says; `Outside` too.
     pub(crate) place: Place,
@@ -54,6 +54,18 @@ impl Heard {
         radios.access_points(&batch.access_points, &mut self.access_points);
         radios.beacons(&batch.beacons, &mut self.beacons);
     }
+
+    /// Who lists each of the punch's access points.
+    #[inline]
+    pub(crate) fn wifi(&self, punch: &Punch) -> &[Listed] {
+        &self.access_points[punch.wifi.start as usize..punch.wifi.end as usize]
+    }
+
+    /// Who lists each of its beacons.
+    #[inline]
+    pub(crate) fn beacons(&self, punch: &Punch) -> &[Listed] {
+        &self.beacons[punch.beacons.start as usize..punch.beacons.end as usize]
+    }
 }
 
 /// What one punch brings.
@@ -66,7 +78,7 @@ pub(crate) struct Evidence {
     wifi: Vec<SiteIndex>,
     beacon: Vec<SiteIndex>,
     /// Sites near the fix.
-    pub(crate) near: Vec<Near>,
+    pub(crate) near: Vec<Says>,
     /// What the place of a field permission says of a usable fix.
     pub(crate) field: Option<Place>,
     /// What is odd about any of it.
@@ -132,23 +144,21 @@ impl Evidence {
         (batch, heard): (&Batch, &Heard),
         punch: &Punch,
         due: &Due,
-        nearby: Option<(&Measured, &[Told])>,
+        nearby: Option<(Measured, &[Near])>,
     ) {
         self.present = EvidenceSet::EMPTY;
         self.near.clear();
         self.field = None;
         self.reasons = Reasons::EMPTY;
         let policy = world.reference.policy(due.policy);
-        let range = |range: &Range<u32>| range.start as usize..range.end as usize;
         if !(punch.device_id.is_empty() && punch.site_claim.is_empty()) {
             self.read_terminal(world, batch, punch);
         }
         if !punch.wifi.is_empty() {
-            let listed = &heard.access_points[range(&punch.wifi)];
-            self.read_wifi(world, batch.wifi(punch), listed, policy, punch.occurred_at);
+            self.read_wifi(world, batch.wifi(punch), heard.wifi(punch), policy, punch.occurred_at);
         }
         if !punch.beacons.is_empty() {
-            self.read_beacons(world, &heard.beacons[range(&punch.beacons)], punch.occurred_at);
+            self.read_beacons(world, heard.beacons(punch), punch.occurred_at);
         }
         if punch.wifi_ignored > 0 {
             self.reasons.insert(Reason::BssidIgnored);
@@ -159,7 +169,7 @@ impl Evidence {
             None => {}
         }
         if let Some((fix, near)) = nearby {
-            self.read_fix(world, fix, near, due, policy, punch.occurred_at);
+            self.read_fix(&fix, near, due, policy);
         }
     }
 
@@ -176,10 +186,7 @@ impl Evidence {
 
     /// What the site's fence says of the fix; `Outside` for a site that is not near it.
     pub(crate) fn fence_says(&self, site: SiteIndex) -> Place {
-        match self.near.binary_search_by_key(&site, |near| near.site) {
-            Ok(at) => self.near[at].place,
-            Err(_) => Place::Outside,
-        }
+        self.near.iter().find(|near| near.site == site).map_or(Place::Outside, |near| near.place)
     }
 
     fn read_terminal(&mut self, world: World<'_>, batch: &Batch, punch: &Punch) {
@@ -280,30 +287,18 @@ impl Evidence {
         }
     }
 
-    fn read_fix(
-        &mut self,
-        world: World<'_>,
-        fix: &Measured,
-        near: &[Told],
-        due: &Due,
-        policy: &Policy,
-        at: EventTime,
-    ) {
+    fn read_fix(&mut self, fix: &Measured, near: &[Near], due: &Due, policy: &Policy) {
         self.field = due.field.map(|(centre, radius_m)| {
             let distance_m = micrometres(metres(&fix.here.spot, &Spot::new(centre)) - radius_m);
-            judge(policy.fence_rule, distance_m, policy.tolerance_m, fix.accuracy)
+            judge(policy.fence_rule, distance_m, policy.tolerance_m, fix.good.accuracy)
         });
         self.present = self.present.with(EvidenceSet::GPS);
-        for told in near {
-            if let Some(place) = told.place(world, fix, policy, at) {
-                self.near.push(Near { site: told.site, place });
-            }
-        }
+        self.near.extend(near.iter().map(|near| Says { site: near.site, place: near.place() }));
     }
 }
 
 /// What the listed access points of a scan have in common.
-enum Scan {
+pub(crate) enum Scan {
     /// Nobody lists any.
     Nobody,
     /// One site lists them all, and nobody else any; whether any of them is fresh. Dates do not matter to the site.
@@ -313,7 +308,8 @@ enum Scan {
 }
 
 /// Most scans hear one store: then there is nothing to vote about, whatever the phone was connected to.
-fn sole(world: World<'_>, scan: &[AccessPoint], listed: &[Listed], age_ms_max: u32) -> Scan {
+#[inline]
+pub(crate) fn sole(world: World<'_>, scan: &[AccessPoint], listed: &[Listed], age_ms_max: u32) -> Scan {
     let mut sole = Listed::NOBODY;
     let mut any_fresh = false;
     for (seen, listed) in scan.iter().zip(listed) {

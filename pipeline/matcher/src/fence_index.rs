@@ -26,12 +26,12 @@
 
 use model::{Fence, LonLat, Reference, SiteIndex};
 
-use crate::cell_grid::{Cell, CellGrid, Seen, Span};
+use crate::cell_grid::{Cell, CellGrid, Level, Near, Span};
 use crate::cells::Position;
 use crate::distance::{LAT_DEGREE_MIN_M, Spot, metres};
-use crate::memory::{in_large_pages, prefetch};
 use crate::outline::{Outline, Polygons, micrometres};
 use crate::plain_sites::PlainSites;
+use crate::processor::{in_large_pages, prefetch};
 use crate::reach::{CellGridBuilder, REACH_M, Reach};
 use crate::ring;
 
@@ -46,6 +46,8 @@ pub(crate) struct FenceIndex {
     /// Of all plain rings.
     corners: Vec<(f64, f64)>,
     polygons: Vec<Polygons>,
+    /// Whether any fence was put into the cells more than once, in parts.
+    may_repeat: bool,
 }
 
 /// A circle, or where the outline lies.
@@ -62,15 +64,7 @@ struct Row {
 pub(crate) struct Here {
     pub(crate) point: LonLat,
     pub(crate) spot: Spot,
-    position: Position,
-}
-
-impl Here {
-    #[inline]
-    pub(crate) fn new(point: LonLat) -> Self {
-        let spot = Spot::new(point);
-        Self { point, spot, position: Position::new(point, &spot) }
-    }
+    pub(crate) position: Position,
 }
 
 impl FenceIndex {
@@ -78,7 +72,7 @@ impl FenceIndex {
         let count = reference.sites.len();
         let mut grid = CellGridBuilder::default();
         let (mut rows, mut polygons) = (in_large_pages(count), Vec::new());
-        let mut corners = Vec::new();
+        let (mut corners, mut may_repeat) = (Vec::new(), false);
         for (at, site) in reference.sites.iter().enumerate() {
             let around_m = site.tolerance_m.unwrap_or(0.0).max(0.0) + REACH_M;
             let outline = Outline::new(&site.fence);
@@ -88,7 +82,9 @@ impl FenceIndex {
                 }
                 _ => None,
             };
-            for around in outline.boxes(around_m) {
+            let boxes = outline.boxes(around_m);
+            may_repeat |= boxes.len() > 1;
+            for around in boxes {
                 let radius_m = outline.radius_m(&around) - REACH_M;
                 grid.put(&Reach { site: SiteIndex(at as u32), around, radius_m, exact });
             }
@@ -107,7 +103,7 @@ impl FenceIndex {
         }
         corners.shrink_to_fit();
         polygons.shrink_to_fit();
-        Self { grid: grid.build(), rows, corners, polygons }
+        Self { grid: grid.build(), rows, corners, polygons, may_repeat }
     }
 
     /// Signed metres from `here` to the edge of the site's fence: ≤ 0 inside, 0 on the edge. Told in whole micrometres,
@@ -136,37 +132,35 @@ impl FenceIndex {
         }
     }
 
-    /// Asks for what tells where the cell of `here` is. Like the others a hint: answers are the same without.
+    /// The centre of a site's fence and its radius in metres; the radius is below zero where the fence is no circle.
     #[inline]
-    pub(crate) fn fetch_pilot(&self, here: &Here) {
-        self.grid.fetch_pilot(here.position);
+    pub(crate) fn circle(&self, site: SiteIndex) -> (Spot, f64) {
+        let row = &self.rows[site.0 as usize];
+        (row.centre, row.radius_m)
     }
 
-    /// Asks for the lines of the cells that `here` lies in, and tells which the finest is.
+    /// The levels of its cells.
     #[inline]
-    pub(crate) fn fetch_line(&self, here: &Here) -> Cell {
-        self.grid.fetch_line(here.position)
+    pub(crate) fn levels(&self) -> &[Level] {
+        self.grid.levels()
     }
 
-    /// Asks for what those lines have no room for.
+    /// Puts every site behind `near` whose fence, widened by the site's own tolerance, comes within `span.within_m` ≤
+    /// [`REACH_M`] of a point; possibly twice, possibly others nearby. `cell` tells the point's cell at the n-th of the
+    /// levels, its line asked for. A cell is sure only of plain sites. Whether any is unsure.
     #[inline]
-    pub(crate) fn fetch_more(&self, here: &Here, cell: Cell) {
-        self.grid.fetch_more(here.position, cell);
+    pub(crate) fn near(
+        &self,
+        at: Position,
+        cell: impl Fn(usize, &Level) -> Cell,
+        span: Span,
+        near: &mut Vec<Near>,
+    ) -> bool {
+        let levels = self.levels().iter().enumerate();
+        levels.fold(false, |is_unsure, (n, level)| level.near(at, cell(n, level), span, near) | is_unsure)
     }
 
-    /// Calls `visit` for every site whose fence, widened by the site's own tolerance, comes within `span.within_m` of
-    /// `here`; possibly twice, possibly for others nearby. `cell` is what [`Self::fetch_line`] told. A cell is sure only
-    /// of plain sites.
-    #[inline]
-    pub(crate) fn near(&self, here: &Here, cell: Cell, span: Span, visit: &mut impl FnMut(SiteIndex, Seen)) {
-        if span.within_m <= REACH_M {
-            self.grid.near(here.position, cell, span, visit);
-        } else {
-            self.window(here, span.within_m, &mut |site, _, _| visit(site, Seen::Unsure));
-        }
-    }
-
-    /// The same for any distance; `visit` hears between which two numbers of metres the signed distance is, if that is
+    /// Visits the sites up to any distance; `visit` hears between which two numbers of metres the signed distance is, if that is
     /// known.
     pub(crate) fn window(&self, here: &Here, radius_m: f64, visit: &mut impl FnMut(SiteIndex, f64, f64)) {
         self.grid.window(here.point, here.position, radius_m, visit);
@@ -176,6 +170,12 @@ impl FenceIndex {
     #[inline]
     pub(crate) fn fetch_row(&self, site: SiteIndex) {
         prefetch(&self.rows, site.0 as usize);
+    }
+
+    /// Whether [`Self::near`] may visit a site twice up to [`REACH_M`].
+    #[inline]
+    pub(crate) fn may_repeat(&self) -> bool {
+        self.may_repeat
     }
 
     /// Whether any fence is other than a circle, so that rows lead to anything.

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use model::{Reference, SiteIndex};
 
-use crate::cell_grid::{Cell, Seen, Span};
+use crate::cell_grid::{Cell, Level, Near, Span};
+use crate::cells::Position;
+use crate::distance::Spot;
 use crate::fence_index::{FenceIndex, Here};
 use crate::plain_sites::PlainSites;
 
@@ -71,18 +73,35 @@ impl Fences {
         index.metres_at_least(site, here)
     }
 
+    /// See [`FenceIndex::circle`].
+    #[inline]
+    pub(crate) fn circle(&self, site: SiteIndex) -> (Spot, f64) {
+        let (index, site) = self.find(site);
+        index.circle(site)
+    }
+
+    /// See [`FenceIndex::levels`]; those of the base. What changed is little and stays in the caches: nothing of it is
+    /// asked for ahead.
+    #[inline]
+    pub(crate) fn levels(&self) -> &[Level] {
+        self.base.levels()
+    }
+
     /// See [`FenceIndex::near`].
     #[inline]
-    pub(crate) fn near(&self, here: &Here, cell: Cell, span: Span, visit: &mut impl FnMut(SiteIndex, Seen)) {
-        let Some(changed) = &self.changed else { return self.base.near(here, cell, span, visit) };
-        self.base.near(here, cell, span, &mut |site, seen| {
-            if !changed.holds(site) {
-                visit(site, seen);
-            }
-        });
-        let cell = changed.index.fetch_line(here);
-        let visit = &mut |site: SiteIndex, seen| visit(changed.sites[site.0 as usize], seen);
-        changed.index.near(here, cell, span, visit);
+    pub(crate) fn near(
+        &self,
+        at: Position,
+        cell: impl Fn(usize, &Level) -> Cell,
+        span: Span,
+        near: &mut Vec<Near>,
+    ) -> bool {
+        let from = near.len();
+        let is_unsure = self.base.near(at, cell, span, near);
+        match &self.changed {
+            Some(changed) => changed.near(at, span, near, from) | is_unsure,
+            None => is_unsure,
+        }
     }
 
     /// See [`FenceIndex::window`].
@@ -98,28 +117,16 @@ impl Fences {
         changed.index.window(here, radius_m, visit);
     }
 
-    /// See [`FenceIndex::fetch_pilot`]. What changed is little and stays in the caches: nothing of it is asked for ahead.
-    #[inline]
-    pub(crate) fn fetch_pilot(&self, here: &Here) {
-        self.base.fetch_pilot(here);
-    }
-
-    /// See [`FenceIndex::fetch_line`].
-    #[inline]
-    pub(crate) fn fetch_line(&self, here: &Here) -> Cell {
-        self.base.fetch_line(here)
-    }
-
-    /// See [`FenceIndex::fetch_more`].
-    #[inline]
-    pub(crate) fn fetch_more(&self, here: &Here, cell: Cell) {
-        self.base.fetch_more(here, cell);
-    }
-
     /// See [`FenceIndex::fetch_row`].
     #[inline]
     pub(crate) fn fetch_row(&self, site: SiteIndex) {
         self.base.fetch_row(site);
+    }
+
+    /// See [`FenceIndex::may_repeat`].
+    #[inline]
+    pub(crate) fn may_repeat(&self) -> bool {
+        self.base.may_repeat() || self.changed.as_ref().is_some_and(|changed| changed.index.may_repeat())
     }
 
     /// See [`FenceIndex::has_outlines`].
@@ -145,6 +152,23 @@ impl Fences {
 }
 
 impl Changed {
+    /// Puts what is near as the fences are now in place of what the base has behind `from`.
+    #[cold]
+    fn near(&self, at: Position, span: Span, near: &mut Vec<Near>, from: usize) -> bool {
+        let mut kept = from;
+        for place in from..near.len() {
+            if !self.holds(near[place].site) {
+                near[kept] = near[place];
+                kept += 1;
+            }
+        }
+        near.truncate(kept);
+        let cell = |_, level: &Level| level.cell_at_once(at);
+        let is_unsure = self.index.near(at, cell, span, near);
+        near[kept..].iter_mut().for_each(|near| near.site = self.sites[near.site.0 as usize]);
+        is_unsure
+    }
+
     #[inline]
     fn holds(&self, site: SiteIndex) -> bool {
         self.bits[site.0 as usize / 64] >> (site.0 % 64) & 1 == 1

@@ -58,44 +58,6 @@ pub(crate) fn fuse(
     Fused { place, evidence: fusion.used, reasons }
 }
 
-/// The same for a punch that brings a usable fix and nothing else, where that is enough: `near` tells the sites near the fix
-/// with what their fences say (`None`: not in force).
-#[inline]
-pub(crate) fn fuse_fix(
-    near: impl Iterator<Item = (SiteIndex, Option<Place>)>,
-    scheduled: Option<SiteIndex>,
-    sites: &mut Vec<SiteIndex>,
-) -> Fused {
-    let mut place = Place::Outside;
-    sites.clear();
-    for (site, says) in near {
-        match says {
-            Some(Place::Inside) if place != Place::Inside => {
-                place = Place::Inside;
-                sites.clear();
-                sites.push(site);
-            }
-            Some(Place::Inside) => sites.push(site),
-            Some(Place::Uncertain) if place != Place::Inside => {
-                place = Place::Uncertain;
-                sites.push(site);
-            }
-            _ => {}
-        }
-    }
-    let mut reasons = Reasons::EMPTY;
-    if sites.len() > 1 {
-        match scheduled.filter(|scheduled| sites.contains(scheduled)) {
-            Some(scheduled) => {
-                sites.clear();
-                sites.push(scheduled);
-            }
-            None => reasons.insert(Reason::AmbiguousSite),
-        }
-    }
-    Fused { place, evidence: EvidenceSet::GPS, reasons }
-}
-
 struct Fusion<'a> {
     evidence: &'a Evidence,
     scheduled: Option<SiteIndex>,

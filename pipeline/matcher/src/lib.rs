@@ -9,8 +9,9 @@
 //! alone, not on its neighbours in the batch (`tests/metamorphic.rs`); a warm call allocates nothing
 //! (`tests/allocation.rs`).
 //! Why so: what a punch costs is the lines of memory it waits for, so a batch is taken in groups whose cells and fence rows
-//! are asked for before any of them is needed (`nearby`). Fences are found by cells of one line each (`cell_table` has the
-//! drawing), which are sure of most answers by themselves (`cell_grid`); the others are measured by chords through the
+//! are asked for before any of them is needed (`nearby`), and what is reckoned from fixes alone is reckoned for several at
+//! once (`fixes`). Fences are found by cells of one line each (`cell_table` has the drawing), compared with a point eight at a
+//! time (`circles`), which is sure of most answers by itself (`cell_grid`); the others are measured by chords through the
 //! earth (`distance`), outlines in a local frame (`edge_distance`); small rings lie flat (`ring`), large outlines under boxes (`runs`). Radio
 //! addresses are looked up a batch at a time in lines of one cache line each (`radio_table` has the drawing): what a punch
 //! with four access points costs is four waits for memory, and those overlap.
@@ -19,23 +20,27 @@
 //! before and holds what changed beside it (`fences`, `radios`; [`SiteIndex::with_changes`]).
 //!
 //! Evidence becomes a verdict in three steps: `evidence` reads what one punch brings (which sites each kind names),
-//! `fence_rule` says what one fence makes of a fix, `fusion` decides place, site and candidates from all kinds.
+//! `fence_rule` says what one fence makes of a fix, `fusion` decides place, site and candidates from all kinds. Nearly all
+//! punches need none of that weighing: `ordinary` decides them.
 
 mod cell_grid;
 mod cell_table;
 mod cells;
+mod circles;
 mod distance;
 mod edge_distance;
 mod evidence;
 mod fence_index;
 mod fence_rule;
 mod fences;
+mod fixes;
 mod fusion;
-mod memory;
 mod nearby;
 mod nearest;
+mod ordinary;
 mod outline;
 mod plain_sites;
+mod processor;
 mod radio_index;
 mod radio_table;
 mod radios;

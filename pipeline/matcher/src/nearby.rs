@@ -1,175 +1,199 @@
 //! Sees which fences are near the fixes of a group of punches, a step at a time for all of the group.
 //!
 //! In: punches with where their people were due.  Out: for each punch the sites near its fix: what their cell is sure of,
-//! and signed metres to the others.  Owns: the lists, refilled for each group.
+//! and signed metres to the others.  Owns: the group's fixes, cells and lists, refilled for each group.
 //! Absent on purpose: what a distance means (`evidence`), validity in time, allocation once the lists are warm.
-//! Invariants: a punch's list is sorted by site and without repeats, and depends on that punch alone
-//! (`tests/metamorphic.rs`).
-//! Why so: cell, what it has no room for, and fence rows lie in lines of memory that each tell where the next one is. One
-//! punch by itself waits for all of them; taken in steps, a group has most of its lines on their way at the same time.
+//! Invariants: a punch's list has each site once and depends on that punch alone (`tests/metamorphic.rs`).
+//! Why so: the pilot that tells where a cell is, the cell, what it has no room for, and fence rows lie in lines of memory that
+//! each tell where the next one is. One punch by itself waits for all of them. So four groups are under way, each a step
+//! behind the other, and what the steps ask for is asked for a punch at a time: a core keeps some twenty lines on their way
+//! and stands still at the next.
+//!
+//! ```text
+//! group n        begin: pilots ─▶ ask_for_lines ─▶ ask_for_more, rows ─▶ look, measure ─▶ verdicts
+//! group n + 1                     begin ─────────▶ ask_for_lines ──────▶ ask_for_more … ─▶
+//! ```
 
-use std::ops::Range;
+use model::{Due, DueBatch, EventTime, Permitted, Place, Policy, Punch};
 
-use model::datum::to_wgs84;
-use model::{Due, DueBatch, EventTime, Fix, Permitted, Place, Policy, Punch, Reason, Reasons, SiteIndex};
-
-use crate::cell_grid::{Cell, Seen, Span};
+use crate::cell_grid::{Cell, Near, Seen};
 use crate::evidence::World;
 use crate::fence_index::Here;
-use crate::fence_rule::{Accuracy, inside_m, judge, reach_m};
+use crate::fence_rule::judge;
+use crate::fixes::{Fixes, GROUP, Good};
+use crate::reach::REACH_M;
 
-/// Punches taken together: more lines than a core keeps on their way at once, few enough to stay in its first cache.
-pub(crate) const GROUP: usize = 32;
-/// What a fix without a stated accuracy is taken for, in metres (contract, section 3).
-const ACCURACY_UNKNOWN_M: f64 = 100.0;
 /// Of so many permitted sites the rows are asked for ahead of time.
 const PERMITTED_AHEAD: usize = 4;
 
 /// The fixes of a group of punches, and what is near them.
 #[derive(Debug, Default)]
 pub(crate) struct Nearby {
-    rows: Vec<Option<Measured>>,
-    near: Vec<Told>,
+    fixes: Fixes,
+    /// For each level of cells those that the fixes lie in.
+    cells: Vec<[Cell; GROUP]>,
+    near: Vec<Near>,
+    /// From where until where each fix has its sites in `near`.
+    places: [(u32, u32); GROUP],
+    /// Which of `near` have to be measured, and from which fix.
+    unsure: Vec<(u32, u32)>,
 }
 
 /// A usable fix.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured {
     pub(crate) here: Here,
-    pub(crate) accuracy: Accuracy,
-    /// All sites with signed distances up to `within_m` are among those near it.
-    pub(crate) span: Span,
-    /// What is odd about it.
-    pub(crate) reasons: Reasons,
-    cell: Cell,
-    /// Whether the nearest of all sites may be asked for.
-    is_lost: bool,
-    /// Its places in `near`.
-    places: Range<u32>,
+    pub(crate) good: Good,
 }
 
-/// A site near a fix.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Told {
-    pub(crate) site: SiteIndex,
-    pub(crate) seen: Seen,
-    /// Signed, where its cell is unsure; no number elsewhere.
-    pub(crate) distance_m: f64,
-}
-
-/// What is odd about a fix, and how good it is if it is usable.
-#[inline]
-pub(crate) fn usable(fix: &Fix, policy: &Policy) -> (Reasons, Option<Accuracy>) {
-    let mut reasons = Reasons::EMPTY;
-    if fix.mocked {
-        reasons.insert(Reason::Mocked);
-    }
-    let radius_m = match fix.accuracy_m {
-        None | Some(0.0) => {
-            reasons.insert(Reason::AccuracyMissing);
-            ACCURACY_UNKNOWN_M
-        }
-        Some(radius_m) => radius_m,
-    };
-    if radius_m > 0.0 && radius_m <= policy.accuracy_max_m {
-        return (reasons, Some(Accuracy { radius_m, platform: fix.platform }));
-    }
-    reasons.insert(Reason::AccuracyPoor);
-    (reasons, None)
-}
-
-impl Told {
-    /// What its fence says; `None` for a site not in force.
+impl Near {
+    /// What its fence says.
     #[inline]
-    pub(crate) fn place(
-        &self,
-        world: World<'_>,
-        fix: &Measured,
-        policy: &Policy,
-        at: EventTime,
-    ) -> Option<Place> {
+    pub(crate) fn place(&self) -> Place {
         match self.seen {
-            Seen::Inside => Some(Place::Inside),
-            Seen::Between => Some(Place::Uncertain),
-            Seen::Unsure => world.in_force(self.site, at).then(|| {
-                let tolerance_m = world.tolerance_m(self.site).unwrap_or(policy.tolerance_m);
-                judge(policy.fence_rule, self.distance_m, tolerance_m, fix.accuracy)
-            }),
+            Seen::Inside => Place::Inside,
+            Seen::Between => Place::Uncertain,
+            Seen::Unsure | Seen::Outside => Place::Outside,
         }
     }
 
     /// Signed metres from the fix to its fence.
     #[inline]
-    pub(crate) fn metres(&self, world: World<'_>, fix: &Measured) -> f64 {
-        match self.seen {
-            Seen::Unsure => self.distance_m,
-            Seen::Inside | Seen::Between => world.fences.signed_metres(self.site, &fix.here),
-        }
+    pub(crate) fn metres(&self, world: World<'_>, here: &Here) -> f64 {
+        if self.distance_m.is_nan() { world.fences.signed_metres(self.site, here) } else { self.distance_m }
     }
 }
 
 impl Nearby {
-    /// Refills it with a group of at most [`GROUP`] punches, `rows` being where their people were due.
-    pub(crate) fn read(&mut self, world: World<'_>, punches: &[Punch], due: &DueBatch, rows: &[Due]) {
-        let fences = world.fences;
-        self.rows.clear();
-        for (punch, row) in punches.iter().zip(rows) {
-            let measured = measured(world, punch, row);
-            if measured.is_some() {
-                fetch_due(world, due, row);
-            }
-            self.rows.push(measured);
-        }
-        for measured in self.rows.iter_mut().flatten() {
-            measured.cell = fences.fetch_line(&measured.here);
-        }
-        for measured in self.rows.iter().flatten() {
-            fences.fetch_more(&measured.here, measured.cell);
-        }
+    /// Refills it with a group of at most [`GROUP`] punches, `rows` being where their people were due, and asks for what tells
+    /// where the cells are.
+    pub(crate) fn begin(&mut self, world: World<'_>, (punches, rows): (&[Punch], &[Due])) {
+        self.fixes.read(world, punches, rows);
         self.near.clear();
-        for measured in self.rows.iter_mut().flatten() {
-            let from = self.near.len();
-            let near = &mut self.near;
-            fences.near(&measured.here, measured.cell, measured.span, &mut |site, seen| {
-                if seen == Seen::Unsure || measured.is_lost {
-                    fences.fetch_row(site);
-                }
-                near.push(Told { site, seen, distance_m: f64::NAN });
-            });
-            sort(&mut self.near, from);
-            measured.places = from as u32..self.near.len() as u32;
+        let levels = world.fences.levels();
+        self.cells.resize(levels.len(), [Cell::default(); GROUP]);
+        for (level, cells) in levels.iter().zip(&mut self.cells) {
+            self.fixes.places().for_each(|at| cells[at] = level.cell(self.fixes.position(at)));
         }
+    }
+
+    /// Asks for the lines of the cells that a fix lies in.
+    #[inline]
+    pub(crate) fn ask_for_lines(&mut self, world: World<'_>, at: usize) {
+        if self.fixes.is_usable(at) {
+            for (level, cells) in world.fences.levels().iter().zip(&mut self.cells) {
+                level.fetch_line(&mut cells[at]);
+            }
+        }
+    }
+
+    /// Asks for what those lines have no room for, and for the rows of sites that a distance will be told to (`nearest`).
+    #[inline]
+    pub(crate) fn ask_for_more(&self, world: World<'_>, (due, rows): (&DueBatch, &[Due]), at: usize) {
+        if self.fixes.is_usable(at) {
+            for (level, cells) in world.fences.levels().iter().zip(&self.cells) {
+                level.fetch_more(cells[at]);
+            }
+            fetch_due(world, due, &rows[at]);
+        }
+    }
+
+    /// Tells what is near a fix; places come in order.
+    #[inline]
+    pub(crate) fn look(&mut self, world: World<'_>, rows: &[Due], at: usize) {
+        if !self.fixes.is_usable(at) {
+            return;
+        }
+        let (from, span) = (self.near.len(), self.fixes.good(at).span);
+        let (near, cells) = (&mut self.near, &self.cells);
+        let is_far = span.within_m > REACH_M;
+        let is_unsure = if is_far {
+            further(world, &self.fixes.here(at), span.within_m, near)
+        } else {
+            world.fences.near(self.fixes.position(at), |n, _| cells[n][at], span, near)
+        };
+        if is_far || world.fences.may_repeat() {
+            leave_out_repeats(near, from);
+        }
+        // Whether the nearest of all sites may be asked for.
+        let is_lost = rows[at].scheduled.is_none() && rows[at].permitted == Permitted::All;
+        if is_unsure | is_lost {
+            self.ask_for_rows(world, from, at, is_lost);
+        }
+        self.places[at] = (from as u32, self.near.len() as u32);
+    }
+
+    /// Measures to the sites whose cell is unsure, and to those where people were scheduled.
+    pub(crate) fn measure(&mut self, world: World<'_>, punches: &[Punch], rows: &[Due]) {
+        let fences = world.fences;
+        self.fixes.measure_scheduled(world, rows);
         if fences.has_outlines() {
-            self.near
-                .iter()
-                .filter(|told| told.seen == Seen::Unsure)
-                .for_each(|told| fences.fetch_outline(told.site));
+            self.unsure.iter().for_each(|(told, _)| fences.fetch_outline(self.near[*told as usize].site));
             rows.iter().filter_map(|row| row.scheduled).for_each(|site| fences.fetch_outline(site));
         }
-        for measured in self.rows.iter().flatten() {
-            for told in &mut self.near[measured.places.start as usize..measured.places.end as usize] {
-                if told.seen == Seen::Unsure {
-                    told.distance_m = fences.signed_metres(told.site, &measured.here);
-                }
-            }
+        for (told, at) in self.unsure.drain(..) {
+            let (near, at) = (&mut self.near[told as usize], at as usize);
+            near.distance_m = fences.signed_metres(near.site, &self.fixes.here(at));
+            let policy = world.reference.policy(rows[at].policy);
+            near.seen = seen(world, near, self.fixes.good(at), policy, punches[at].occurred_at);
         }
     }
 
     /// The fix of the group's punch at that place, if it is usable, and the sites near it.
     #[inline]
-    pub(crate) fn of(&self, place: usize) -> Option<(&Measured, &[Told])> {
-        let measured = self.rows[place].as_ref()?;
-        Some((measured, &self.near[measured.places.start as usize..measured.places.end as usize]))
+    pub(crate) fn of(&self, at: usize) -> Option<(Measured, &[Near])> {
+        let (good, near) = self.told(at)?;
+        Some((Measured { here: self.fixes.here(at), good: *good }, near))
+    }
+
+    /// How good that fix is, and the sites near it.
+    #[inline]
+    pub(crate) fn told(&self, at: usize) -> Option<(&Good, &[Near])> {
+        let (from, until) = self.places[at];
+        self.fixes.is_usable(at).then(|| (self.fixes.good(at), &self.near[from as usize..until as usize]))
+    }
+
+    /// See [`Fixes::scheduled_m`].
+    #[inline]
+    pub(crate) fn scheduled_m(&self, at: usize) -> Option<f64> {
+        self.fixes.scheduled_m(at)
+    }
+
+    /// Asks for the rows of the sites behind `from` that have to be measured, for the fix at `at`, or of all of them.
+    fn ask_for_rows(&mut self, world: World<'_>, from: usize, at: usize, of_all: bool) {
+        for (told, near) in self.near.iter().enumerate().skip(from) {
+            let is_unsure = near.seen == Seen::Unsure;
+            if is_unsure {
+                self.unsure.push((told as u32, at as u32));
+            }
+            if is_unsure || of_all {
+                world.fences.fetch_row(near.site);
+            }
+        }
     }
 }
 
-/// Sorts what lies behind `from` by site and leaves out repeats. A cell is sure of no site that comes twice.
-#[inline]
-fn sort(near: &mut Vec<Told>, from: usize) {
-    if near[from..].is_sorted_by(|a, b| a.site < b.site) {
-        return;
+/// Puts all sites behind `near` that come within so many metres, further than a cell tells.
+#[cold]
+fn further(world: World<'_>, here: &Here, within_m: f64, near: &mut Vec<Near>) -> bool {
+    let unsure = |site| Near { site, seen: Seen::Unsure, distance_m: f64::NAN };
+    world.fences.window(here, within_m, &mut |site, _, _| near.push(unsure(site)));
+    true
+}
+
+/// What a fence says that was measured.
+fn seen(world: World<'_>, near: &Near, good: &Good, policy: &Policy, at: EventTime) -> Seen {
+    let tolerance_m = world.tolerance_m(near.site).unwrap_or(policy.tolerance_m);
+    match judge(policy.fence_rule, near.distance_m, tolerance_m, good.accuracy) {
+        Place::Inside if world.in_force(near.site, at) => Seen::Inside,
+        Place::Uncertain if world.in_force(near.site, at) => Seen::Between,
+        _ => Seen::Outside,
     }
-    near[from..].sort_unstable_by_key(|told| told.site);
+}
+
+/// Leaves each site once of those behind `from`. A cell is sure of no site that comes twice.
+fn leave_out_repeats(near: &mut Vec<Near>, from: usize) {
+    near[from..].sort_unstable_by_key(|near| near.site);
     let mut kept = from;
     for at in from..near.len() {
         if at == from || near[at].site != near[kept - 1].site {
@@ -178,24 +202,6 @@ fn sort(near: &mut Vec<Told>, from: usize) {
         }
     }
     near.truncate(kept);
-}
-
-/// The punch's fix if it is usable; what tells where its cell is is asked for.
-#[inline]
-fn measured(world: World<'_>, punch: &Punch, due: &Due) -> Option<Measured> {
-    let fix = punch.fix.as_ref().filter(|_| !due.location_declined)?;
-    let policy = world.reference.policy(due.policy);
-    let (reasons, accuracy) = usable(fix, policy);
-    let accuracy = accuracy?;
-    let here = Here::new(to_wgs84(fix.point, fix.datum));
-    world.fences.fetch_pilot(&here);
-    let (rule, tolerance_m) = (policy.fence_rule, policy.tolerance_m);
-    let span = Span {
-        inside_m: inside_m(rule, tolerance_m, accuracy),
-        within_m: reach_m(rule, tolerance_m, accuracy),
-    };
-    let is_lost = due.scheduled.is_none() && due.permitted == Permitted::All;
-    Some(Measured { here, accuracy, span, reasons, cell: Cell::default(), is_lost, places: 0..0 })
 }
 
 /// Asks for the rows to which distances will be told (`nearest`).

@@ -6,9 +6,10 @@
 
 use model::{Due, DueBatch, EventTime, Permitted};
 
+use crate::cell_grid::Near;
 use crate::evidence::World;
 use crate::fence_index::Here;
-use crate::nearby::{Measured, Told};
+use crate::nearby::Measured;
 use crate::outline::rounded;
 
 /// A site further away is not worth telling of, in metres.
@@ -17,17 +18,16 @@ const NEAREST_MAX_M: f64 = 10_000.0;
 const STEPS_M: [f64; 4] = [400.0, 1_600.0, 5_000.0, NEAREST_MAX_M];
 
 /// Signed metres, rounded to the centimetre; `None` with nothing to measure to. `near` are the sites near the fix.
-#[inline]
 pub(crate) fn distance_m(
     world: World<'_>,
-    (fix, near): (&Measured, &[Told]),
+    (fix, near): (Measured, &[Near]),
     batch: &DueBatch,
     due: &Due,
     at: EventTime,
 ) -> Option<f64> {
     let metres = match due.scheduled.filter(|site| world.in_force(*site, at)) {
         Some(site) => world.fences.signed_metres(site, &fix.here),
-        None => permitted(world, &fix.here, batch, due, at).or_else(|| any(world, fix, near, at))?,
+        None => permitted(world, &fix.here, batch, due, at).or_else(|| any(world, &fix, near, at))?,
     };
     Some(rounded(metres, 100.0))
 }
@@ -47,10 +47,11 @@ fn permitted(world: World<'_>, here: &Here, batch: &DueBatch, due: &Due, at: Eve
 }
 
 /// To the nearest of all sites, if any is within 10 km.
-fn any(world: World<'_>, fix: &Measured, near: &[Told], at: EventTime) -> Option<f64> {
-    let near = near.iter().filter(|told| world.in_force(told.site, at)).map(|told| told.metres(world, fix));
+fn any(world: World<'_>, fix: &Measured, near: &[Near], at: EventTime) -> Option<f64> {
+    let near =
+        near.iter().filter(|told| world.in_force(told.site, at)).map(|told| told.metres(world, &fix.here));
     // What was searched already holds the nearest if that is within it.
-    let within_m = fix.span.within_m.min(NEAREST_MAX_M);
+    let within_m = fix.good.span.within_m.min(NEAREST_MAX_M);
     if let Some(metres) = near.reduce(f64::min).filter(|metres| *metres <= within_m) {
         return Some(metres);
     }

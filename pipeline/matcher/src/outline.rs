@@ -123,12 +123,17 @@ pub(crate) fn micrometres(metres: f64) -> f64 {
 }
 
 /// Rounded to a whole number of parts of one, halves away from zero; never −0. Where the parts are too many to be told
-/// from each other, as it is.
+/// from each other, as it is. Without a branch or a call, so that a compiler may round several at once.
 #[inline]
 pub(crate) fn rounded(value: f64, parts: f64) -> f64 {
+    // Numbers from here on have no fraction: what is added to a smaller one and taken away again rounds it.
+    const WHOLE: f64 = (1_u64 << 52) as f64;
     let scaled = (value * parts).abs();
-    // Not `f64::round`: without SSE 4.1 that is a call.
-    if scaled < 4e15 { (((scaled + 0.5) as i64) as f64 / parts).copysign(value) + 0.0 } else { value }
+    let more = scaled + 0.5;
+    let nearest = more + WHOLE - WHOLE;
+    let whole = nearest - if nearest > more { 1.0 } else { 0.0 };
+    let rounded = (whole / parts).copysign(value) + 0.0;
+    if scaled < 4e15 { rounded } else { value }
 }
 
 impl LonLatBox {

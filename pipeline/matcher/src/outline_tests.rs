@@ -215,3 +215,21 @@ fn a_fence_without_extent_holds_nothing() {
         assert!(fence.boxes(100.0).is_empty());
     }
 }
+
+/// Against the same by a whole number of 64 bits.
+#[test]
+fn rounding_is_that_of_whole_numbers() {
+    let by_integer = |value: f64, parts: f64| {
+        let scaled = (value * parts).abs();
+        if scaled < 4e15 { (((scaled + 0.5) as i64) as f64 / parts).copysign(value) + 0.0 } else { value }
+    };
+    let steps = (0..200_000).map(|i| f64::from(i) * 0.612_345_6 - 61_234.0);
+    let halves = (-2_000..2_000).map(|i| f64::from(i) * 0.005);
+    let large = (0..60).map(|i| 2_f64.powi(i) + 0.5);
+    for value in steps.chain(halves).chain(large).chain([0.0, -0.0, 1e300, f64::NAN, f64::NEG_INFINITY]) {
+        for parts in [1e6, 100.0] {
+            let (told, expected) = (rounded(value, parts), by_integer(value, parts));
+            assert_eq!(told.to_bits(), expected.to_bits(), "{value} {parts}");
+        }
+    }
+}

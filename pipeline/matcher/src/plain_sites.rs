@@ -6,7 +6,7 @@
 
 use model::{Reference, Site, SiteIndex};
 
-use crate::memory::prefetch;
+use crate::processor::prefetch;
 
 /// Which sites of one snapshot are plain.
 #[derive(Clone, Debug)]

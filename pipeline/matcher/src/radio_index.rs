@@ -148,15 +148,28 @@ impl RadioIndex {
     /// Puts into `found`, for each of `seen`, who lists it at the longest prefix at which anybody does.
     pub fn access_points(&self, seen: &[AccessPoint], found: &mut Vec<Listed>) {
         found.clear();
-        found.resize(seen.len(), Listed::NOBODY);
+        let blocks = match self.blocks.as_slice() {
+            // Of addresses listed by themselves none is a placeholder.
+            [(48, table), blocks @ ..] => {
+                look_up(table, seen, found);
+                blocks
+            }
+            blocks => {
+                found.resize(seen.len(), Listed::NOBODY);
+                blocks
+            }
+        };
+        if blocks.is_empty() {
+            return;
+        }
         let mut waiting = [0_u16; GROUP];
         for (seen, found) in seen.chunks(GROUP).zip(found.chunks_mut(GROUP)) {
             let mut count = 0;
-            for (at, seen) in seen.iter().enumerate() {
+            for (at, (seen, found)) in seen.iter().zip(&*found).enumerate() {
                 waiting[count] = at as u16;
-                count += usize::from(!seen.bssid.is_placeholder());
+                count += usize::from(found.is_nobody() & !seen.bssid.is_placeholder());
             }
-            for (bits, table) in &self.blocks {
+            for (bits, table) in blocks {
                 if count == 0 {
                     break;
                 }
@@ -228,6 +241,29 @@ impl RadioIndex {
     /// The site of that id.
     pub(crate) fn site(&self, site_id: &str) -> Option<SiteIndex> {
         self.ids.get(site_id).copied()
+    }
+}
+
+/// Looks up all of `seen` by themselves, the lines of so many asked for before those of the ones before are read.
+fn look_up(table: &RadioTable, seen: &[AccessPoint], found: &mut Vec<Listed>) {
+    let ask = |seen: &[AccessPoint], homes: &mut [Home; AHEAD]| {
+        for (seen, home) in seen.iter().zip(homes) {
+            *home = table.home(seen.bssid.bits());
+            table.fetch(*home);
+        }
+    };
+    let (mut homes, mut following) = ([Home::default(); AHEAD], [Home::default(); AHEAD]);
+    let (mut homes, mut following) = (&mut homes, &mut following);
+    let mut chunks = seen.chunks(AHEAD);
+    let mut chunk = chunks.next().unwrap_or_default();
+    ask(chunk, homes);
+    while !chunk.is_empty() {
+        let next = chunks.next().unwrap_or_default();
+        ask(next, following);
+        let listed = chunk.iter().zip(&*homes).map(|(seen, home)| table.get(seen.bssid.bits(), *home));
+        found.extend(listed.map(Listed));
+        std::mem::swap(&mut homes, &mut following);
+        chunk = next;
     }
 }
 

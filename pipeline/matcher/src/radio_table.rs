@@ -26,7 +26,7 @@
 use std::collections::BTreeMap;
 use std::hint::select_unpredictable;
 
-use crate::memory::{in_large_pages, prefetch};
+use crate::processor::{in_large_pages, prefetch};
 
 /// Keys have this many bits.
 const KEY_BITS: u32 = 48;

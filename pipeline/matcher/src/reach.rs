@@ -4,13 +4,14 @@
 //! Out: entries by cell, for `cell_grid`.  Owns: the entries while they are collected.
 //! Invariants: a fence stands in every cell that comes within [`REACH_M`] of it; its circle holds it, whatever the frame, the
 //! steps and the changing width of a degree may be wrong by; where it is said to be exact, it is, to
-//! `cell_grid::STEPS_OFF` steps.
+//! `circles::STEPS_OFF` steps.
 
 use model::{LonLat, SiteIndex};
 
 use crate::cell_grid::CellGrid;
 use crate::cell_table::{CellTable, Entry};
 use crate::cells::{CELL_STEPS, Cells, LEVELS, Position, degrees, key, steps_from};
+use crate::circles::EXACT;
 use crate::distance::{POLAR_LAT, Spot};
 use crate::outline::LonLatBox;
 
@@ -18,8 +19,6 @@ use crate::outline::LonLatBox;
 pub(crate) const REACH_M: f64 = 128.0;
 /// A circle that holds for any point of the cell.
 pub(crate) const EVERYWHERE: u16 = 32_767;
-/// Set where a circle is the fence itself and nothing else has to be known of the site.
-pub(crate) const EXACT: u16 = 0x8000;
 /// Above this many cells a fence moves up a level.
 const CELLS_MAX: u64 = 16;
 /// Circles are told at these levels; above, an entry stands for all of its cell.

@@ -9,15 +9,16 @@
 use std::sync::Arc;
 
 use model::{
-    Batch, Due, DueBatch, EvidenceRule, Place, Punch, Reason, Reference, Site, SiteIndex as SiteAt, Verdict,
-    Verdicts,
+    Batch, Due, DueBatch, Place, Punch, Reason, Reference, Site, SiteIndex as SiteAt, Verdict, Verdicts,
 };
 
 use crate::evidence::{Evidence, Heard, World};
 use crate::fences::Fences;
-use crate::fusion::{Fused, fuse, fuse_fix};
-use crate::nearby::{GROUP, Nearby, Told};
+use crate::fixes::GROUP;
+use crate::fusion::{Fused, fuse};
+use crate::nearby::Nearby;
 use crate::nearest::distance_m;
+use crate::ordinary::{Decided, decide};
 use crate::plain_sites::{PlainSites, is_plain};
 use crate::radios::Radios;
 
@@ -37,11 +38,15 @@ pub struct SiteIndex {
 const CHANGES_MAX: usize = 4_096;
 const CHANGES_ONE_IN: usize = 64;
 
+/// Steps that a group of punches takes (`nearby`).
+const STEPS: usize = 4;
+
 /// Working memory of [`SiteIndex::match_batch`]: make one per thread and hand it in again.
 #[derive(Debug, Default)]
 pub struct Scratch {
     heard: Heard,
-    nearby: Nearby,
+    /// As many groups as there are steps.
+    groups: [Nearby; STEPS],
     evidence: Evidence,
     sites: Vec<SiteAt>,
 }
@@ -145,65 +150,95 @@ impl SiteIndex {
         assert_eq!(batch.punches.len(), due.rows.len(), "one due row per punch");
         out.clear();
         let world = World { fences: &self.fences, radios: &self.radios, plain: &self.plain, reference };
-        scratch.heard.read(&self.radios, batch);
-        for (punches, rows) in batch.punches.chunks(GROUP).zip(due.rows.chunks(GROUP)) {
-            scratch.nearby.read(world, punches, due, rows);
-            for (place, (punch, row)) in punches.iter().zip(rows).enumerate() {
-                let nearby = scratch.nearby.of(place);
-                let rule = reference.policy(row.policy).evidence;
-                let fused = match nearby {
-                    Some((fix, near)) if is_alone(punch, row, rule) => {
-                        let policy = reference.policy(row.policy);
-                        let says =
-                            |told: &Told| (told.site, told.place(world, fix, policy, punch.occurred_at));
-                        let fused = fuse_fix(near.iter().map(says), row.scheduled, &mut scratch.sites);
-                        Fused { reasons: fused.reasons.union(fix.reasons), ..fused }
-                    }
-                    _ => {
-                        scratch.evidence.read(world, (batch, &scratch.heard), punch, row, nearby);
-                        let fused = fuse(&scratch.evidence, rule, row.scheduled, &mut scratch.sites);
-                        Fused { reasons: fused.reasons.union(scratch.evidence.reasons), ..fused }
-                    }
-                };
-                let distance_m =
-                    nearby.and_then(|nearby| distance_m(world, nearby, due, row, punch.occurred_at));
-                let verdict = self.verdict(fused, distance_m, due, row, &mut scratch.sites, out);
+        let Scratch { heard, groups: [newest, second, third, oldest], evidence, sites } = scratch;
+        let (mut newest, mut second, mut third, mut oldest) = (newest, second, third, oldest);
+        heard.read(&self.radios, batch);
+        let group = |n: usize| {
+            let place = |n: usize| (n * GROUP).min(batch.punches.len());
+            (&batch.punches[place(n)..place(n + 1)], &due.rows[place(n)..place(n + 1)])
+        };
+        for n in 0..batch.punches.len().div_ceil(GROUP) + STEPS - 1 {
+            // The group that is so many steps ahead of the first one; none before the first and behind the last.
+            let ahead = |steps: usize| n.checked_sub(steps).map(group).unwrap_or_default();
+            let [begun, lined, asked, (punches, rows)] = [0, 1, 2, 3].map(ahead);
+            newest.begin(world, begun);
+            for at in 0..punches.len().max(asked.1.len()).max(lined.1.len()) {
+                if at < lined.1.len() {
+                    second.ask_for_lines(world, at);
+                }
+                if at < asked.1.len() {
+                    third.ask_for_more(world, (due, asked.1), at);
+                }
+                if at < rows.len() {
+                    oldest.look(world, rows, at);
+                }
+            }
+            oldest.measure(world, punches, rows);
+            for (at, (punch, row)) in punches.iter().zip(rows).enumerate() {
+                let told = oldest.told(at);
+                let decided = told.and_then(|told| decide(world, (batch, heard), (punch, row), told, sites));
+                let decided = decided.unwrap_or_else(|| {
+                    evidence.read(world, (batch, heard), punch, row, oldest.of(at));
+                    weighed(world, evidence, row, sites)
+                });
+                let distance_m = told.and_then(|_| distance_of(world, oldest, at, due, (punch, row)));
+                let verdict = self.verdict(decided, distance_m, (due, row), sites, out);
                 out.rows.push(verdict);
             }
+            (newest, second, third, oldest) = (oldest, newest, second, third);
         }
     }
 
-    /// `sites` are those that remain.
+    /// `sites` are those that remain where several do.
     #[inline]
     fn verdict(
         &self,
-        fused: Fused,
+        decided: Decided,
         distance_m: Option<f64>,
-        batch: &DueBatch,
-        due: &Due,
+        (batch, due): (&DueBatch, &Due),
         sites: &mut [SiteAt],
         out: &mut Verdicts,
     ) -> Verdict {
-        let mut reasons = fused.reasons;
+        let Decided { fused: Fused { place, evidence, mut reasons }, site, is_ambiguous } = decided;
         if due.person.is_none() {
             reasons.insert(Reason::UnknownEmployee);
         }
         let from = out.candidates.len() as u32;
-        let site = match sites {
-            [] => None,
-            [site] => Some(*site),
-            several => {
-                several.sort_unstable_by_key(|site| self.ranks[site.0 as usize]);
-                out.candidates.extend_from_slice(several);
-                None
-            }
-        };
+        if is_ambiguous {
+            sites.sort_unstable_by_key(|site| self.ranks[site.0 as usize]);
+            out.candidates.extend_from_slice(sites);
+        }
         if site.is_some_and(|site| !batch.permits(due, site)) {
             reasons.insert(Reason::NotPermittedSite);
         }
-        debug_assert!(site.is_none() || matches!(fused.place, Place::Inside | Place::Uncertain));
+        debug_assert!(site.is_none() || matches!(place, Place::Inside | Place::Uncertain));
         let candidates = from..out.candidates.len() as u32;
-        Verdict { place: fused.place, site, candidates, evidence: fused.evidence, distance_m, reasons }
+        Verdict { place, site, candidates, evidence, distance_m, reasons }
+    }
+}
+
+/// What all evidence of one punch amounts to.
+#[inline(never)]
+fn weighed(world: World<'_>, evidence: &Evidence, due: &Due, sites: &mut Vec<SiteAt>) -> Decided {
+    let rule = world.reference.policy(due.policy).evidence;
+    let fused = fuse(evidence, rule, due.scheduled, sites);
+    let site = if let [site] = sites[..] { Some(site) } else { None };
+    let fused = Fused { reasons: fused.reasons.union(evidence.reasons), ..fused };
+    Decided { fused, site, is_ambiguous: sites.len() > 1 }
+}
+
+/// Signed metres from the punch's fix to the one site that they are told to.
+#[inline]
+fn distance_of(
+    world: World<'_>,
+    group: &Nearby,
+    at: usize,
+    batch: &DueBatch,
+    (punch, due): (&Punch, &Due),
+) -> Option<f64> {
+    match due.scheduled.and_then(|site| Some((site, group.scheduled_m(at)?))) {
+        Some((site, metres)) if world.in_force(site, punch.occurred_at) => Some(metres),
+        _ => distance_m(world, group.of(at)?, batch, due, punch.occurred_at),
     }
 }
 
@@ -222,12 +257,4 @@ fn ranks(sites: &[Arc<Site>]) -> Arc<[u32]> {
         ranks[site as usize] = rank as u32;
     }
     ranks.into()
-}
-
-/// Whether a punch brings nothing but its fix, and nothing else is asked for: most of those made where no radio is listed.
-#[inline]
-fn is_alone(punch: &Punch, due: &Due, rule: EvidenceRule) -> bool {
-    let is_silent = punch.wifi.is_empty() && punch.beacons.is_empty() && punch.wifi_ignored == 0;
-    let claims_nothing = punch.device_id.is_empty() && punch.site_claim.is_empty();
-    is_silent && claims_nothing && due.field.is_none() && rule == EvidenceRule::Any
 }

@@ -113,6 +113,39 @@ fn a_verdict_does_not_depend_on_its_neighbours_in_the_batch() {
     }
 }
 
+/// A rule that asks for no kind of evidence is that of any kind, but nothing is ordinary under it: all evidence is weighed.
+#[test]
+fn ordinary_punches_are_decided_as_all_others() {
+    let mut numbers = Numbers::new(29);
+    for centre in CENTRES {
+        let mut town = Town::random(&mut numbers, centre, 60, 400);
+        for (at, row) in town.due.rows.iter_mut().enumerate() {
+            if at % 2 == 0 {
+                *row = Due { field: None, ..row.clone() };
+            }
+        }
+        for (at, punch) in town.batch.punches.iter_mut().enumerate() {
+            if at % 3 != 0 {
+                (punch.site_claim, punch.wifi_ignored) = (model::Text::default(), 0);
+            }
+            if at % 3 == 1 {
+                (punch.wifi, punch.beacons) = (0..0, 0..0);
+            }
+        }
+        let ruled = |evidence: EvidenceRule| {
+            let policies = town.reference.policies.iter();
+            let policies = policies.map(|policy| Policy { evidence, ..policy.clone() }).collect();
+            Reference { policies, ..town.reference.clone() }
+        };
+        let ordinary = lines(&ruled(EvidenceRule::Any), &town.batch, &town.due);
+        let weighed =
+            lines(&ruled(EvidenceRule::Sets([model::EvidenceSet::EMPTY; 4])), &town.batch, &town.due);
+        for (ordinary, weighed) in ordinary.iter().zip(&weighed) {
+            assert_eq!(ordinary, weighed, "around {centre:?}");
+        }
+    }
+}
+
 #[test]
 fn an_empty_batch_and_a_world_without_sites_are_no_trouble() {
     let empty = support::reference(Vec::new(), vec![Policy::default()]);

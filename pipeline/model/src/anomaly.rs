@@ -43,6 +43,10 @@ pub enum AnomalyKind {
     PunchRejected,
     /// Punches stopped arriving.
     IngestSilent,
+    /// A leave, a permission or a correction waits for a decision.
+    ApprovalPending,
+    /// One that waited was approved, rejected or revoked.
+    ApprovalDecided,
     /// Came to work with less rest since the last working day than the policy asks for.
     ShortRest,
     /// Worked more days in a row than the policy allows.
@@ -98,6 +102,7 @@ named! {
         Absent = "absent", MissingIn = "missing_in", MissingOut = "missing_out", Outside = "outside",
         Unscheduled = "unscheduled", WrongStore = "wrong_store", Mocked = "mocked", Contradiction = "contradiction",
         ClockSuspect = "clock_suspect", PunchRejected = "punch_rejected", IngestSilent = "ingest_silent",
+        ApprovalPending = "approval_pending", ApprovalDecided = "approval_decided",
         ShortRest = "short_rest", RestDayMissed = "rest_day_missed", Reminder = "reminder", HoursNear = "hours_near",
         HoursExceeded = "hours_exceeded"
     }
@@ -132,7 +137,7 @@ impl AnomalyKind {
             | Self::Reminder
             | Self::HoursNear
             | Self::HoursExceeded => true,
-            Self::PunchRejected | Self::IngestSilent => false,
+            Self::PunchRejected | Self::IngestSilent | Self::ApprovalPending | Self::ApprovalDecided => false,
         }
     }
 
@@ -152,8 +157,10 @@ impl AnomalyKind {
             | Self::RestDayMissed
             | Self::HoursNear
             | Self::HoursExceeded => Audience::ManagerAndEmployee,
-            Self::Reminder => Audience::Employee,
-            Self::Unscheduled | Self::WrongStore | Self::IngestSilent => Audience::Manager,
+            Self::Reminder | Self::ApprovalDecided => Audience::Employee,
+            Self::Unscheduled | Self::WrongStore | Self::IngestSilent | Self::ApprovalPending => {
+                Audience::Manager
+            }
             Self::Mocked | Self::Contradiction => Audience::Reviewer,
             Self::ClockSuspect => Audience::Operations,
         }
@@ -168,8 +175,8 @@ impl AnomalyKind {
             }
             Self::Contradiction | Self::Unscheduled | Self::ClockSuspect => Severity::Medium,
             Self::ShortRest | Self::RestDayMissed | Self::HoursNear | Self::HoursExceeded => Severity::Medium,
-            Self::Late | Self::EarlyLeave | Self::WrongStore => Severity::Low,
-            Self::Reminder => Severity::Info,
+            Self::Late | Self::EarlyLeave | Self::WrongStore | Self::ApprovalPending => Severity::Low,
+            Self::Reminder | Self::ApprovalDecided => Severity::Info,
         }
     }
 }
@@ -216,7 +223,7 @@ pub struct Finding {
     pub business_date: Date,
     /// The shift instance, where it is about one.
     pub shift_id: Option<Arc<str>>,
-    /// The punches that show it, sorted.
+    /// The punches that show it, sorted; of an approval the request, `leave/ID` or `correction/ID`.
     pub event_ids: Vec<EventId>,
     /// How many minutes, for kinds that have minutes.
     pub minutes: Option<i64>,
@@ -237,7 +244,7 @@ pub struct Anomaly {
     pub finding: Finding,
     /// The log clock at which this version was said.
     pub detected_at: EventTime,
-    /// What resolved it: `punch`, `leave`, `correction`, `superseded`, `reference`.
+    /// What resolved it: `punch`, `leave`, `correction`, `decision`, `superseded`, `reference`.
     pub resolved_by: Option<&'static str>,
     /// The leave or the correction that resolved it.
     pub resolved_ref: Option<Arc<str>>,

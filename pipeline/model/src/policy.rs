@@ -1,6 +1,7 @@
 //! A resolved policy: every key of the contract's `[[policy]]` tables with its value, for one scope and one date.
 
 use crate::batch::named;
+use crate::reference::CorrectionType;
 
 /// Which kinds of evidence a punch must bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -166,6 +167,12 @@ pub struct Policy {
     pub overtime_after_min: i64,
     /// `overtime_min_min`, the shortest overtime that counts
     pub overtime_min_min: i64,
+    /// `correction_count_max`, corrections that count in a business month; -1 = any number
+    pub correction_count_max: i64,
+    /// `correction_days_back_max`, days from the business date to the last approval; -1 = any number
+    pub correction_days_back_max: i64,
+    /// `correction_kinds`
+    pub correction_kinds: CorrectionTypes,
     /// `overtime_max_min`, the longest overtime of a shift that counts; 0 = no end
     pub overtime_max_min: i64,
     /// `overtime_rest_day`
@@ -188,6 +195,26 @@ pub struct Policy {
     pub half_day_under_min: i64,
     /// `night`, whose part of the work is told as `night_s`
     pub night: NightBand,
+}
+
+/// A set of types of corrections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CorrectionTypes(u8);
+
+impl CorrectionTypes {
+    /// Every type.
+    pub const ALL: Self = Self((1 << CorrectionType::ALL.len()) - 1);
+
+    /// The types whose names stand in `text`, separated by `;`; `None` if one is no type, or there is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let one = |bits: u8, name: &str| Some(bits | 1 << CorrectionType::from_name(name.trim())? as u8);
+        text.split(';').try_fold(0, one).map(Self)
+    }
+
+    /// Whether `one` is among them.
+    pub const fn has(self, one: CorrectionType) -> bool {
+        self.0 & 1 << one as u8 != 0
+    }
 }
 
 impl Default for Policy {
@@ -218,6 +245,9 @@ impl Default for Policy {
             overtime: Overtime::Off,
             overtime_after_min: 30,
             overtime_min_min: 30,
+            correction_count_max: -1,
+            correction_days_back_max: -1,
+            correction_kinds: CorrectionTypes::ALL,
             overtime_max_min: 0,
             overtime_rest_day: OvertimeRestDay::FromEnd,
             late_resolution: LateResolution::Minute,

@@ -40,8 +40,10 @@ pub struct Reference {
     pub policies: Vec<Policy>,
     /// Which policy holds where.
     pub policy_rules: PolicyBook,
-    /// Day kinds by org and date.
+    /// Kinds of days by org and date.
     pub calendars: Vec<Calendar>,
+    /// Dated legal values, sorted by path, key and day.
+    pub law: Vec<LawValue>,
 }
 
 /// An outline that a site owns, in WGS-84.
@@ -301,6 +303,11 @@ pub struct Correction {
 }
 
 impl Correction {
+    /// Whether it was approved, be it for later.
+    pub fn is_approved(&self) -> bool {
+        self.status == RequestStatus::Approved
+    }
+
     /// Whether it counts when the log's clock stands at `clock`.
     pub fn is_in_force(&self, clock: EventTime) -> bool {
         self.status == RequestStatus::Approved && self.effective_at.is_none_or(|at| at <= clock)
@@ -322,15 +329,45 @@ named! {
     DayKind { Workday = "workday", Rest = "rest", Holiday = "holiday" }
 }
 
+/// A day of a calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CalendarDay {
+    /// The day.
+    pub date: Date,
+    /// Its kind.
+    pub kind: DayKind,
+    /// Whether it is a holiday to which the law entitles every employee, of the holidays that this calendar has.
+    pub is_statutory: bool,
+    /// Whether this rests on a rule, because the authority has not published its list for that year yet.
+    pub is_estimated: bool,
+}
+
 /// A dated calendar for an org subtree.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calendar {
     /// The org path it applies to, at path-segment borders; empty = everywhere.
     pub applies_to: Arc<str>,
-    /// Days that differ from the weekday rule, sorted.
-    pub days: Vec<(Date, DayKind)>,
+    /// Days that differ from the weekday rule, sorted by date.
+    pub days: Vec<CalendarDay>,
     /// The kind of each weekday, Monday first.
     pub weekdays: [DayKind; 7],
+}
+
+/// A value that the law sets, from a day on until the next value of the same path and key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LawValue {
+    /// The org path it applies to, at path-segment borders; empty = everywhere.
+    pub applies_to: Arc<str>,
+    /// What it is: `continuous_week_hours`.
+    pub key: Arc<str>,
+    /// The value, ≥ 0; its unit is part of the key's meaning.
+    pub value: f64,
+    /// The first day on which it holds.
+    pub valid_from: Date,
+    /// Who says so.
+    pub source: Arc<str>,
+    /// Whether it is not enacted yet.
+    pub is_estimated: bool,
 }
 
 /// Whether `path` is `scope` or lies below it, at path-segment borders; the empty scope covers everything.
@@ -339,15 +376,16 @@ pub fn org_covers(scope: &str, path: &str) -> bool {
 }
 
 impl Reference {
-    /// The kind of `date` for `org`: the calendar with the longest `applies_to` that covers it; a workday without one.
-    pub fn day_kind(&self, org: &str, date: Date) -> DayKind {
+    /// What `date` is for `org`, by the calendar with the longest `applies_to` that covers it; a workday without one.
+    pub fn day(&self, org: &str, date: Date) -> CalendarDay {
+        let plain = |kind| CalendarDay { date, kind, is_statutory: false, is_estimated: false };
         let fits = self.calendars.iter().filter(|calendar| org_covers(&calendar.applies_to, org));
         let Some(calendar) = fits.max_by_key(|calendar| calendar.applies_to.len()) else {
-            return DayKind::Workday;
+            return plain(DayKind::Workday);
         };
-        match calendar.days.binary_search_by_key(&date, |(day, _)| *day) {
-            Ok(at) => calendar.days[at].1,
-            Err(_) => calendar.weekdays[date.weekday().to_monday_zero_offset() as usize],
+        match calendar.days.binary_search_by_key(&date, |day| day.date) {
+            Ok(at) => calendar.days[at],
+            Err(_) => plain(calendar.weekdays[date.weekday().to_monday_zero_offset() as usize]),
         }
     }
 

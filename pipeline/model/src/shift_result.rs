@@ -51,6 +51,8 @@ pub struct ShiftOutcome {
     pub segment: u32,
     /// What kind of day that was.
     pub day_kind: DayKind,
+    /// Whether it was a holiday to which the law entitles every employee.
+    pub statutory_holiday: bool,
     /// The planned start.
     pub planned_start: EventTime,
     /// The planned end.

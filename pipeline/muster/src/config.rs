@@ -24,7 +24,8 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 pub use lake_section::{AddressingKind, LakeConfig, S3Config};
 pub use sections::{
     AlertsConfig, ClockKind, ImportConfig, Length, LimitsConfig, Paths, PrivacyConfig, ReferenceConfig,
-    RegistryConfig, SaslConfig, SourceConfig, SourceFormat, SourceKind, Start, StateColumn, TlsConfig,
+    RegistryConfig, ResultsConfig, SaslConfig, SourceConfig, SourceFormat, SourceKind, Start, StateColumn,
+    TlsConfig,
 };
 
 impl ImportConfig {
@@ -59,6 +60,8 @@ pub struct Config {
     pub lake: LakeConfig,
     /// `[alerts]`
     pub alerts: AlertsConfig,
+    /// `[results]`
+    pub results: ResultsConfig,
     /// `[import]`
     pub import: ImportConfig,
     /// `[privacy]`
@@ -86,8 +89,11 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
-const SECTIONS: [(&str, &[&str]); 8] = [
-    ("reference", &["sites", "orgs", "people", "shifts", "leave", "corrections", "policies", "calendars"]),
+const SECTIONS: [(&str, &[&str]); 9] = [
+    (
+        "reference",
+        &["sites", "orgs", "people", "shifts", "leave", "corrections", "policies", "calendars", "law"],
+    ),
     (
         "source",
         &[
@@ -109,6 +115,7 @@ const SECTIONS: [(&str, &[&str]); 8] = [
     ),
     ("lake", &["url", "beside", "s3", "commit_every_ms", "target_file_bytes", "state_days", "restate_days"]),
     ("alerts", &["topic", "max_age", "deliver", "outbox", "region", "names_regions", "destinations"]),
+    ("results", &["topic", "position"]),
     ("import", &["time_zone", "device_id", "columns", "state"]),
     ("privacy", &["location_days"]),
     ("limits", &["record_bytes_max", "batch_records_max", "buffered_rows_max", "threads"]),
@@ -172,6 +179,7 @@ impl Config {
             "source" => take(&mut self.source, value, problems),
             "lake" => take(&mut self.lake, value, problems),
             "alerts" => take(&mut self.alerts, value, problems),
+            "results" => take(&mut self.results, value, problems),
             "import" => take(&mut self.import, value, problems),
             "privacy" => take(&mut self.privacy, value, problems),
             "serve" => take(self.serve.insert(ServeConfig::default()), value, problems),
@@ -345,12 +353,14 @@ impl Config {
             &mut reference.corrections,
             &mut reference.policies,
             &mut reference.calendars,
+            &mut reference.law,
         ];
         for path in sets.into_iter().flat_map(|paths| &mut paths.0) {
             *path = folder.join(&*path);
         }
         self.source.dir = folder.join(&self.source.dir);
         self.alerts.outbox = folder.join(&self.alerts.outbox);
+        self.results.position = folder.join(&self.results.position);
         if let Some(serve) = &mut self.serve {
             serve.resolve(folder);
         }

@@ -1,7 +1,7 @@
-//! What runs beside a live pipeline: the HTTP face and the deliverer with the mover of its rows, each only where the
-//! configuration asks for it.
+//! What runs beside a live pipeline: the HTTP face, the deliverer with the mover of its rows, and the publisher of results, each
+//! only where the configuration asks for it.
 //!
-//! In: `[serve]`, `[alerts] deliver` and its destinations, the open log and lake.  Out: metrics and health for the pipeline's
+//! In: `[serve]`, `[alerts] deliver` and its destinations, `[results]`, the open log and lake.  Out: metrics and health for the pipeline's
 //! observer.  Owns: them until `stop`.
 //! Absent on purpose: any say in the pipeline: a deliverer that fails is reported (log, `/readyz`) and the punches go on.
 
@@ -25,6 +25,7 @@ use crate::failure::Failure;
 use crate::live_log::LiveLog;
 use crate::meter;
 use crate::mover::{Mover, RunningMover};
+use crate::publisher::{Publisher, RunningPublisher};
 
 /// How long requests in flight may take once the process is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -51,6 +52,7 @@ pub struct Edges {
     runtime: Handle,
     server: Option<Server>,
     deliverer: Option<(Running, RunningMover)>,
+    publisher: Option<RunningPublisher>,
     delivered: DeliveryStats,
     read_ahead: Option<Level>,
     topic: String,
@@ -84,6 +86,18 @@ impl Edges {
             true => Some(start_deliverer(config, log, lake, (runtime, &metrics), names)?),
             false => None,
         };
+        let publisher = match &config.results.topic {
+            Some(topic) => {
+                let publisher = Publisher::open(
+                    topic,
+                    &config.results.position,
+                    (lake.clone(), log.appender(), runtime.clone()),
+                )?;
+                let every = Duration::from_millis(config.lake.commit_every_ms);
+                Some(publisher.spawn(every).map_err(Failure::from_outside)?)
+            }
+            None => None,
+        };
         for destination in &config.alerts.destinations {
             metrics.add_destination(&destination.name);
         }
@@ -94,6 +108,7 @@ impl Edges {
             runtime: runtime.clone(),
             server,
             deliverer,
+            publisher,
             delivered: DeliveryStats::default(),
             read_ahead,
             topic: config.alerts.topic.clone(),
@@ -151,6 +166,9 @@ impl Edges {
         self.health.stopping();
         if let Some(server) = self.server {
             self.runtime.block_on(server.stop(STOP_WITHIN));
+        }
+        if let Some(publisher) = self.publisher {
+            publisher.stop();
         }
         let Some((deliverer, mover)) = self.deliverer else { return Ok(()) };
         let stopped = deliverer.stop();

@@ -17,6 +17,7 @@ pub mod meter;
 pub mod mover;
 pub mod picture;
 pub mod progress;
+pub mod publisher;
 pub mod reference_rows;
 pub mod registry;
 pub mod reloader;

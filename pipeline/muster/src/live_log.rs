@@ -69,11 +69,17 @@ impl LiveLog {
                     .create_topic(&config.source.topic, config.source.partitions)
                     .map_err(files::failure)?;
                 log.create_topic(&config.alerts.topic, made.partitions).map_err(files::failure)?;
+                if let Some(topic) = &config.results.topic {
+                    log.create_topic(topic, made.partitions).map_err(files::failure)?;
+                }
                 made
             }
             Self::Kafka(log) => {
                 log.create_topic(&config.alerts.topic, TopicUse::LastSaid).map_err(files::failure)?;
                 log.create_dead_letter_topic().map_err(files::failure)?;
+                if let Some(topic) = &config.results.topic {
+                    log.create_topic(topic, TopicUse::Versions).map_err(files::failure)?;
+                }
                 log.identity().clone()
             }
         };

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use model::{EventTime, Reference};
 use schemas::tables::{
-    SnapshotRef, TableBuilder, TableRows, corrections, leave, orgs, people, people_names, shifts, sites,
-    snapshots,
+    SnapshotRef, TableBuilder, TableRows, corrections, law_values, leave, orgs, people, people_names, shifts,
+    sites, snapshots,
 };
 
 /// The rows of every reference table of `reference`, taken at `taken_at`.
@@ -34,6 +34,7 @@ pub fn tables(
             correction,
             reference,
         }),
+        table::<law_values::LawValues, _>(&reference.law, |law| law_values::Row { snapshot, law }),
         table::<snapshots::Snapshots, _>(&[()], |()| snapshots::Row { taken_at, reference, problems: &[] }),
     ]
 }

@@ -62,6 +62,26 @@ struct Result {
     overtime_min: i64,
     corrections: Vec<String>,
     first_in_s: Option<i64>,
+    late_as_absent: bool,
+    statutory_holiday: Option<bool>,
+    leave: Vec<usize>,
+}
+
+/// (leave_id, type, whether Hong Kong's law gives it from 2026-10-25 on).
+const LEAVE: [(&str, &str, bool); 4] =
+    [("l0", "annual", true), ("l1", "sick", true), ("l2", "personal", false), ("l3", "marriage", false)];
+const LAW_FROM: &str = "2026-10-25";
+
+/// (kind, whether it is a finding of a device; `None`: of neither).
+const KINDS: [(&str, Option<bool>); 4] =
+    [("outside", Some(false)), ("wrong_store", Some(false)), ("clock_suspect", Some(true)), ("mocked", None)];
+
+struct Found {
+    id: usize,
+    kind: usize,
+    employee: String,
+    site: usize,
+    date: &'static str,
 }
 
 struct Punch {
@@ -102,6 +122,13 @@ fn some_result(random: &mut ChaCha8Rng, shift_id: &str, version: i64, employee: 
         corrections: (0..random.random_range(0..3))
             .map(|_| format!("c{}", random.random_range(0..40)))
             .collect(),
+        late_as_absent: status == "absent" && random.random_bool(0.3),
+        statutory_holiday: pick(random, &[None, Some(false), Some(true)]),
+        leave: if status == "leave" || random.random_bool(0.1) {
+            (0..random.random_range(1..3)).map(|_| random.random_range(0..LEAVE.len())).collect()
+        } else {
+            Vec::new()
+        },
         first_in_s: random.random_bool(0.9).then(|| 1_792_450_000 + random.random_range(0..3_600_000)),
     }
 }
@@ -111,6 +138,12 @@ fn some_result(random: &mut ChaCha8Rng, shift_id: &str, version: i64, employee: 
 struct Sums {
     people: BTreeSet<String>,
     due_halves: i64,
+    legal_halves: i64,
+    planned_halves: i64,
+    late_as_absent_halves: i64,
+    statutory: i64,
+    places: BTreeSet<usize>,
+    devices: BTreeSet<usize>,
     attended_halves: i64,
     due_min: i64,
     worked_s: i64,
@@ -142,6 +175,28 @@ impl Sums {
             1
         };
         self.due_halves += due_halves;
+        let halves = |part: usize| match part {
+            0 => 0,
+            all if all == planned.len() => 2,
+            _ => 1,
+        };
+        let gives = |shift: &Result, leave: usize| {
+            LEAVE[leave].2 && SITES[shift.site].1.split('/').next() == Some("hk") && shift.date >= LAW_FROM
+        };
+        let is_due_by_law = |shift: &Result| {
+            let is_personal = shift.leave.iter().any(|leave| !gives(shift, *leave));
+            shift.due_min > 0 || shift.status == "absent" || is_personal
+        };
+        self.legal_halves += halves(planned.iter().filter(|shift| is_due_by_law(shift)).count());
+        self.planned_halves += if planned.is_empty() { 0 } else { 2 };
+        let labelled = planned.iter().filter(|shift| shift.late_as_absent).count();
+        self.late_as_absent_halves += match labelled {
+            0 => 0,
+            all if all == due.len() => due_halves,
+            _ => 1,
+        };
+        self.statutory +=
+            i64::from(shifts.iter().any(|s| s.statutory_holiday == Some(true) && s.first_in_s.is_some()));
         self.attended_halves += if attended == 0 {
             0
         } else if attended == due.len() {
@@ -176,6 +231,12 @@ impl Sums {
             "attended_days": days(self.attended_halves),
             "attendance_rate": rate(days(self.attended_halves), days(self.due_halves)),
             "attendance_rate_by_time": rate(self.worked_s as f64, self.due_min as f64 * 60.0),
+            "attendance_rate_legal": rate(days(self.attended_halves), days(self.legal_halves)),
+            "attendance_rate_planned": rate(days(self.attended_halves), days(self.planned_halves)),
+            "late_as_absent_days": days(self.late_as_absent_halves),
+            "statutory_holidays_worked": self.statutory,
+            "place_anomaly_count": self.places.len(),
+            "device_anomaly_count": self.devices.len(),
             "absent_days": days(self.due_halves - self.attended_halves),
             "due_min": self.due_min,
             "worked_s": self.worked_s,
@@ -217,6 +278,7 @@ struct World {
     results: Vec<Result>,
     holding: Vec<Result>,
     punches: Vec<Punch>,
+    found: Vec<Found>,
 }
 
 impl World {
@@ -242,11 +304,27 @@ impl World {
             }
         });
         let punches = punches.collect();
+        let found = (0..random.random_range(0..120)).map(|_| Found {
+            id: random.random_range(0..60),
+            kind: 0,
+            employee: format!("e{}", random.random_range(0..15)),
+            site: random.random_range(0..SITES.len()),
+            date: pick(random, &DAYS),
+        });
+        // Rows of one finding are about the same, however many there are.
+        let mut known: BTreeMap<usize, (String, usize, &str)> = BTreeMap::new();
+        let found = found
+            .map(|row| {
+                let first = known.entry(row.id).or_insert((row.employee.clone(), row.site, row.date));
+                let (employee, site, date) = first.clone();
+                Found { kind: row.id % KINDS.len(), employee, site, date, ..row }
+            })
+            .collect();
         // Versions of one shift need not lie together.
         for at in (1..results.len()).rev() {
             results.swap(at, random.random_range(0..=at));
         }
-        Self { results, holding, punches }
+        Self { results, holding, punches, found }
     }
 
     fn tables(&self) -> common::Rows {
@@ -259,7 +337,9 @@ impl World {
                 "final": result.is_final, "due_min": result.due_min, "worked_s": result.worked_s,
                 "late_min": result.late_min, "early_min": result.early_min, "missing_in": result.missing_in,
                 "missing_out": result.missing_out, "leave_min": result.leave_min, "overtime_min": result.overtime_min,
-                "correction_ids": result.corrections,
+                "correction_ids": result.corrections, "statutory_holiday": result.statutory_holiday,
+                "reasons": if result.late_as_absent { vec!["late_as_absent"] } else { Vec::new() },
+                "leave_ids": result.leave.iter().map(|leave| LEAVE[*leave].0).collect::<Vec<_>>(),
                 "first_in": result.first_in_s.map(|s| jiff::Timestamp::from_second(s).unwrap().to_string()),
             })));
         }
@@ -268,6 +348,26 @@ impl World {
                 "event_id": format!("p{number}"), "employee_id": punch.employee, "shift_id": punch.shift_id,
                 "origin": punch.origin, "business_date": punch.date, "place": "outside",
             })));
+        }
+        for (number, found) in self.found.iter().enumerate() {
+            rows.push(
+                "anomalies",
+                object(json!({
+                    "anomaly_id": format!("a{}", found.id), "version": number, "kind": KINDS[found.kind].0,
+                    "employee_id": found.employee, "site_id": SITES[found.site].0, "org": SITES[found.site].1,
+                    "business_date": found.date,
+                })),
+            );
+        }
+        for (leave_id, leave_type, is_legal) in LEAVE {
+            let row = json!({"leave_id": leave_id, "type": leave_type, "taken_at": "2026-10-01T00:00:00Z"});
+            rows.push("leave", object(row));
+            if is_legal {
+                rows.push("law_values", object(json!({
+                    "applies_to": "hk", "key": format!("legal_leave.{leave_type}"), "value": 1, "valid_from": LAW_FROM,
+                    "source": "s", "taken_at": "2026-10-01T00:00:00Z",
+                })));
+            }
         }
         for (site, org, zone) in SITES {
             let row =
@@ -288,6 +388,17 @@ impl World {
         self.punches.iter().filter(is_field).count() as i64
     }
 
+    /// Adds the findings of `month` for which `belongs` holds.
+    fn add_found(&self, sums: &mut Sums, belongs: impl Fn(&Found) -> bool, month: &str) {
+        for found in self.found.iter().filter(|found| found.date.starts_with(month) && belongs(found)) {
+            match KINDS[found.kind].1 {
+                Some(true) => drop(sums.devices.insert(found.id)),
+                Some(false) => drop(sums.places.insert(found.id)),
+                None => {}
+            }
+        }
+    }
+
     fn expected(&self) -> BTreeMap<&'static str, Vec<Map<String, Value>>> {
         let mut expected: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let people: BTreeSet<&String> = self.holding.iter().map(|result| &result.employee).collect();
@@ -300,6 +411,7 @@ impl World {
                     mine && punch.origin == "field" && punch.shift_id.is_none()
                 };
                 let unbound = self.punches.iter().filter(is_unbound).count() as i64;
+                self.add_found(&mut sums, |found| found.employee == *employee, month);
                 sums.field = unbound + self.field_bound(belongs, month);
                 let key = json!({"employee_id": employee, "month": month});
                 expected.entry("monthly_statistics").or_default().push(joined(key, sums.row()));
@@ -307,16 +419,19 @@ impl World {
             for (at, (site, org, _)) in SITES.iter().enumerate() {
                 let belongs = |result: &Result| result.site == at;
                 let Some(mut sums) = recount(&self.holding, belongs, month) else { continue };
+                self.add_found(&mut sums, |found| found.site == at, month);
                 sums.field = self.field_bound(belongs, month);
                 let key = json!({"site_id": site, "month": month, "org": org, "people": sums.people.len()});
                 expected.entry("monthly_statistics_by_site").or_default().push(joined(key, sums.row()));
             }
             for org in ["hk", "hk/kln", "hk/kln/mk", "hkx", "hkx/kln", "uk", "uk/leeds"] {
-                let belongs = |result: &Result| {
-                    let own = SITES[result.site].1;
+                let is_below = |site: usize| {
+                    let own = SITES[site].1;
                     own == org || own.starts_with(&format!("{org}/"))
                 };
+                let belongs = |result: &Result| is_below(result.site);
                 let Some(mut sums) = recount(&self.holding, belongs, month) else { continue };
+                self.add_found(&mut sums, |found| is_below(found.site), month);
                 sums.field = self.field_bound(belongs, month);
                 let depth = org.split('/').count();
                 let key = json!({"org": org, "depth": depth, "month": month, "people": sums.people.len()});

@@ -12,8 +12,12 @@
 --   business_date           the day
 --   site_org                the site's org for scope_kind site (a site may move within a month), else null
 --   day_kind                workday, rest or holiday; where shifts of one day differ, holiday before rest before workday
+--   planned_days            1 if any shift of the day was to be worked, on leave or not; else 0
 --   due_days                0, 0.5 or 1
+--   due_legal_days          due_days, and besides what is on leave that the law does not give; never less than due_days
 --   attended_days           0, 0.5 or 1, never more than due_days
+--   late_as_absent_days     the part of the day that is absent only for coming too late
+--   statutory_worked        1 if the day was worked and is a holiday to which the law entitles everybody
 --   due_min                 minutes due
 --   worked_s                true seconds worked, of the shifts where both ends are known; null if of none
 --   late_count              shifts begun late
@@ -35,7 +39,8 @@ WITH summed AS (
     scope_kind, scope, month, employee_id, business_date,
     CASE WHEN scope_kind = 'site' THEN org END AS site_org,
     min(day_kind) AS day_kind,
-    sum(planned) AS planned, sum(due) AS due, sum(attended) AS attended,
+    sum(planned) AS planned, sum(due) AS due, sum(due_legal) AS due_legal, sum(attended) AS attended,
+    sum(late_as_absent) AS late_as_absent, max(statutory_worked) AS statutory_worked,
     sum(due_min) AS due_min,
     sum(worked_s) AS worked_s,
     sum(CASE WHEN late_min > 0 THEN 1 ELSE 0 END) AS late_count,
@@ -56,12 +61,16 @@ WITH summed AS (
   GROUP BY scope_kind, scope, month, employee_id, business_date, CASE WHEN scope_kind = 'site' THEN org END
 ),
 halved AS (
-  SELECT *, CASE WHEN due = 0 THEN 0.0 WHEN due = planned THEN 1.0 ELSE 0.5 END AS due_days
+  SELECT *, CASE WHEN due = 0 THEN 0.0 WHEN due = planned THEN 1.0 ELSE 0.5 END AS due_days,
+    CASE WHEN due_legal = 0 THEN 0.0 WHEN due_legal = planned THEN 1.0 ELSE 0.5 END AS due_legal_days
   FROM summed
 )
 SELECT
-  scope_kind, scope, month, employee_id, business_date, site_org, day_kind, due_days,
+  scope_kind, scope, month, employee_id, business_date, site_org, day_kind,
+  CASE WHEN planned > 0 THEN 1.0 ELSE 0.0 END AS planned_days, due_days, due_legal_days,
   CASE WHEN attended = 0 THEN 0.0 WHEN attended = due THEN due_days ELSE 0.5 END AS attended_days,
+  CASE WHEN late_as_absent = 0 THEN 0.0 WHEN late_as_absent = due THEN due_days ELSE 0.5 END AS late_as_absent_days,
+  statutory_worked,
   due_min, worked_s, late_count, late_min, serious_late_count, early_count, early_min, missing_in, missing_out,
   leave_min, overtime_min, overtime_workday_min, overtime_rest_min, overtime_holiday_min, unresolved_shifts, field_count
 FROM halved

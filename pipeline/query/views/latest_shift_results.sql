@@ -4,8 +4,9 @@
 -- cancelled and says reassigned. What holds is the latest of whoever has it now.
 --
 -- A later fact (a late upload, an approved leave or correction) makes a new version; the older ones stay in
--- shift_results as history and must never be added up. Whether a row is sealed changes nothing here: facts that come
--- after a month is sealed go to the adjustments, not into shift_results.
+-- shift_results as history and must never be added up. Facts that come after a month is sealed go to the adjustments, not
+-- into shift_results: of a sealed month this tells what held when it was sealed. A shift that has since gone to another
+-- month has a row in each.
 --
 --   shift_id        the shift: one person's planned duty
 --   version         1 for the first; this is the highest
@@ -16,6 +17,8 @@
 --   business_date   the day it counts for, on the site's calendar; a night shift belongs to the day it begins
 --   segment         its number within the day
 --   day_kind        workday, rest or holiday
+--   statutory_holiday  whether that holiday is one to which the law entitles everybody; null where the row was written
+--                   before this was kept
 --   planned_start   when it was planned to begin
 --   planned_end     when it was planned to end
 --   due_min         minutes due: planned time less unpaid breaks, less leave
@@ -43,25 +46,30 @@
 --   correction_ids  the corrections (補卡) that counted
 --   approvals       who approved the leave and the corrections that counted, a JSON object each: request, level, by, at
 --   decided_at      the log clock when this version was said
---   sealed          whether the month was closed when it was written
+--   sealed          whether the month is closed, for its org
 --   business_month  the month of the business date
 SELECT
-  shift_id, version, final, employee_id, site_id, org, business_date, segment, day_kind, planned_start, planned_end,
+  shift_id, version, final, employee_id, site_id, org, business_date, segment, day_kind,
+  statutory_holiday, planned_start, planned_end,
   due_min, first_in, last_out, in_event_id, out_event_id, in_site_id, out_site_id, status, late_min, early_min,
   worked_s, worked_min, break_min, break_auto, leave_min, overtime_min, missing_in, missing_out,
   reasons, leave_ids,
   CASE WHEN leave_minutes IS NULL AND array_length(leave_ids) = 1 THEN make_array(CAST(leave_min AS INT))
     ELSE leave_minutes END AS leave_minutes,
-  correction_ids, approvals, decided_at, sealed, business_month
+  correction_ids, approvals, decided_at, sealed OR seal IS NOT NULL AS sealed, business_month
 FROM (
   SELECT *,
     row_number() OVER (
-      PARTITION BY shift_id ORDER BY array_has(reasons, 'reassigned'), decided_at DESC, version DESC
+      PARTITION BY shift_id, seal ORDER BY array_has(reasons, 'reassigned'), decided_at DESC, version DESC
     ) AS standing
   FROM (
-    SELECT *,
-      row_number() OVER (PARTITION BY shift_id, employee_id ORDER BY version DESC, decided_at DESC) AS newest
-    FROM shift_results
+    SELECT r.*, s.seal,
+      row_number() OVER (
+        PARTITION BY r.shift_id, r.employee_id, s.seal ORDER BY r.version DESC, r.decided_at DESC
+      ) AS newest
+    FROM shift_results AS r
+    LEFT JOIN (SELECT month, org, concat(month, ' ', org) AS seal FROM sealed_months) AS s
+      ON s.month = r.business_month AND (s.org = '' OR s.org = r.org OR starts_with(r.org, concat(s.org, '/')))
   )
   WHERE newest = 1
 )

@@ -9,7 +9,11 @@
 --   attendance_rate         attended_days / due_days, a ratio of sums; null when nothing was due
 --   attendance_rate_by_time  worked time / due time, a ratio of sums; null when nothing was due; above 1 where people
 --                           worked longer than was due
+--   attendance_rate_legal   attended_days / days due where only leave that the law gives (law_values, legal_leave.TYPE)
+--                           is not due; null when nothing was
+--   attendance_rate_planned  attended_days / days with a shift, on leave or not; null without any
 --   absent_days             due_days - attended_days
+--   late_as_absent_days     of absent_days, those absent only for coming too late: they were worked, hours stand
 --   due_min                 minutes due: planned time less unpaid breaks, less leave
 --   worked_s                true seconds worked less unpaid breaks, of the shifts where both ends are known
 --   worked_min              whole minutes of worked_s, rounded down once, on the sum
@@ -28,11 +32,17 @@
 --   unresolved_shifts       shifts whose result may still change: wait for 0 before paying
 --   field_count             punches made in the field, bound to a shift or not
 --   make_up_count           approved corrections (補卡) that hold an end of a shift, each counted once
+--   statutory_holidays_worked  days worked on holidays to which the law entitles everybody
+--   place_anomaly_count     findings that a punch was outside, or in another store than the shift's, resolved ones too
+--   device_anomaly_count    findings that a device's clock was wrong, resolved ones too. Suspicions (mocked fixes and such)
+--                           are for a reviewer and are not counted
 SELECT
   scope AS employee_id, month,
-  due_days, attended_days, attendance_rate, attendance_rate_by_time, absent_days, due_min, worked_s, worked_min,
+  due_days, attended_days, attendance_rate, attendance_rate_by_time, attendance_rate_legal,
+  attendance_rate_planned, absent_days, late_as_absent_days, due_min, worked_s, worked_min,
   late_count, late_min, serious_late_count, early_count, early_min, missing_in, missing_out, leave_min,
   overtime_min, overtime_workday_min, overtime_rest_min, overtime_holiday_min,
-  unresolved_shifts, field_count, make_up_count
+  unresolved_shifts, field_count, make_up_count, statutory_holidays_worked,
+  place_anomaly_count, device_anomaly_count
 FROM months_by_scope
 WHERE scope_kind = 'employee'

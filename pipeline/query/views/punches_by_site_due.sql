@@ -7,12 +7,16 @@
 --   place          inside, outside, uncertain or no_evidence
 --   not_permitted  whether it was placed inside a site where the person may not punch
 --   bssid_unknown  whether it saw access points and none that a site lists
+--   attempt_at     for a punch that was bound to a shift when it arrived: its instant; else null
+--   attempt_of     for such a punch: the shift and the direction, for which several punches are attempts at one thing
 --   feed           by what road it came: topic (`files` for replayed files) and origin
 SELECT
   coalesce(r.site_id, h.home_site) AS site_id,
   p.business_month AS month, p.employee_id, p.event_id, p.place,
   array_has(p.reasons, 'not_permitted_site') AS not_permitted,
   array_has(p.reasons, 'bssid_unknown') AS bssid_unknown,
+  CASE WHEN p.shift_id IS NOT NULL THEN p.occurred_at END AS attempt_at,
+  CASE WHEN p.shift_id IS NOT NULL THEN concat(coalesce(p.direction, p.kind), ' ', p.shift_id) END AS attempt_of,
   concat(CASE WHEN starts_with(p.topic, 'file:') THEN 'files' ELSE p.topic END, ' ', p.origin) AS feed
 FROM punches AS p
 LEFT JOIN latest_shift_results AS r ON r.shift_id = p.shift_id

@@ -10,6 +10,11 @@
 --   punches                 punches of that site's people
 --   inside_permitted        of these, placed inside a site where the person may punch
 --   success_rate            inside_permitted / punches
+--   first_attempts          first punches of a direction for a shift: a second one is another attempt at the same thing
+--   first_attempt_success   share of these that were placed inside a site where the person may punch; null without any
+--   corrected_shifts        shifts due here of that month that a correction (補卡) came to hold an end of
+--   time_to_correction_min  of these, the median of the minutes from the planned end of the shift to the log clock when the
+--                           correction came to count; null without any
 --   outside                 punches placed outside every fence
 --   uncertain               punches whose evidence could not tell
 --   no_evidence             punches without usable evidence
@@ -39,6 +44,33 @@ WITH counted AS (
     sum(CASE WHEN bssid_unknown THEN 1 ELSE 0 END) AS unknown_ap_punches
   FROM punches_by_site_due
   WHERE site_id IS NOT NULL
+  GROUP BY site_id, month
+),
+-- The first of the attempts is inside, or it is not.
+attempts AS (
+  SELECT
+    site_id, month, count(*) AS first_attempts,
+    sum(CASE WHEN is_inside THEN 1 ELSE 0 END) AS first_inside
+  FROM (
+    SELECT
+      site_id, month, attempt_of,
+      first_value(place = 'inside' AND NOT not_permitted ORDER BY attempt_at, event_id) AS is_inside
+    FROM punches_by_site_due
+    WHERE attempt_of IS NOT NULL AND site_id IS NOT NULL
+    GROUP BY site_id, month, attempt_of
+  )
+  GROUP BY site_id, month
+),
+corrected AS (
+  SELECT site_id, month, count(*) AS corrected_shifts, median(waited_min) AS time_to_correction_min
+  FROM (
+    SELECT
+      site_id, business_month AS month, shift_id,
+      (date_part('epoch', min(decided_at)) - date_part('epoch', min(planned_end))) / 60.0 AS waited_min
+    FROM shift_results
+    WHERE array_length(correction_ids) > 0
+    GROUP BY site_id, business_month, shift_id
+  )
   GROUP BY site_id, month
 ),
 unknown AS (
@@ -80,6 +112,10 @@ shifted AS (
 SELECT
   c.site_id, s.org, c.month, c.punches, c.inside_permitted,
   CAST(c.inside_permitted AS DOUBLE) / c.punches AS success_rate,
+  coalesce(a.first_attempts, 0) AS first_attempts,
+  CAST(a.first_inside AS DOUBLE) / a.first_attempts AS first_attempt_success,
+  coalesce(k.corrected_shifts, 0) AS corrected_shifts,
+  k.time_to_correction_min,
   c.outside, c.uncertain, c.no_evidence, c.not_permitted,
   coalesce(u.unknown_access_points, 0) AS unknown_access_points, c.unknown_ap_punches,
   coalesce(f.fixes, 0) AS fixes,
@@ -88,6 +124,8 @@ SELECT
   d.shift AS shift_suspected, d.feed AS shift_feed, d.shift_m, d.shift_bearing_deg
 FROM counted AS c
 LEFT JOIN latest_sites AS s ON s.site_id = c.site_id
+LEFT JOIN attempts AS a ON a.site_id = c.site_id AND a.month = c.month
+LEFT JOIN corrected AS k ON k.site_id = c.site_id AND k.month = c.month
 LEFT JOIN unknown AS u ON u.site_id = c.site_id AND u.month = c.month
 LEFT JOIN fixes AS f ON f.site_id = c.site_id AND f.month = c.month
 LEFT JOIN shifted AS d ON d.site_id = c.site_id AND d.month = c.month

@@ -1,4 +1,4 @@
-//! Files of sites, people, shifts, leave, corrections, policies and calendars to one validated snapshot.
+//! Files of sites, people, shifts, leave, corrections, policies, calendars and law to one validated snapshot.
 //!
 //! In: [`Sources`], paths from the configuration.  Out: [`Loaded`], a [`model::Reference`] or every problem that stands
 //! in its way, with file, line and remedy.  Owns: [`Loader`], what it read before, so that a small change is a small load.
@@ -19,6 +19,7 @@ mod evidence;
 mod files;
 mod identity_card;
 mod ids;
+mod law;
 mod load;
 mod orgs;
 mod part;

@@ -15,10 +15,12 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::reference::{Calendar, Org, PolicyBook, org_covers};
-use model::{Correction, Leave, Reference, Rows};
+use model::reference::{Calendar, LawValue, Org, PolicyBook, ShiftPlan, org_covers};
+use model::{Correction, Leave, Reference, Rows, Shift};
 
-use crate::ids::{Lookup, Strings};
+use crate::calendars::Calendars;
+use crate::ids::{Ids, Lookup, Strings};
+use crate::law::Law;
 use crate::part::{Part, Set, Stamp};
 use crate::people::People;
 use crate::policies::{Layer, Scope};
@@ -26,7 +28,7 @@ use crate::policy_resolution::{Resolver, SCOPES_MAX};
 use crate::problem::{At, Problem, Report};
 use crate::shifts::{Known, Shifts, unknown_policy};
 use crate::sites::{Sites, Update};
-use crate::{calendars, files, orgs, people, policies, requests, shifts, sites, version};
+use crate::{calendars, files, law, orgs, people, policies, requests, shifts, sites, version};
 
 /// Files and folders of each set. A folder stands for all its files with a fitting ending; an empty list is a set that
 /// is empty and complete (contract, section 7).
@@ -48,6 +50,8 @@ pub struct Sources {
     pub policies: Vec<PathBuf>,
     /// TOML.
     pub calendars: Vec<PathBuf>,
+    /// TOML.
+    pub law: Vec<PathBuf>,
 }
 
 /// How many good rows each set has, and how many problems there are, kept or not.
@@ -108,7 +112,8 @@ pub struct Loader {
 struct Kept {
     /// All files by set.
     files: Vec<Vec<PathBuf>>,
-    calendars: Option<Part<Vec<Calendar>>>,
+    calendars: Option<Part<Calendars>>,
+    law: Option<Part<Law>>,
     policies: Option<Part<Vec<Layer>>>,
     orgs: Option<Part<(Rows<Org>, Vec<At>)>>,
     sites: Option<Part<Sites>>,
@@ -116,8 +121,12 @@ struct Kept {
     shifts: Option<Part<Planned>>,
     leave: Option<Part<Rows<Leave>>>,
     corrections: Option<Part<Rows<Correction>>>,
+    /// The calendars and legal values that files say, or that are shipped for a country where there is a site.
+    met: Option<(Vec<Calendar>, Vec<LawValue>)>,
     /// What is wrong between sets.
     between: Option<Report>,
+    /// Which shifts rest on estimated days.
+    estimated: Option<Report>,
 }
 
 /// Shifts, and the policies that hold for them.
@@ -130,6 +139,7 @@ struct Planned {
 /// The files of every set, in the order of reading.
 struct Sets {
     calendars: Set,
+    law: Set,
     policies: Set,
     orgs: Set,
     sites: Set,
@@ -149,6 +159,7 @@ impl Sets {
             Set { files: found, report }
         };
         let calendars = set(&sources.calendars, files::TOML_ENDINGS);
+        let law = set(&sources.law, files::TOML_ENDINGS);
         let policies = set(&sources.policies, files::TOML_ENDINGS);
         let orgs = set(&sources.orgs, files::ROW_ENDINGS);
         let sites = set(&sources.sites, files::SITE_ENDINGS);
@@ -156,12 +167,12 @@ impl Sets {
         let shifts = set(&sources.shifts, files::ROW_ENDINGS);
         let leave = set(&sources.leave, files::ROW_ENDINGS);
         let corrections = set(&sources.corrections, files::ROW_ENDINGS);
-        Self { calendars, policies, orgs, sites, people, shifts, leave, corrections }
+        Self { calendars, law, policies, orgs, sites, people, shifts, leave, corrections }
     }
 
-    fn all(&self) -> [&Set; 8] {
-        let Self { calendars, policies, orgs, sites, people, shifts, leave, corrections } = self;
-        [calendars, policies, orgs, sites, people, shifts, leave, corrections]
+    fn all(&self) -> [&Set; 9] {
+        let Self { calendars, law, policies, orgs, sites, people, shifts, leave, corrections } = self;
+        [calendars, law, policies, orgs, sites, people, shifts, leave, corrections]
     }
 
     /// A report without findings over all files.
@@ -206,7 +217,9 @@ impl Kept {
     fn load(&mut self, sets: &Sets) -> Loaded {
         let mut report = sets.report();
         let strings = &mut Strings::default();
-        let (calendars, _) = Part::keep(&mut self.calendars, &sets.calendars, true, calendars::read);
+        let (calendars, same_calendars) =
+            Part::keep(&mut self.calendars, &sets.calendars, true, calendars::read);
+        let (law, same_law) = Part::keep(&mut self.law, &sets.law, true, law::read);
         let (policies, same_policies) = Part::keep(&mut self.policies, &sets.policies, true, policies::read);
         let (orgs, same_orgs) = Part::keep(&mut self.orgs, &sets.orgs, true, |report, files| {
             let (orgs, places) = orgs::read(report, files, strings);
@@ -247,12 +260,21 @@ impl Kept {
             tell_between(&mut report, &known, (&orgs.value.0, &orgs.value.1), resolver);
             report
         });
-        for part in [&calendars.report, &policies.report, &orgs.report, &sites.report, &people.report] {
+        for part in
+            [&calendars.report, &law.report, &policies.report, &orgs.report, &sites.report, &people.report]
+        {
             report.absorb(part);
         }
         for part in [&planned.report, &leave.report, &corrections.report, between] {
             report.absorb(part);
         }
+        if !(same_links && same_calendars && same_law) {
+            self.met = None;
+        }
+        let (calendars_met, law_met) = self.met.get_or_insert_with(|| {
+            let roots = roots(&sites.value);
+            (calendars.value.for_orgs(&roots), law.value.for_orgs(&roots))
+        });
         let mut reference = Reference {
             version: Arc::from(""),
             sites: sites.value.sites.clone(),
@@ -263,8 +285,17 @@ impl Kept {
             corrections: corrections.value.clone(),
             policies: resolver.policies().to_vec(),
             policy_rules: planned.value.book.clone(),
-            calendars: calendars.value.clone(),
+            calendars: calendars_met.clone(),
+            law: law_met.clone(),
         };
+        if !(rests && same_shifts && same_calendars) {
+            self.estimated = None;
+        }
+        report.absorb(self.estimated.get_or_insert_with(|| {
+            let mut report = sets.report();
+            tell_estimated(&mut report, &reference, &planned.value.shifts.ids);
+            report
+        }));
         let mut counts = counts(&reference, resolver);
         let problems;
         (problems, counts.errors, counts.warnings) = report.finish();
@@ -278,6 +309,7 @@ impl Kept {
                 corrections.digest(|| version::corrections(all)),
                 version::policies(all),
                 version::calendars(all),
+                version::law(all),
             ];
             reference.version = version::of(&sites.value.digests, &digests);
             Arc::new(reference)
@@ -291,6 +323,7 @@ impl Kept {
             kept.take_if(|part| part.report.errors() > 0);
         }
         forget(&mut self.calendars);
+        forget(&mut self.law);
         forget(&mut self.policies);
         forget(&mut self.orgs);
         forget(&mut self.sites);
@@ -357,6 +390,36 @@ fn counts(reference: &Reference, resolver: &Resolver) -> Counts {
         calendars: reference.calendars.len(),
         errors: 0,
         warnings: 0,
+    }
+}
+
+/// The first segments of the sites' orgs.
+fn roots(sites: &Sites) -> Vec<&str> {
+    let mut roots: Vec<&str> = Vec::new();
+    for site in sites.sites.iter() {
+        let root = site.org.split('/').next().unwrap_or_default();
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    roots
+}
+
+/// Shifts on days whose kind is not published yet: they are paid by what they turn out to be.
+fn tell_estimated(report: &mut Report, reference: &Reference, ids: &Ids) {
+    let estimated =
+        reference.calendars.iter().flat_map(|calendar| &calendar.days).filter(|day| day.is_estimated);
+    let Some(first) = estimated.map(|day| day.date).min() else { return };
+    let planned = |shift: &&Shift| shift.plan == ShiftPlan::Planned && shift.business_date >= first;
+    for shift in reference.shifts.iter().filter(planned) {
+        let day = reference.day(&reference.site(shift.site).org, shift.business_date);
+        if day.is_estimated
+            && let Some(at) = ids.place(&shift.shift_id)
+        {
+            let what = format!("{} is a {} only by estimate", day.date, day.kind.name());
+            let remedy = "once the list of its year is published, give its days under [reference] calendars";
+            report.warning("estimated_day", at, &format!("shift {}", shift.shift_id), what, remedy);
+        }
     }
 }
 

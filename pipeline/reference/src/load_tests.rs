@@ -177,7 +177,7 @@ fn sites_and_people_are_read_whole() {
     assert!(reference.person(PersonIndex(1)).location_declined);
     assert_eq!(reference.orgs[1].names[1].as_deref(), Some("九龍"));
     assert_eq!(reference.orgs[0].names[0].as_deref(), Some("Hong Kong"));
-    let day_kind = |date: &str| reference.day_kind("hk/kln", date.parse().unwrap());
+    let day_kind = |date: &str| reference.day("hk/kln", date.parse().unwrap()).kind;
     assert_eq!(
         ["2026-12-25", "2026-12-27", "2026-12-28"].map(day_kind),
         [DayKind::Holiday, DayKind::Rest, DayKind::Workday]
@@ -231,6 +231,66 @@ fn shifts_requests_and_policies_are_joined() {
     assert_eq!(grace("hk/kln/tst", Some("strict"), "2026-11-02"), (10, FenceRule::Strict));
     assert_eq!(grace("hk/kln/tst", None, "2026-05-31"), (5, FenceRule::Lenient));
     assert_eq!(grace("sg", None, "2019-12-31"), (0, FenceRule::Lenient));
+}
+
+#[test]
+fn a_country_has_its_calendar_and_a_file_lays_days_over_it() {
+    let kinds = |calendars: &str| {
+        let chain = Chain::good().with("calendars.toml", calendars);
+        let reference = chain.reference();
+        assert_eq!(chain.lines(), Vec::<String>::new());
+        let day = |date: &str| {
+            let day = reference.day("hk/kln/tst", date.parse().unwrap());
+            format!("{}{}", day.kind.name(), if day.is_statutory { "!" } else { "" })
+        };
+        ["2026-04-03", "2026-12-25", "2026-12-26", "2026-12-27", "2026-12-28"].map(day).join(" ")
+    };
+    assert_eq!(kinds(""), "holiday holiday! holiday! rest workday");
+    let own = "[[calendar]]\napplies_to = \"hk\"\n";
+    let days = "days = [{ date = 2026-04-03, kind = \"workday\" }, { date = 2026-12-25, kind = \"holiday\" }, \
+                { date = 2026-12-26, kind = \"holiday\", statutory = false }, { date = 2026-12-28, kind = \"holiday\" }]\n";
+    assert_eq!(kinds(&format!("{own}{days}")), "workday holiday! holiday rest holiday", "day by day");
+    let weekdays = "weekdays = { sunday = \"workday\" }\n";
+    assert_eq!(kinds(&format!("{own}{weekdays}")), "holiday holiday! holiday! workday workday");
+    assert_eq!(
+        kinds(&format!("{own}preset = false\n{days}")),
+        "workday holiday holiday workday holiday",
+        "nothing below"
+    );
+    assert_eq!(
+        kinds("[[calendar]]\n"),
+        "workday workday workday workday workday",
+        "one's own for everywhere"
+    );
+    assert_eq!(kinds(&format!("[[calendar]]\n{own}")), "holiday holiday! holiday! rest workday");
+    assert_eq!(
+        kinds("[[calendar]]\napplies_to = \"hk/kln\"\n"),
+        "workday workday workday workday workday",
+        "the longest path decides alone"
+    );
+}
+
+#[test]
+fn shifts_on_estimated_days_are_told() {
+    let shifts = |dates: &[&str]| {
+        let rows: Vec<String> =
+            dates.iter().enumerate().map(|(n, date)| format!("s-{n},e-1,mk-1,{date},09:00,18:00")).collect();
+        format!("shift_id,employee_id,site_id,business_date,start,end\n{}\n", rows.join("\n"))
+    };
+    let text = shifts(&["2027-12-27", "2029-10-01", "2029-10-02"]);
+    let chain =
+        Chain::good().with("corrections.ndjson", "").with("calendars.toml", "").with("shifts.csv", &text);
+    let told = "shifts.csv:3: warning: shift s-1: 2029-10-01 is a holiday only by estimate; once the list of its year is \
+                published, give its days under [reference] calendars";
+    assert_eq!(chain.lines(), [told]);
+    let mut loader = Loader::new(chain.sources.clone());
+    assert_eq!(
+        [loader.load().counts.warnings, loader.load().counts.warnings],
+        [1, 1],
+        "kept with what it rests on"
+    );
+    let published = "[[calendar]]\napplies_to = \"hk\"\nstatus = \"official\"\ndays = [{ date = 2029-10-01, kind = \"holiday\" }]\n";
+    assert_eq!(chain.with("calendars.toml", published).lines(), Vec::<String>::new());
 }
 
 #[test]

@@ -7,7 +7,8 @@
 //! weakest table to the strongest; a struct of as many options would say the same three times over.
 
 use model::policy::{
-    FieldPhoto, Flex, LateFrom, LateLeave, LateResolution, NightBand, Overtime, OvertimeRestDay,
+    CorrectionTypes, FieldPhoto, Flex, LateFrom, LateLeave, LateResolution, NightBand, Overtime,
+    OvertimeRestDay,
 };
 use model::{FenceRule, Policy};
 
@@ -146,6 +147,18 @@ pub(crate) const KEYS: &[Key] = &[
         set: |policy, setting| put(&mut policy.overtime_min_min, whole(setting, 0, WEEK_MIN)),
     },
     Key {
+        name: "correction_count_max",
+        set: |policy, setting| put(&mut policy.correction_count_max, whole(setting, -1, 1_000)),
+    },
+    Key {
+        name: "correction_days_back_max",
+        set: |policy, setting| put(&mut policy.correction_days_back_max, whole(setting, -1, 366)),
+    },
+    Key {
+        name: "correction_kinds",
+        set: |policy, setting| put(&mut policy.correction_kinds, correction_types(setting)),
+    },
+    Key {
         name: "overtime_max_min",
         set: |policy, setting| put(&mut policy.overtime_max_min, whole(setting, 0, WEEK_MIN)),
     },
@@ -197,6 +210,11 @@ pub(crate) const KEYS: &[Key] = &[
 fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
     *place = value?;
     Ok(())
+}
+
+fn correction_types(setting: &Setting) -> Result<CorrectionTypes, String> {
+    let types = text(setting).ok().and_then(CorrectionTypes::parse);
+    types.ok_or_else(|| "write some of missing, late, early, other, separated by `;`".to_owned())
 }
 
 fn text(setting: &Setting) -> Result<&str, String> {

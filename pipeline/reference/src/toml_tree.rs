@@ -96,6 +96,28 @@ impl<'t> Source<'t> {
         text
     }
 
+    /// `true` or `false` under a key, or a problem.
+    pub(crate) fn flag(
+        self,
+        report: &mut Report,
+        subject: &str,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Option<bool> {
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            let what = format!("`{key}` is neither true nor false");
+            report.error(
+                "wrong_type",
+                self.at(&value.span()),
+                subject,
+                what,
+                "write true or false, without quotes",
+            );
+        }
+        flag
+    }
+
     /// A date under a key, written as a TOML date or as text.
     pub(crate) fn date(
         self,

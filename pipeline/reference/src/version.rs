@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use model::reference::{Approval, Calendar, DayKind, Org};
+use model::reference::{Approval, Calendar, CalendarDay, DayKind, LawValue, Org};
 use model::{
     Correction, EventTime, Fence, Leave, LonLat, Person, PersonIndex, Reference, Shift, Site, SiteIndex,
 };
@@ -86,6 +86,19 @@ pub(crate) fn policies(reference: &Reference) -> SetDigest {
 /// Of the calendars.
 pub(crate) fn calendars(reference: &Reference) -> SetDigest {
     set("calendars", &reference.calendars, calendar)
+}
+
+/// Of the legal values.
+pub(crate) fn law(reference: &Reference) -> SetDigest {
+    set("law", &reference.law, |hash, row| {
+        let LawValue { applies_to, key, value, valid_from, source, is_estimated } = row;
+        hash.text(applies_to);
+        hash.text(key);
+        hash.number(*value);
+        hash.date(*valid_from);
+        hash.text(source);
+        hash.integer(i64::from(*is_estimated));
+    })
 }
 
 fn set<T>(name: &str, rows: &[T], row: impl FnMut(&mut Hash, &T)) -> SetDigest {
@@ -253,9 +266,10 @@ fn calendar(hash: &mut Hash, row: &Calendar) {
     let Calendar { applies_to, days, weekdays } = row;
     hash.text(applies_to);
     hash.count(days.len());
-    for (date, kind) in days {
+    for CalendarDay { date, kind, is_statutory, is_estimated } in days {
         hash.date(*date);
         hash.day_kind(*kind);
+        hash.integer(i64::from(*is_statutory) * 2 + i64::from(*is_estimated));
     }
     for kind in weekdays {
         hash.day_kind(*kind);

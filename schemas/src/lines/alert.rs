@@ -60,9 +60,9 @@ pub struct AlertBody {
     pub occurred_at: String,
     /// Where the log clock stood when this version was said, RFC 3339 in UTC.
     pub detected_at: String,
-    /// The punches that show it, sorted.
+    /// The punches that show it, sorted; of an approval the request, `leave/ID` or `correction/ID`.
     pub event_ids: Vec<String>,
-    /// What resolved it: `punch`, `leave`, `correction`, `superseded` or `reference`.
+    /// What resolved it: `punch`, `leave`, `correction`, `decision`, `superseded` or `reference`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_by: Option<String>,
     /// The leave or the correction that resolved it, by its id.

@@ -13,7 +13,9 @@ mod shifts;
 mod sites;
 
 pub use people::{OrgRow, PersonRow};
-pub use policy::{CalendarDayRow, CalendarFile, CalendarRow, PolicyFile, PolicyRow, WeekdaysRow};
+pub use policy::{
+    CalendarDayRow, CalendarFile, CalendarRow, LawFile, LawRow, PolicyFile, PolicyRow, WeekdaysRow,
+};
 pub use requests::{ApprovalRow, CorrectionRow, LeaveRow, PlaceRow};
 pub use shifts::{BreakRow, ShiftRow};
 pub use sites::{BeaconRow, SiteProperties};

@@ -96,6 +96,12 @@ pub struct PolicyRow {
     pub overtime_after_min: Option<i64>,
     /// Minutes, the shortest overtime that counts.
     pub overtime_min_min: Option<i64>,
+    /// Corrections (補卡) that count in a business month; -1 = any number.
+    pub correction_count_max: Option<i64>,
+    /// Days from the business date to a correction's last approval; -1 = any number.
+    pub correction_days_back_max: Option<i64>,
+    /// The types of corrections that count: `missing`, `late`, `early`, `other`, separated by `;`.
+    pub correction_kinds: Option<String>,
     /// Minutes, the longest overtime of a shift that counts; 0 = no end.
     pub overtime_max_min: Option<i64>,
     /// `from_end` or `whole`: what of a shift on a rest day or a holiday is overtime.
@@ -139,6 +145,8 @@ pub struct CalendarRow {
     pub source: Option<String>,
     /// `official` or `estimated` (days announced later, such as those of the lunar year).
     pub status: Option<String>,
+    /// `false` leaves out the calendar that Muster ships for this path.
+    pub preset: Option<bool>,
     /// The kinds of ordinary weekdays.
     pub weekdays: WeekdaysRow,
     /// The days that differ.
@@ -190,10 +198,43 @@ pub struct CalendarDayRow {
     pub date: Option<String>,
     /// `workday`, `rest` or `holiday`.
     pub kind: String,
+    /// Whether it is a holiday to which the law entitles every employee; absent: what the shipped calendar says.
+    #[serde(default)]
+    pub statutory: Option<bool>,
     /// What people call it.
     #[serde(default)]
     pub name: Option<String>,
     /// `official` or `estimated`; the table's own if absent.
+    #[serde(default)]
+    pub status: Option<String>,
+}
+
+/// A file of legal values.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LawFile {
+    /// Its tables.
+    #[serde(default)]
+    pub law: Vec<LawRow>,
+}
+
+/// One `[[law]]` table: a value that holds from a day on until the next one of the same path and key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LawRow {
+    /// The org path whose subtree it covers; empty = everywhere.
+    #[serde(default)]
+    pub applies_to: Option<String>,
+    /// What it is: `continuous_week_hours`, `minimum_wage_hourly`, `legal_leave.annual`, …
+    pub key: String,
+    /// The value, 0 or more.
+    pub value: f64,
+    /// The first day on which it holds: a TOML date, or text.
+    #[serde(default, deserialize_with = "date_text")]
+    pub valid_from: Option<String>,
+    /// Who says so: an address or a citation.
+    pub source: String,
+    /// `official` or `estimated` (not enacted yet).
     #[serde(default)]
     pub status: Option<String>,
 }

@@ -15,7 +15,7 @@ use super::{TableBuilder, TableRows};
 pub const NAME: &str = "anomalies";
 
 /// What may resolve an anomaly. A stored word that is not among them reads back as [`UNKNOWN_RESOLVER`].
-pub const RESOLVERS: &[&str] = &["punch", "leave", "correction", "superseded", "reference"];
+pub const RESOLVERS: &[&str] = &["punch", "leave", "correction", "decision", "superseded", "reference"];
 
 /// Stands for a resolver that a newer version wrote.
 pub const UNKNOWN_RESOLVER: &str = "unknown";

@@ -7,12 +7,14 @@
 //! Why so: only types that Delta readers of version 1 know: text, 32 and 64 bit integers, doubles, booleans, days,
 //! UTC instants and lists of text. Lists name their item `element`, as Parquet and Delta do.
 
+pub mod adjustments;
 pub mod alert_deliveries;
 pub mod anomalies;
 mod approvals;
 mod columns;
 pub mod corrections;
 pub mod late;
+pub mod law_values;
 pub mod leave;
 pub(crate) mod local_time;
 mod months;
@@ -23,6 +25,7 @@ pub mod punch_evidence;
 pub mod punches;
 pub(crate) mod read;
 pub mod rejects;
+pub mod seals;
 pub mod shift_results;
 pub mod shifts;
 pub mod sites;
@@ -61,6 +64,8 @@ pub const ALL: &[Table] = &[
     Table { name: rejects::NAME, schema: rejects::schema },
     Table { name: late::NAME, schema: late::schema },
     Table { name: shift_results::NAME, schema: shift_results::schema },
+    Table { name: adjustments::NAME, schema: adjustments::schema },
+    Table { name: seals::NAME, schema: seals::schema },
     Table { name: anomalies::NAME, schema: anomalies::schema },
     Table { name: vendor_records::NAME, schema: vendor_records::schema },
     Table { name: alert_deliveries::NAME, schema: alert_deliveries::schema },
@@ -72,6 +77,7 @@ pub const ALL: &[Table] = &[
     Table { name: shifts::NAME, schema: shifts::schema },
     Table { name: leave::NAME, schema: leave::schema },
     Table { name: corrections::NAME, schema: corrections::schema },
+    Table { name: law_values::NAME, schema: law_values::schema },
 ];
 
 /// What a table's rows are: its borrowed row, and how that is written.

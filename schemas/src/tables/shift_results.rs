@@ -19,7 +19,16 @@ use super::{TableBuilder, TableRows};
 pub const NAME: &str = "shift_results";
 
 /// The codes in `reasons`. A stored code that is not among them reads back as [`UNKNOWN_REASON`].
-pub const REASONS: &[&str] = &["half_day", "late_as_absent", "reassigned", "rescheduled", "worked_on_leave"];
+pub const REASONS: &[&str] = &[
+    "correction_kind_refused",
+    "correction_over_cap",
+    "correction_too_late",
+    "half_day",
+    "late_as_absent",
+    "reassigned",
+    "rescheduled",
+    "worked_on_leave",
+];
 
 /// Stands for a reason that a newer version wrote.
 pub const UNKNOWN_REASON: &str = "unknown";
@@ -72,6 +81,7 @@ pub fn schema() -> SchemaRef {
         fields.extend(["reasons", "leave_ids", "correction_ids"].map(|name| required(name, Type::Texts)));
         fields.push(optional("leave_minutes", Type::Smalls));
         fields.push(optional("approvals", Type::Texts));
+        fields.push(optional("statutory_holiday", Type::Flag));
         fields.push(optional("night_s", Type::Int));
         make_schema(fields)
     });
@@ -141,6 +151,7 @@ impl TableRows for ShiftResults {
             // A shift has some thousands of minutes at most.
             .smalls(outcome.leave_minutes.iter().map(|minutes| i32::try_from(*minutes).ok()))
             .texts(outcome.approvals.iter().map(|one| approvals::text(&one.request_id, &one.approval)))
+            .flag(outcome.statutory_holiday)
             .int_or_null(Some(outcome.night_s).filter(|seconds| *seconds != 0))
             .month(outcome.business_date);
     }
@@ -180,6 +191,7 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
     let (reasons, leave_ids) = (rows.texts("reasons")?, rows.texts("leave_ids")?);
     let (correction_ids, leave_minutes) = (rows.texts("correction_ids")?, rows.smalls("leave_minutes")?);
     let approved = rows.texts("approvals")?;
+    let statutory = flag("statutory_holiday")?;
     let mut read_row = |row| {
         Ok(ShiftOutcome {
             shift_id: shift_id.some(row)?.into(),
@@ -189,6 +201,8 @@ fn read_outcomes(rows: Rows<'_>, known: &mut Interner) -> Result<Vec<ShiftOutcom
             business_date: business_date.some(row)?,
             segment: segment.some(row)?.number(),
             day_kind: day_kind.named(row, DayKind::from_name)?,
+            // Null in rows written before this was kept.
+            statutory_holiday: statutory.is_valid(row) && statutory.value(row),
             planned_start: planned_start.some(row)?,
             planned_end: planned_end.some(row)?,
             is_final: is_final.value(row),

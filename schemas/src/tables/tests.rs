@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 use model::anomaly::Finding;
 use model::geometry::Meters;
 use model::reference::{
-    Approval, Break, CorrectionKind, CorrectionType, DayKind, Fence, Org, RequestStatus, ShiftKind, ShiftPlan,
+    Approval, Break, CorrectionKind, CorrectionType, DayKind, Fence, LawValue, Org, RequestStatus, ShiftKind,
+    ShiftPlan,
 };
 use model::shift_result::{Approved, ShiftOutcome};
 use model::*;
@@ -364,6 +365,7 @@ fn shift_results_read_back_as_said() {
         business_date: DAY,
         segment: 1,
         day_kind: DayKind::Holiday,
+        statutory_holiday: true,
         planned_start: at(0),
         planned_end: at(9),
         is_final: true,
@@ -638,4 +640,15 @@ fn tables_of_dated_reference_rows() {
     let want =
         [("kind", "out"), ("type", "missing"), ("shift_id", "s-1"), ("effective_at", "2026-11-22T10:00:00")];
     check_row::<corrections::Corrections>(&row, &want);
+    let law = LawValue {
+        applies_to: "hk".into(),
+        key: "minimum_wage_hourly".into(),
+        value: 42.1,
+        valid_from: date(2025, 5, 1),
+        source: "Cap. 608".into(),
+        is_estimated: false,
+    };
+    let row = law_values::Row { snapshot, law: &law };
+    let want = [("value", "42.1"), ("valid_from", "2025-05-01"), ("status", "official")];
+    check_row::<law_values::LawValues>(&row, &want);
 }

@@ -297,3 +297,26 @@ fn a_wrong_configuration_shows_each_place_and_what_was_meant() {
     shop.put("muster.toml", format!("[lake]\n{many}"));
     check(&shop.muster("check -c muster.toml"), 2, &["50 mistakes", "`key19`", "and 30 more"]);
 }
+
+#[test]
+fn corrections_that_the_policy_refuses_are_told() {
+    let shop = Shop::new();
+    let more = "policies = \"policies.toml\"\ncorrections = \"corrections.ndjson\"\n[source]";
+    shop.put("muster.toml", CONFIG.replace("[source]", more));
+    let row = |id: &str, kind: &str, at: &str| {
+        format!(
+            "{{\"correction_id\":\"{id}\",\"employee_id\":\"p1\",\"kind\":\"{kind}\",\"occurred_at\":\"2026-11-02T{at}\",\
+             \"type\":\"missing\",\"status\":\"approved\"}}\n"
+        )
+    };
+    shop.put("corrections.ndjson", [row("c1", "in", "08:00"), row("c2", "out", "17:00")].concat());
+    shop.put("policies.toml", "[[policy]]\ncorrection_count_max = 2\n");
+    check(&shop.muster("check -c muster.toml"), 0, &[]);
+    shop.put("policies.toml", "[[policy]]\ncorrection_count_max = 1\n");
+    let checked = shop.muster("check -c muster.toml");
+    assert_eq!(checked.code, Some(1), "{}", checked.told());
+    assert!(checked.stdout.contains("warning: correction c2: it is approved, but"), "{}", checked.told());
+    assert!(checked.stdout.contains("1 warning") && !checked.stdout.contains("c1"), "{}", checked.told());
+    shop.put("policies.toml", "[[policy]]\ncorrection_kinds = \"late;earlier\"\n");
+    check(&shop.muster("check -c muster.toml"), 1, &[]);
+}

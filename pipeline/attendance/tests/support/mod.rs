@@ -29,7 +29,9 @@ use attendance::*;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::anomaly::Finding;
-use model::policy::{Flex, LateFrom, LateLeave, LateResolution, NightBand, Overtime, OvertimeRestDay};
+use model::policy::{
+    CorrectionTypes, Flex, LateFrom, LateLeave, LateResolution, NightBand, Overtime, OvertimeRestDay,
+};
 use model::reference::*;
 use model::shift_result::ShiftOutcome;
 use model::*;
@@ -189,9 +191,9 @@ impl World {
                 let blank =
                     || Calendar { applies_to: "".into(), days: vec![], weekdays: [DayKind::Workday; 7] };
                 let mut calendar = self.reference.calendars.pop().unwrap_or_else(blank);
-                calendar.days.retain(|(day, _)| *day != date);
-                calendar.days.push((date, kind));
-                calendar.days.sort_unstable_by_key(|(day, _)| *day);
+                calendar.days.retain(|day| day.date != date);
+                calendar.days.push(CalendarDay { date, kind, is_statutory: false, is_estimated: false });
+                calendar.days.sort_unstable_by_key(|day| day.date);
                 self.reference.calendars.push(calendar);
             }
             "swap" => self.swaps.push((self.time(words[1]), words[2..].join(" "))),
@@ -224,7 +226,8 @@ impl World {
                     kind: CorrectionKind::from_name(words[2]).unwrap(),
                     occurred_at: self.time(words[3]),
                     shift_id: after("for").map(Into::into),
-                    correction_type: CorrectionType::Missing,
+                    correction_type: after("as")
+                        .map_or(CorrectionType::Missing, |kind| CorrectionType::from_name(kind).unwrap()),
                     status,
                     approvals: approvals.clone(),
                     effective_at: approvals.iter().map(|approval| approval.at).max(),
@@ -438,6 +441,9 @@ fn set(policy: &mut Policy, pair: &str) {
         "overtime" => policy.overtime = Overtime::from_name(value).unwrap(),
         "overtime_after" => policy.overtime_after_min = number(),
         "overtime_min" => policy.overtime_min_min = number(),
+        "fix_max" => policy.correction_count_max = number(),
+        "fix_days" => policy.correction_days_back_max = number(),
+        "fix_kinds" => policy.correction_kinds = CorrectionTypes::parse(&value.replace('+', ";")).unwrap(),
         "reminder" => policy.reminder_before_min = number(),
         "rest" => policy.rest_min_hours = number(),
         "days_max" => policy.consecutive_days_max = number(),

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::support::{Fault, On, START, World, commit_of, is_done, is_lost, next};
-use crate::{Action, Claim, ErrorKind};
+use crate::{Action, Claim, ErrorKind, SaidRows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_read_back() {
@@ -162,22 +162,40 @@ async fn said_state_is_fenced_and_said_once() {
         let mut former = world.claim(&[0]).await;
         let rows = || vec![anomaly_rows(0..3, 1)];
         world.fail("anomalies", [Fault::Before, Fault::Before, Fault::After]);
-        world.lake.commit_derived(&mut former, Vec::new(), rows(), &[]).await.unwrap_err();
-        assert!(is_done(&world.lake.commit_derived(&mut former, Vec::new(), rows(), &[]).await.unwrap()));
+        world
+            .lake
+            .commit_derived(&mut former, SaidRows { anomalies: rows(), ..SaidRows::default() }, &[])
+            .await
+            .unwrap_err();
+        assert!(is_done(
+            &world
+                .lake
+                .commit_derived(&mut former, SaidRows { anomalies: rows(), ..SaidRows::default() }, &[])
+                .await
+                .unwrap()
+        ));
         assert_eq!(world.lake.snapshot("anomalies").await.unwrap().unwrap().files.len(), 1);
         assert_eq!(said(&world, &former).await, [("s0".into(), 1), ("s1".into(), 1), ("s2".into(), 1)]);
 
         let mut owner = world.claim(&[0]).await;
         let outcome = world
             .lake
-            .commit_derived(&mut former, Vec::new(), vec![anomaly_rows(0..1, 2)], &[])
+            .commit_derived(
+                &mut former,
+                SaidRows { anomalies: vec![anomaly_rows(0..1, 2)], ..SaidRows::default() },
+                &[],
+            )
             .await
             .unwrap();
         assert!(is_lost(&outcome, &[0]), "{outcome:?}");
         assert!(is_done(
             &world
                 .lake
-                .commit_derived(&mut owner, Vec::new(), vec![anomaly_rows(1..2, 2)], &[])
+                .commit_derived(
+                    &mut owner,
+                    SaidRows { anomalies: vec![anomaly_rows(1..2, 2)], ..SaidRows::default() },
+                    &[]
+                )
                 .await
                 .unwrap()
         ));

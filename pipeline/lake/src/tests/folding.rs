@@ -11,7 +11,7 @@ use schemas::tables::{late, punches, shift_results};
 
 use super::golden::result;
 use super::support::{START, World, frontier, is_done, late_rows, log, next, with_punch_at};
-use crate::{Commit, LakeOptions};
+use crate::{Commit, LakeOptions, SaidRows};
 
 /// A random punch within 100 days of [`START`], in a row and as attendance sees it.
 fn random_punch(
@@ -124,8 +124,15 @@ async fn only_the_latest_version_of_what_was_said_is_folded() {
         for row in &rows {
             builder.append(&shift_results::Row { result: row, decided_at: START, sealed: false });
         }
-        let outcome =
-            world.lake.commit_derived(&mut claim, vec![builder.finish()], Vec::new(), &[]).await.unwrap();
+        let outcome = world
+            .lake
+            .commit_derived(
+                &mut claim,
+                SaidRows { shift_results: vec![builder.finish()], ..SaidRows::default() },
+                &[],
+            )
+            .await
+            .unwrap();
         assert!(is_done(&outcome));
     }
     let folded = |rows: Vec<ShiftResult>| {

@@ -20,7 +20,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::support::{Fault, START, World, commit_of, is_done, log, next};
-use crate::{Action, Lake, LakeOptions};
+use crate::{Action, Lake, LakeOptions, SaidRows};
 
 /// The first half of a shift with leave over its end.
 pub(super) fn result(shift: &str, version: i64, business_date: Date, cause_partition: u32) -> ShiftResult {
@@ -35,6 +35,7 @@ pub(super) fn result(shift: &str, version: i64, business_date: Date, cause_parti
             business_date,
             segment: 0,
             day_kind: DayKind::Workday,
+            statutory_holiday: false,
             planned_start: START,
             planned_end: START.plus_min(480),
             is_final: false,
@@ -100,7 +101,17 @@ async fn write_lake(dir: &Path) {
     results.append(&shift_results::Row { result: &result, decided_at: START, sealed: false });
     let mut rows = anomalies::Builder::default();
     rows.append(&anomaly("s1"));
-    let said = lake.commit_derived(&mut claim, vec![results.finish()], vec![rows.finish()], &[]).await;
+    let said = lake
+        .commit_derived(
+            &mut claim,
+            SaidRows {
+                shift_results: vec![results.finish()],
+                anomalies: vec![rows.finish()],
+                ..SaidRows::default()
+            },
+            &[],
+        )
+        .await;
     assert!(is_done(&said.unwrap()));
 }
 
@@ -188,7 +199,14 @@ async fn a_lake_of_every_version_is_read_and_grows() {
         let second = result("s1", 2, day, 0);
         results.append(&shift_results::Row { result: &second, decided_at: START, sealed: false });
         assert!(is_done(&world.lake.commit(&mut claim, commit_of(0, 10, 20)).await.unwrap()));
-        let said = world.lake.commit_derived(&mut claim, vec![results.finish()], vec![], &[]).await;
+        let said = world
+            .lake
+            .commit_derived(
+                &mut claim,
+                SaidRows { shift_results: vec![results.finish()], ..SaidRows::default() },
+                &[],
+            )
+            .await;
         assert!(is_done(&said.unwrap()));
         assert_eq!(world.lake.results_of(&["E1"]).await.unwrap(), [second]);
         world.assert_exact(&[(0, 20)]).await;

@@ -9,7 +9,7 @@ use schemas::tables::rejects;
 use super::support::{On, START, World, commit_of, is_done, next, punch_rows, reject_rows};
 use crate::claim::SIDE_TABLES;
 use crate::commit::Step;
-use crate::{Claim, Commit};
+use crate::{Claim, Commit, SaidRows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_between_any_two_tables_is_healed_by_the_next_owner() {
@@ -115,7 +115,7 @@ async fn a_kill_before_said_state_shows_how_far_it_lags() {
         let partition = Partition::new(0);
         let mut claim = world.claim(&[0]).await;
         world.lake.commit(&mut claim, commit_of(0, 0, 20)).await.unwrap();
-        world.lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[partition]).await.unwrap();
+        world.lake.commit_derived(&mut claim, SaidRows::default(), &[partition]).await.unwrap();
         world.lake.commit(&mut claim, commit_of(0, 20, 60)).await.unwrap();
         drop(claim);
 
@@ -123,7 +123,7 @@ async fn a_kill_before_said_state_shows_how_far_it_lags() {
         let said = claim.said_until(partition);
         assert_eq!((said.next.get(), claim.frontiers()[&partition].next().get()), (20, 60));
         assert!(said.clock_ms < claim.frontiers()[&partition].clock_ms());
-        world.lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[partition]).await.unwrap();
+        world.lake.commit_derived(&mut claim, SaidRows::default(), &[partition]).await.unwrap();
         drop(claim);
 
         let claim = world.claim(&[0]).await;

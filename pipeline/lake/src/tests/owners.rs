@@ -3,7 +3,7 @@
 use model::{Generation, Partition};
 
 use super::support::{On, World, commit_of, frontier, is_done, is_lost, log, punch_rows};
-use crate::{Commit, CommitOutcome};
+use crate::{Commit, CommitOutcome, SaidRows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_committed_is_found_by_the_next_owner() {
@@ -163,7 +163,7 @@ async fn of_two_replays_at_once_the_later_goes_on() {
         assert!(is_done(&world.lake.commit(&mut first, commit_of(0, 0, 10)).await.unwrap()));
         let mut second = world.lake.claim(&file("file:02"), &[Partition::new(0)]).await.unwrap();
         assert!(is_lost(&world.lake.commit(&mut first, commit_of(0, 10, 20)).await.unwrap(), &[0]));
-        let said = world.lake.commit_derived(&mut first, Vec::new(), Vec::new(), &[Partition::new(0)]).await;
+        let said = world.lake.commit_derived(&mut first, SaidRows::default(), &[Partition::new(0)]).await;
         assert!(is_lost(&said.unwrap(), &[0]));
         assert!(is_done(&world.lake.commit(&mut second, commit_of(0, 0, 10)).await.unwrap()));
         // It may come back, and then the other one stops.
@@ -182,7 +182,7 @@ async fn everything_may_move_between_threads() {
     let owner = tokio::spawn(async move {
         let mut claim = lake.claim(&log(), &[Partition::new(0)]).await?;
         lake.commit(&mut claim, commit_of(0, 0, 20)).await?;
-        lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[]).await?;
+        lake.commit_derived(&mut claim, SaidRows::default(), &[]).await?;
         lake.maintain().await?;
         lake.late_rows(&log(), Partition::new(0), super::support::next(0)).await?;
         lake.append_reference(Vec::new(), "v1").await?;

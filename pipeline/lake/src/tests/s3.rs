@@ -14,7 +14,7 @@ use s3_server::{Fault, S3Server};
 use super::support::{commit_of, is_done, log, s3_options, s3_place};
 use crate::encode::now_ms;
 use crate::s3::client_retries;
-use crate::{Action, Addressing, ErrorKind, Lake, LakeOptions, LogKind, S3Options};
+use crate::{Action, Addressing, ErrorKind, Lake, LakeOptions, LogKind, S3Options, SaidRows};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -171,7 +171,7 @@ async fn a_commit_ends_done_once_whatever_the_store_does() {
             let commit = commit_of(0, until, until + 10);
             until += 10;
             assert!(is_done(&lake.commit(&mut claim, commit).await.unwrap()), "{table} {planned:?}");
-            let said = lake.commit_derived(&mut claim, Vec::new(), Vec::new(), &[Partition::new(0)]).await;
+            let said = lake.commit_derived(&mut claim, SaidRows::default(), &[Partition::new(0)]).await;
             assert!(is_done(&said.unwrap()), "{table} {planned:?}");
             server.calm();
         }

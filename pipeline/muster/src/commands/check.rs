@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Outcome;
 use super::load;
+use super::refused;
 use super::shifted;
 use crate::failure::{Exit, Failure};
 use crate::registry;
@@ -29,8 +30,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
     let config = load::config(Some(&arguments.config))?;
     let loaded = reference::load(&load::sources(&config.reference));
     let shifted = loaded.reference.as_ref().map(|reference| shifted::problems(&config, reference));
-    let shifted = shifted.unwrap_or_default();
-    for problem in loaded.problems.iter().chain(&shifted) {
+    let mut beside = shifted.unwrap_or_default();
+    beside.extend(loaded.reference.iter().flat_map(|reference| refused::problems(&config, reference)));
+    for problem in loaded.problems.iter().chain(&beside) {
         if arguments.json {
             let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
             let line = json!({
@@ -53,7 +55,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             counts.leave,
             of(counts.corrections, "correction", "corrections"),
             crate::counted(counts.errors, "error", "errors"),
-            crate::counted(counts.warnings + shifted.len() as u64, "warning", "warnings"),
+            crate::counted(counts.warnings + beside.len() as u64, "warning", "warnings"),
         ))?;
     }
     let runtime = crate::runtime()?;
@@ -65,5 +67,5 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             crate::say("the schema registry answers")?;
         }
     }
-    Ok(if loaded.problems.is_empty() && shifted.is_empty() { Exit::Done } else { Exit::Findings })
+    Ok(if loaded.problems.is_empty() && beside.is_empty() { Exit::Done } else { Exit::Findings })
 }

@@ -34,6 +34,7 @@ pub(super) fn sources(config: &ReferenceConfig) -> Sources {
         corrections: config.corrections.0.clone(),
         policies: config.policies.0.clone(),
         calendars: config.calendars.0.clone(),
+        law: config.law.0.clone(),
     }
 }
 

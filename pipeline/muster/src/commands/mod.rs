@@ -7,8 +7,10 @@ mod dlq;
 mod generate;
 mod load;
 mod match_punches;
+mod refused;
 mod replay;
 mod run;
+mod seal;
 mod shifted;
 mod sql;
 mod top;
@@ -49,6 +51,8 @@ pub enum Command {
     Top(top::TopArguments),
     /// The dead letters: what was no punch, with its bytes.
     Dlq(dlq::DlqArguments),
+    /// Closes a month; later facts go to the adjustment ledger.
+    Seal(seal::SealArguments),
     /// The destinations of alerts: which are switched off, and on again.
     Destinations(destinations::DestinationsArguments),
 }
@@ -68,6 +72,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Check(arguments) => check::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Dlq(arguments) => dlq::run(&arguments),
+        Command::Seal(arguments) => seal::run(&arguments),
         Command::Destinations(arguments) => destinations::run(&arguments),
     }
 }

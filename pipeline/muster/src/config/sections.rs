@@ -53,6 +53,8 @@ pub struct ReferenceConfig {
     pub policies: Paths,
     /// TOML.
     pub calendars: Paths,
+    /// TOML.
+    pub law: Paths,
 }
 
 /// Which log the processor reads.
@@ -264,6 +266,22 @@ pub struct AlertsConfig {
     pub names_regions: Vec<String>,
     /// Who is told.
     pub destinations: Vec<DestinationConfig>,
+}
+
+/// `[results]`: every version of a shift's result as a record, for other systems.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct ResultsConfig {
+    /// The topic; unset, nothing is published. One process of a chain publishes.
+    pub topic: Option<String>,
+    /// How far it has been published.
+    pub position: PathBuf,
+}
+
+impl Default for ResultsConfig {
+    fn default() -> Self {
+        Self { topic: None, position: "results.json".into() }
+    }
 }
 
 /// A length of time as people write it: `"12 h"`, `"90 min"`.

@@ -505,8 +505,8 @@ impl<'a> Control<'a> {
         }
         if !committed.lost.is_empty() && self.settings.rivals == Rivals::GiveWay {
             return Err(Box::new(Failure::outside(
-                "another replay has begun to write to this lake",
-                "wait until it has ended, then run the same command again: nothing is lost or doubled",
+                "another replay has begun to write to this lake, or a month of it was sealed",
+                "wait until that has ended, then run the same command again: nothing is lost or doubled",
             )));
         }
         for partition in committed.lost {

@@ -28,6 +28,7 @@ mod patience;
 mod pipeline;
 mod rows;
 mod said;
+mod seals;
 mod snapshots;
 mod speaker;
 mod store;

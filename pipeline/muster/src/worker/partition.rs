@@ -140,6 +140,8 @@ pub(super) struct PartitionWork {
     generation: Generation,
     /// Where the clock stood when said state was last committed before this owner.
     said_until: EventTime,
+    /// Whether there is a snapshot whose requests have not been compared with what was said of them.
+    has_new_requests: bool,
     /// People with punches committed behind that, and the earliest of these.
     unsaid: BTreeMap<Arc<str>, EventTime>,
     next: NextOffset,
@@ -227,7 +229,7 @@ impl PartitionWork {
             state.judge_no_earlier_than(latest);
         }
         state.resume(clock.time(), owned.since);
-        let mut said = SaidBook::default();
+        let mut said = SaidBook::new(owned.seals);
         alerts.into_iter().for_each(|alert| said.fold_alert(alert));
         owned.anomalies.into_iter().for_each(|anomaly| said.fold_anomaly(anomaly));
         owned.shift_results.iter().for_each(|result| said.fold_result(result));
@@ -237,6 +239,7 @@ impl PartitionWork {
             partition,
             generation: owned.generation,
             said_until: EventTime::from_ms(owned.said_until.clock_ms),
+            has_new_requests: true,
             unsaid,
             next,
             clock,
@@ -363,9 +366,15 @@ impl PartitionWork {
     /// Hands over everything since the last cut.
     pub(super) fn cut(&mut self) -> Cut {
         let Self { said, rows, results, settings, .. } = self;
-        said.take_results(digest, |result| {
+        let roster = self.state.roster();
+        said.take_results(digest, roster, |result, is_sealed| {
             let decided_at = result.cause.clock.time();
-            rows.shift_results.append(&shift_results::Row { result: &result, decided_at, sealed: false });
+            let row = shift_results::Row { result: &result, decided_at, sealed: is_sealed };
+            if is_sealed {
+                rows.adjustments.append(&row);
+            } else {
+                rows.shift_results.append(&row);
+            }
             if settings.tells_results {
                 results.push(result);
             }
@@ -414,6 +423,7 @@ impl PartitionWork {
             // Only sites changed: what holds about people's days rests on punches as they were judged.
             return;
         }
+        self.has_new_requests = true;
         self.restate_from(self.restated_since());
     }
 

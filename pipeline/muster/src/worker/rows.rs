@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow::array::RecordBatch;
-use schemas::tables::{anomalies, late, punch_evidence, punches, rejects, shift_results, vendor_records};
+use schemas::tables::{
+    adjustments, anomalies, late, punch_evidence, punches, rejects, shift_results, vendor_records,
+};
 
 /// Builders of the tables a worker writes.
 #[derive(Default)]
@@ -21,6 +23,8 @@ pub(super) struct RowBuilders {
     pub(super) late: late::Builder,
     /// `shift_results`
     pub(super) shift_results: shift_results::Builder,
+    /// `adjustments`
+    pub(super) adjustments: adjustments::Builder,
     /// `anomalies`
     pub(super) anomalies: anomalies::Builder,
     /// `vendor_records`
@@ -40,6 +44,8 @@ pub struct Rows {
     pub late: Vec<RecordBatch>,
     /// `shift_results`
     pub shift_results: Vec<RecordBatch>,
+    /// `adjustments`
+    pub adjustments: Vec<RecordBatch>,
     /// `anomalies`
     pub anomalies: Vec<RecordBatch>,
     /// `vendor_records`
@@ -65,6 +71,7 @@ impl RowBuilders {
             rejects: some(self.rejects.finish()),
             late: some(self.late.finish()),
             shift_results: some(self.shift_results.finish()),
+            adjustments: some(self.adjustments.finish()),
             anomalies: some(self.anomalies.finish()),
             vendor_records: some(self.vendor_records.finish()),
         }
@@ -74,21 +81,24 @@ impl RowBuilders {
 impl Rows {
     /// Whether there is no row at all.
     pub fn is_empty(&self) -> bool {
-        let Self { punches, evidence, rejects, late, shift_results, anomalies, vendor_records } = self;
-        [punches, evidence, rejects, late, shift_results, anomalies, vendor_records]
+        let Self { punches, evidence, rejects, late, shift_results, adjustments, anomalies, vendor_records } =
+            self;
+        [punches, evidence, rejects, late, shift_results, adjustments, anomalies, vendor_records]
             .into_iter()
             .all(Vec::is_empty)
     }
 
     /// Adds how many rows of each table there are to `counts`.
     pub(super) fn count(&self, counts: &mut BTreeMap<&'static str, u64>) {
-        let Self { punches, evidence, rejects, late, shift_results, anomalies, vendor_records } = self;
+        let Self { punches, evidence, rejects, late, shift_results, adjustments, anomalies, vendor_records } =
+            self;
         for (table, batches) in [
             (punches::NAME, punches),
             (punch_evidence::NAME, evidence),
             (rejects::NAME, rejects),
             (late::NAME, late),
             (shift_results::NAME, shift_results),
+            (adjustments::NAME, adjustments),
             (anomalies::NAME, anomalies),
             (vendor_records::NAME, vendor_records),
         ] {
@@ -104,6 +114,7 @@ impl Rows {
         self.rejects.extend(other.rejects);
         self.late.extend(other.late);
         self.shift_results.extend(other.shift_results);
+        self.adjustments.extend(other.adjustments);
         self.anomalies.extend(other.anomalies);
         self.vendor_records.extend(other.vendor_records);
     }

@@ -9,6 +9,7 @@
 
 mod departed;
 mod rejected;
+mod requests;
 
 pub(super) use departed::Reach;
 
@@ -17,13 +18,15 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use alerts::{SaidAlert, SaidAnomaly, digest};
-use attendance::{Judged, Plan, SilenceNote};
+use attendance::{Departure, Judged, Plan, Roster, SilenceNote};
 use foldhash::fast::FixedState;
 use frontier::said::{Decision, Said, SaidState};
 use model::anomaly::Finding;
 use model::position::Cause;
 use model::shift_result::ShiftOutcome;
 use model::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, EventTime, ShiftResult, ShiftStatus};
+
+use super::seals::Seals;
 
 /// Of which shift and whom a result was said: each person has versions of their own, so that one who swapped a shift away is
 /// told apart from the one who has it now, whichever partitions they are on.
@@ -46,13 +49,32 @@ impl Hash for ResultKey {
     }
 }
 
+/// What is remembered of a shift result that was said.
+#[derive(Clone, Debug)]
+struct SaidResult {
+    plan: Plan,
+    org: Arc<str>,
+}
+
+impl SaidResult {
+    fn of(outcome: &ShiftOutcome) -> Self {
+        Self { plan: Plan::of(outcome), org: outcome.org.clone() }
+    }
+
+    /// The outcome that takes it back where it was said to be.
+    fn taken_back(&self, roster: &Roster, departure: Departure, key: &ResultKey) -> ShiftOutcome {
+        let org = self.org.clone();
+        ShiftOutcome { org, ..roster.taken_back(departure, &key.employee_id, self.plan) }
+    }
+}
+
 /// The said state of one partition, and what has to be said since the last cut.
 #[derive(Default)]
 pub(super) struct SaidBook {
     table: SaidState<AnomalyId, SaidAnomaly>,
     outlet: SaidState<AnomalyId, SaidAnomaly>,
-    /// When the shifts were said to be.
-    results: SaidState<ResultKey, Plan>,
+    results: SaidState<ResultKey, SaidResult>,
+    seals: Seals,
     of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
     /// Who may have been told of a record that could not be taken; hardly ever anybody.
     rejected: HashSet<Arc<str>, FixedState>,
@@ -70,6 +92,11 @@ pub(super) struct SaidBook {
 const FORGET_EVERY_MIN: i64 = 24 * 60;
 
 impl SaidBook {
+    /// Of an owner to whom these months are closed.
+    pub(super) fn new(seals: Seals) -> Self {
+        Self { seals, ..Self::default() }
+    }
+
     /// Takes in what the outlet holds.
     pub(super) fn fold_alert(&mut self, (id, said): SaidAlert) {
         self.index(&said.value.finding);
@@ -95,7 +122,7 @@ impl SaidBook {
     pub(super) fn fold_result(&mut self, result: &ShiftResult) {
         let outcome = &result.outcome;
         let (version, digest, cause, value) =
-            (result.version, result.inputs, result.cause, Plan::of(outcome));
+            (result.version, result.inputs, result.cause, SaidResult::of(outcome));
         self.results.fold(ResultKey::of(outcome), Said { version, digest, cause, value });
     }
 
@@ -181,24 +208,39 @@ impl SaidBook {
         std::mem::take(&mut self.rows)
     }
 
-    /// Tells the new versions for `shift_results` since the last cut, by shift: for each shift judged since, its latest
-    /// outcome where that differs from what was said.
+    /// Tells the new versions of shift results since the last cut, by shift: for each shift judged since, its latest outcome
+    /// where that differs from what was said; and of each whether its month is closed. One that goes from one closed month to
+    /// another, or out of one or into one, is taken back where it was first: each month adds up by itself.
     pub(super) fn take_results(
         &mut self,
         digest: impl Fn(&ShiftOutcome) -> u64,
-        mut say: impl FnMut(ShiftResult),
+        roster: &Roster,
+        mut say: impl FnMut(ShiftResult, bool),
     ) {
-        let Self { outcomes, outcome_places, results, .. } = self;
+        let Self { outcomes, outcome_places, results, seals, .. } = self;
         let shift_of = |place: &usize| outcomes[*place].as_ref().map(|(outcome, _)| &outcome.shift_id);
         let mut order = Vec::from_iter(0..outcomes.len());
         order.sort_unstable_by(|a, b| shift_of(a).cmp(&shift_of(b)).then(a.cmp(b)));
         for place in order {
             let Some((outcome, cause)) = outcomes[place].take() else { continue };
             let (inputs, key) = (digest(&outcome), ResultKey::of(&outcome));
-            if let Decision::Say { version } = results.decide(&key, inputs, cause) {
-                let value = Plan::of(&outcome);
-                results.say(key, Said { version, digest: inputs, cause, value });
-                say(ShiftResult { version, outcome, inputs, cause });
+            if results.decide(&key, inputs, cause) == Decision::Leave {
+                continue;
+            }
+            let under = |outcome: &ShiftOutcome| seals.of(outcome.business_date, &outcome.org);
+            let before = results.get(&key).map(|said| &said.value);
+            let has_moved =
+                |before: &&SaidResult| seals.of(before.plan.business_date, &before.org) != under(&outcome);
+            let departure = roster.departure(&key.employee_id, &key.shift_id);
+            let taken_back = before.filter(has_moved).zip(departure);
+            let taken_back = taken_back.map(|(before, departure)| before.taken_back(roster, departure, &key));
+            let taken_back = taken_back.map(|outcome| (digest(&outcome), outcome));
+            for (inputs, outcome) in taken_back.into_iter().chain([(inputs, outcome)]) {
+                if let Decision::Say { version } = results.decide(&key, inputs, cause) {
+                    let (value, is_sealed) = (SaidResult::of(&outcome), under(&outcome).is_some());
+                    results.say(key.clone(), Said { version, digest: inputs, cause, value });
+                    say(ShiftResult { version, outcome, inputs, cause }, is_sealed);
+                }
             }
         }
         // They keep their room, but not that of a day judged again at once.
@@ -224,7 +266,7 @@ impl SaidBook {
         };
         self.table.retain(|_, said| keep(said));
         self.outlet.retain(|_, said| keep(said));
-        self.results.retain(|_, said| said.value.end >= floor);
+        self.results.retain(|_, said| said.value.plan.end >= floor);
         let (table, outlet) = (&self.table, &self.outlet);
         self.of_person.retain(|_, ids| {
             ids.retain(|id| table.get(id).is_some() || outlet.get(id).is_some());

@@ -13,7 +13,9 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use attendance::{Listen, Recall};
 use frontier::PartitionFrontier;
-use lake::{Action, Claim, Commit, CommitOutcome, ErrorKind, KnownIds, Lake, LogIdentity, SaidUntil};
+use lake::{
+    Action, Claim, Commit, CommitOutcome, ErrorKind, KnownIds, Lake, LogIdentity, SaidRows, SaidUntil,
+};
 use model::position::{Generation, NextOffset};
 use model::{Anomaly, EventTime, Partition, ShiftResult, StoredPunch};
 use schemas::tables::{late, punches};
@@ -22,6 +24,7 @@ use tokio::runtime::Handle;
 use super::housekeeping::Housekeeping;
 use super::identities::Filters;
 use super::rows::Rows;
+use super::seals::Seals;
 use super::snapshots::Unwritten;
 use crate::failure::Failure;
 
@@ -58,6 +61,8 @@ pub(super) struct Owned {
     pub(super) known: KnownIds,
     /// Which records of other attendance systems are stored; empty unless the log has such.
     pub(super) vendor_records: HashSet<u128>,
+    /// The months that are closed.
+    pub(super) seals: Seals,
 }
 
 /// Rows of the inbox `late` with everything that judging them needs.
@@ -202,6 +207,8 @@ impl Store {
             true => self.block(|store| store.runtime.block_on(store.lake.vendor_record_ids(&claim)))?,
             false => HashSet::new(),
         };
+        // Behind the claim: whoever seals after this takes the partitions away again.
+        let seals = Seals::new(self.block(|store| store.runtime.block_on(store.lake.seals()))?);
         let mut owned: Vec<Owned> = partitions
             .iter()
             .map(|partition| Owned {
@@ -217,6 +224,7 @@ impl Store {
                 since: claim.frontiers()[partition].since(),
                 known: known(*partition),
                 vendor_records: vendor_records.clone(),
+                seals: seals.clone(),
             })
             .collect();
         for owned in &mut owned {
@@ -344,8 +352,9 @@ impl Store {
             let said = parts.iter().filter(is_ours).filter(|part| part.recalls.is_empty());
             let judged: Vec<Partition> = said.map(|part| part.partition).collect();
             let derived = || {
-                let (results, anomalies) = (rows.shift_results.clone(), rows.anomalies.clone());
-                runtime.block_on(lake.commit_derived(claim, results, anomalies, &judged))
+                let Rows { shift_results, adjustments, anomalies, .. } = rows.clone();
+                let said = SaidRows { shift_results, adjustments, anomalies };
+                runtime.block_on(lake.commit_derived(claim, said, &judged))
             };
             match persist(derived)? {
                 CommitOutcome::Done { lost: more, .. } => {

@@ -28,6 +28,8 @@ use crate::log::LogIdentity;
 pub enum TopicUse {
     /// Dead letters: kept as the broker keeps topics by default.
     DeadLetters,
+    /// Every version of a shift's result, for other systems: kept as the broker keeps topics by default.
+    Versions,
     /// What was last said by key (alerts): compacted, with as many partitions as punches.
     LastSaid,
 }
@@ -38,7 +40,7 @@ const SAID_KEPT: Duration = Duration::from_secs(3_600);
 impl TopicUse {
     const fn cleanup_policy(self) -> &'static str {
         match self {
-            Self::DeadLetters => "delete",
+            Self::DeadLetters | Self::Versions => "delete",
             Self::LastSaid => "compact",
         }
     }
@@ -46,7 +48,7 @@ impl TopicUse {
     /// The least `min.compaction.lag.ms` of its topic; none where nothing is compacted.
     const fn compaction_lag_ms(self) -> Option<u128> {
         match self {
-            Self::DeadLetters => None,
+            Self::DeadLetters | Self::Versions => None,
             Self::LastSaid => Some(SAID_KEPT.as_millis()),
         }
     }
@@ -192,6 +194,7 @@ impl Admin {
         if cleanup.as_deref().is_some_and(|policy| policy != wanted) {
             let why = match of {
                 TopicUse::DeadLetters => "letters of one key would replace each other",
+                TopicUse::Versions => "versions of one person would replace each other",
                 TopicUse::LastSaid => "what was said would be forgotten, or never tidied up",
             };
             return Err(self.misfit(topic, "cleanup.policy", cleanup.as_deref(), wanted, why));

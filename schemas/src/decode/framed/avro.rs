@@ -7,6 +7,7 @@ use model::{Batch, Datum, EventTime, Kind, Origin, RejectCode, Text, Trigger};
 use super::super::draft::{Draft, Fault};
 use super::super::json_nested::platform_of;
 use super::super::time_text;
+use super::avro_plain::Plain;
 use super::avro_schema::{Node, Program, Symbol, UNKNOWN, Within};
 use super::avro_values::{Nodes, Value, Wire, age, beacon_number, blocks, rssi, spoilt, truth};
 use super::format_fault;
@@ -26,9 +27,9 @@ pub(super) fn read(
     }
 }
 
-struct Reader<'p, 'b> {
-    nodes: Nodes<'p>,
-    filler: Filler<'b>,
+pub(super) struct Reader<'p, 'b> {
+    pub(super) nodes: Nodes<'p>,
+    pub(super) filler: Filler<'b>,
 }
 
 /// The contract's fields, by their places in `avro_schema::NAMES`.
@@ -36,7 +37,10 @@ impl<'p> Reader<'p, '_> {
     /// Reads the record at the front of `body`; what stands behind it is given back.
     fn punch<'a>(&mut self, top: usize, body: &'a [u8]) -> Option<&'a [u8]> {
         let wire = &mut Wire(body);
-        let Node::Record(fields) = &self.nodes.0[top] else { return None };
+        let Node::Record(fields, plain) = &self.nodes.0[top] else { return None };
+        if *plain == Some(Plain::Punch) {
+            return self.plain_punch(fields, body);
+        }
         for field in fields {
             let node = field.node;
             match field.places[Within::Punch as usize] {
@@ -101,8 +105,20 @@ impl<'p> Reader<'p, '_> {
         from_name: fn(&str) -> Option<T>,
     ) -> Option<Option<T>> {
         let value = self.nodes.value(wire, node)?;
+        Some(self.named_by(value, field, of_symbol, from_name))
+    }
+
+    /// What a symbol or text names; `None` where it is null, empty or wrong.
+    #[inline(always)]
+    pub(super) fn named_by<T>(
+        &mut self,
+        value: Value<'_, '_>,
+        field: &str,
+        of_symbol: fn(&Symbol) -> Option<T>,
+        from_name: fn(&str) -> Option<T>,
+    ) -> Option<T> {
         let named = match value {
-            Value::Null | Value::Bytes([]) => return Some(None),
+            Value::Null | Value::Bytes([]) => return None,
             Value::Symbol(symbol) => of_symbol(symbol),
             Value::Bytes(bytes) => std::str::from_utf8(bytes).ok().and_then(from_name),
             _ => None,
@@ -114,7 +130,7 @@ impl<'p> Reader<'p, '_> {
             };
             self.filler.wrong(field, found, "a name of the contract");
         }
-        Some(named)
+        named
     }
 
     #[inline(always)]
@@ -138,13 +154,16 @@ impl<'p> Reader<'p, '_> {
     #[inline(always)]
     fn location(&mut self, wire: &mut Wire<'_>, node: usize) -> Option<()> {
         let record = self.nodes.branch(wire, node)?;
-        let Node::Record(fields) = record else {
+        let Node::Record(fields, plain) = record else {
             let value = self.nodes.value_of(wire, record)?;
             if !matches!(value, Value::Null) {
                 self.filler.wrong("location", value.shape(), "a record");
             }
             return Some(());
         };
+        if *plain == Some(Plain::Location) {
+            return self.plain_location(wire, fields);
+        }
         let mut place = Place::default();
         for field in fields {
             let node = field.node;
@@ -226,10 +245,13 @@ impl<'p> Reader<'p, '_> {
 
     #[inline(always)]
     fn access_point(&mut self, wire: &mut Wire<'_>, node: &'p Node) -> Option<()> {
-        let Node::Record(fields) = self.item(wire, node)? else {
+        let Node::Record(fields, plain) = self.item(wire, node)? else {
             self.filler.ignore_access_point();
             return Some(());
         };
+        if *plain == Some(Plain::AccessPoint) {
+            return self.plain_access_point(wire);
+        }
         let (mut seen, mut is_usable) = (Sighting::default(), true);
         for field in fields {
             let place = field.places[Within::AccessPoint as usize];
@@ -255,7 +277,10 @@ impl<'p> Reader<'p, '_> {
 
     #[inline(always)]
     fn beacon(&mut self, wire: &mut Wire<'_>, node: &'p Node) -> Option<()> {
-        let Node::Record(fields) = self.item(wire, node)? else { return Some(()) };
+        let Node::Record(fields, plain) = self.item(wire, node)? else { return Some(()) };
+        if *plain == Some(Plain::Beacon) {
+            return self.plain_beacon(wire);
+        }
         let (mut seen, mut is_usable) = (SeenBeacon::default(), true);
         for field in fields {
             let place = field.places[Within::Beacon as usize];
@@ -285,7 +310,7 @@ impl<'p> Reader<'p, '_> {
             let at = usize::try_from(wire.long()?).ok()?;
             node = &self.nodes.0[*branches.get(at)?];
         }
-        if !matches!(node, Node::Record(_)) {
+        if !matches!(node, Node::Record(..)) {
             self.nodes.value_of(wire, node)?;
             return Some(&Node::Null);
         }
@@ -293,9 +318,9 @@ impl<'p> Reader<'p, '_> {
     }
 
     #[inline(always)]
-    fn photo(&mut self, wire: &mut Wire<'_>, node: usize) -> Option<()> {
+    pub(super) fn photo(&mut self, wire: &mut Wire<'_>, node: usize) -> Option<()> {
         let record = self.nodes.branch(wire, node)?;
-        let Node::Record(fields) = record else {
+        let Node::Record(fields, _) = record else {
             let value = self.nodes.value_of(wire, record)?;
             if !matches!(value, Value::Null) {
                 self.filler.wrong("photo", value.shape(), "a record");

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::super::FIELDS;
 use super::super::json_nested::platform_of;
+use super::avro_plain::Plain;
 
 /// Why a text is no schema for punches.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +60,8 @@ pub(super) enum Node {
     Array(usize),
     Map(usize),
     Union(Vec<usize>),
-    Record(Vec<Field>),
+    /// And which of the contract's own records it is, to the last field.
+    Record(Vec<Field>, Option<Plain>),
 }
 
 /// What a whole number counts.
@@ -139,15 +141,22 @@ impl Program {
             compiler.node(&parse(reference)?, "")?;
         }
         let top = compiler.node(&parse(text)?, "")?;
-        match compiler.nodes[top] {
-            Node::Record(_) => Ok(Self { nodes: compiler.nodes, top }),
+        let mut nodes = compiler.nodes;
+        let plain: Vec<Option<Plain>> = (0..nodes.len()).map(|at| Plain::of(&nodes, at)).collect();
+        for (node, found) in nodes.iter_mut().zip(plain) {
+            if let Node::Record(_, plain) = node {
+                *plain = found;
+            }
+        }
+        match nodes[top] {
+            Node::Record(..) => Ok(Self { nodes, top }),
             _ => Err(AvroSchemaError::NotARecord),
         }
     }
 
     /// The first required field that the punch's record lacks.
     pub(super) fn missing_field(&self) -> Option<&'static str> {
-        let Node::Record(fields) = &self.nodes[self.top] else { return None };
+        let Node::Record(fields, _) = &self.nodes[self.top] else { return None };
         let has =
             |at: usize| fields.iter().any(|field| usize::from(field.places[Within::Punch as usize]) == at);
         (0..REQUIRED).find(|at| !has(*at)).map(|at| NAMES[Within::Punch as usize][at])
@@ -252,7 +261,7 @@ impl Compiler {
                 let fields = schema.get("fields").and_then(Value::as_array);
                 let fields = fields.ok_or_else(|| lacks(name, "fields"))?.iter();
                 let fields = fields.map(|field| self.field(name, field, &namespace));
-                Node::Record(fields.collect::<Result<_, _>>()?)
+                Node::Record(fields.collect::<Result<_, _>>()?, None)
             }
         };
         Ok(at)

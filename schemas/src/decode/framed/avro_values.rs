@@ -81,14 +81,14 @@ impl<'a> Wire<'a> {
     }
 
     #[inline(always)]
-    fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub(super) fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(bytes)
     }
 
     #[inline(always)]
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (bytes, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*bytes)
@@ -127,6 +127,13 @@ impl<'p> Nodes<'p> {
         Some(node)
     }
 
+    /// A branch of a union.
+    #[inline(always)]
+    pub(super) fn branch_at(&self, union: usize, at: usize) -> Option<&'p Node> {
+        let Node::Union(branches) = &self.0[union] else { return None };
+        self.0.get(*branches.get(at)?)
+    }
+
     /// A scalar, or that it was none and has been passed.
     #[inline(always)]
     pub(super) fn value<'a>(&self, wire: &mut Wire<'a>, node: usize) -> Option<Value<'a, 'p>> {
@@ -158,7 +165,7 @@ impl<'p> Nodes<'p> {
                 let at = usize::try_from(wire.long()?).ok()?;
                 Value::Symbol(symbols.get(at)?)
             }
-            Node::Array(_) | Node::Map(_) | Node::Union(_) | Node::Record(_) => {
+            Node::Array(_) | Node::Map(_) | Node::Union(_) | Node::Record(..) => {
                 *wire = self.past(*wire, node)?;
                 Value::Other
             }
@@ -185,7 +192,7 @@ impl<'p> Nodes<'p> {
                 wire.bytes(len)?;
                 self.skip(wire, &nodes[*values], depth)
             }),
-            Node::Record(fields) => {
+            Node::Record(fields, _) => {
                 fields.iter().try_for_each(|field| self.skip(wire, &nodes[field.node], depth))
             }
             scalar => self.value_of(wire, scalar).map(|_| ()),

@@ -15,6 +15,7 @@
 //! takes its lock, once an id.
 
 mod avro;
+mod avro_plain;
 mod avro_schema;
 mod avro_values;
 mod protobuf;

@@ -94,6 +94,10 @@ impl PartitionWork {
 
     /// Has fresh alerts published; they are durable before the next cut.
     pub(super) fn publish(&mut self, world: &World, outlets: &Outlets) {
+        if self.clock.is_set() && std::mem::take(&mut self.has_new_requests) {
+            let pending = self.state.pending_requests();
+            self.said.level_requests(&pending, self.state.roster(), self.here());
+        }
         let fresh = self.said.take_fresh();
         if fresh.is_empty() {
             return;

@@ -14,7 +14,7 @@ use model::anomaly::Finding;
 use model::position::Cause;
 use model::{AnomalyState, EventTime};
 
-use super::{ResultKey, SaidBook};
+use super::{ResultKey, SaidBook, SaidResult};
 
 /// Of whom everything that was said is known.
 #[derive(Clone, Copy, Debug)]
@@ -54,9 +54,9 @@ impl SaidBook {
                 None => {}
             }
         }
-        for (key, said) in self.results.iter().filter(|(_, said)| said.value.end >= from) {
+        for (key, said) in self.results.iter().filter(|(_, said)| said.value.plan.end >= from) {
             if let Some(Departure::Kept(index)) = roster.departure(&key.employee_id, &key.shift_id) {
-                moved.extend((is_before(index) && roster.plan(index) != said.value).then_some(index));
+                moved.extend((is_before(index) && roster.plan(index) != said.value.plan).then_some(index));
             }
         }
         over.sort_by_key(|finding| (finding.first_at, finding.kind, finding.id));
@@ -77,7 +77,8 @@ impl SaidBook {
         here: Cause,
         reach: Reach<'_>,
     ) {
-        let has_left = |(key, plan): (&ResultKey, Plan)| {
+        let has_left = |(key, said): (&ResultKey, &SaidResult)| {
+            let plan = said.plan;
             let is_reached = match reach {
                 Reach::Memory(_) => true,
                 Reach::People(people) => people.contains(&key.employee_id),
@@ -95,14 +96,14 @@ impl SaidBook {
                     return None;
                 }
             }
-            Some((key.clone(), departure, plan))
+            Some((key.clone(), departure, said.clone()))
         };
-        let said = self.results.iter().map(|(key, said)| (key, said.value));
+        let said = self.results.iter().map(|(key, said)| (key, &said.value));
         let mut departed: Vec<_> = said.filter_map(has_left).collect();
         departed
             .sort_by(|(a, ..), (b, ..)| (&a.shift_id, &a.employee_id).cmp(&(&b.shift_id, &b.employee_id)));
-        for (key, departure, plan) in departed {
-            self.keep_outcome(roster.taken_back(departure, &key.employee_id, plan), here);
+        for (key, departure, said) in departed {
+            self.keep_outcome(said.taken_back(roster, departure, &key), here);
         }
     }
 
