@@ -245,8 +245,12 @@ async fn columns_whose_adding_was_never_told_are_added_once() {
                 continue;
             }
             world.fail("shift_results", [fault]);
-            let error = world.lake.claim(&log(), &[Partition::new(0)]).await.unwrap_err();
-            assert_eq!(error.action(), Action::Retry, "lake {folder}: {error}");
+            // One fault is waited out; where it is not, claiming again goes on.
+            let first = world.lake.claim(&log(), &[Partition::new(0)]).await;
+            assert!(
+                first.as_ref().err().is_none_or(|error| error.action() == Action::Retry),
+                "lake {folder}: {first:?}"
+            );
             let claim = world.claim(&[0]).await;
             assert_eq!(metadata_of(&world, "shift_results").len(), 2, "lake {folder}");
             assert_eq!(world.lake.fold(&claim, START).await.unwrap().shift_results.len(), 1);
