@@ -58,19 +58,19 @@ SELECT
     ELSE leave_minutes END AS leave_minutes,
   correction_ids, approvals, decided_at, sealed OR seal IS NOT NULL AS sealed, business_month
 FROM (
+  -- One sort serves both steps: first the newest version of each person, then who of them has the shift.
   SELECT *,
-    row_number() OVER (
-      PARTITION BY shift_id, seal ORDER BY array_has(reasons, 'reassigned'), decided_at DESC, version DESC
-    ) AS standing
+    max(CASE WHEN NOT is_reassigned THEN decided_at END) OVER (PARTITION BY shift_id, seal) AS held_at,
+    max(decided_at) OVER (PARTITION BY shift_id, seal) AS told_at
   FROM (
-    SELECT r.*, s.seal,
-      row_number() OVER (
-        PARTITION BY r.shift_id, r.employee_id, s.seal ORDER BY r.version DESC, r.decided_at DESC
-      ) AS newest
+    SELECT r.*, s.seal, array_has(r.reasons, 'reassigned') AS is_reassigned,
+      lag(r.employee_id) OVER (
+        PARTITION BY r.shift_id, s.seal ORDER BY r.employee_id, r.version DESC, r.decided_at DESC
+      ) AS above
     FROM shift_results AS r
     LEFT JOIN (SELECT month, org, concat(month, ' ', org) AS seal FROM sealed_months) AS s
       ON s.month = r.business_month AND (s.org = '' OR s.org = r.org OR starts_with(r.org, concat(s.org, '/')))
   )
-  WHERE newest = 1
+  WHERE above IS NULL OR above <> employee_id
 )
-WHERE standing = 1
+WHERE CASE WHEN held_at IS NULL THEN decided_at = told_at ELSE NOT is_reassigned AND decided_at = held_at END

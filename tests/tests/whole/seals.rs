@@ -13,9 +13,11 @@ use source::{Append, EmbeddedLog, NewRecord};
 use tests::lake_reader::LakeReader;
 use tests::oracles::check_versions;
 use tests::program::{Program, Ran};
+use tests::running::Running;
 
 const PARTITIONS: u32 = 3;
 const OCTOBER: &str = "2026-10";
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// Somebody whose key falls on `partition`.
 pub(super) fn person(partition: u32) -> String {
@@ -277,4 +279,32 @@ fn a_sealed_month_stays_and_the_ledger_tells_each_later_fact_once() {
         all.entry(key).or_default().extend(versions);
     }
     check_versions(&all, "shift_results and adjustments");
+}
+
+/// Nobody has to stop the processor: it loses its partitions, claims them again, and knows the seal.
+#[test]
+fn a_month_is_sealed_while_the_processor_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let people = People { anna: person(0), bert: person(1), carl: person(2) };
+    write_october(folder, &people);
+    run(folder);
+    let sealed = october(folder);
+    let mut running = Running::start(folder, "run", &["run", "-c", "muster.toml"]);
+    running.await_said("records read", LIMIT);
+    let seal = muster(folder, &["seal", OCTOBER, "-c", "muster.toml", "--org", "hk"]);
+    assert_eq!(seal.code, Some(0), "{}", seal.told());
+
+    let People { anna, bert, carl } = &people;
+    let mut shifts = before(&[anna, bert, carl]);
+    (shifts[3].2, shifts[5].1) = ("2026-11-05", carl);
+    write_shifts(folder, &shifts);
+    let begun = Instant::now();
+    while rows(folder, LEDGER).len() < 3 {
+        assert!(running.is_alive() && begun.elapsed() < LIMIT, "{}", running.log());
+    }
+    assert_eq!(october(folder), sealed);
+    running.terminate();
+    assert_eq!(running.await_end(LIMIT), Some(0), "{}", running.log());
+    assert_eq!(october(folder), sealed);
 }

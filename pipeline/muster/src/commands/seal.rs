@@ -65,12 +65,7 @@ pub(super) fn run(arguments: &SealArguments) -> Outcome {
     let config = load::config(arguments.config.as_deref())?;
     let place = LakePlace::of(&config, arguments.lake.as_deref())?;
     crate::runtime()?.block_on(async {
-        let lake = place.open_existing().await.map_err(|error| {
-            Box::new(Failure::usage(
-                error.to_string(),
-                "name the lake with --lake, or the configuration with -c",
-            ))
-        })?;
+        let lake = place.open_existing().await.map_err(super::sql::not_opened)?;
         seal(arguments, &lake).await
     })
 }
