@@ -14,6 +14,8 @@ pub struct Facts<'a> {
     pub state: AnomalyState,
     /// The person's pseudonym.
     pub employee_id: Option<&'a str>,
+    /// The device.
+    pub device_id: Option<&'a str>,
     /// The site as people call it.
     pub site_name: Option<&'a str>,
     /// The business date, `2026-11-02`.
@@ -84,8 +86,9 @@ fn sentence(facts: Facts<'_>, language: Language) -> String {
         text.push_str(words.minutes);
     }
     let shift = facts.planned.map(|(start, end)| format!("{}{start}–{end}", words.shift));
-    let parts = [facts.employee_id.map(str::to_owned), facts.site_name.map(str::to_owned), shift];
-    for part in parts.into_iter().flatten().chain([facts.business_date.to_owned()]) {
+    let who = [facts.employee_id, facts.device_id].map(|id| id.map(str::to_owned));
+    let parts = [facts.site_name.map(str::to_owned), shift];
+    for part in who.into_iter().chain(parts).flatten().chain([facts.business_date.to_owned()]) {
         text.push_str(words.separator);
         text.push_str(&part);
     }
@@ -109,6 +112,14 @@ fn english(kind: AnomalyKind) -> &'static str {
         AnomalyKind::ClockSuspect => "A device clock is wrong",
         AnomalyKind::PunchRejected => "A punch could not be taken",
         AnomalyKind::IngestSilent => "Punches have stopped arriving",
+        AnomalyKind::AbsenceRate => "Many have not come",
+        AnomalyKind::ImpossibleTravel => "Two places too far apart, to be reviewed",
+        AnomalyKind::SharedDevice => "One device for several people, to be reviewed",
+        AnomalyKind::FrozenFix => "Location that never changes, to be reviewed",
+        AnomalyKind::SiteDrift => "The fence may be in the wrong place",
+        AnomalyKind::AccessPointMoved => "A listed access point is far from its site",
+        AnomalyKind::LateHotspot => "Often late in one quarter of an hour",
+        AnomalyKind::DeviceClock => "A device's clock is off",
     }
 }
 
@@ -129,6 +140,14 @@ fn traditional(kind: AnomalyKind) -> &'static str {
         AnomalyKind::ClockSuspect => "裝置時鐘有誤",
         AnomalyKind::PunchRejected => "打卡記錄無法接收",
         AnomalyKind::IngestSilent => "打卡數據中斷",
+        AnomalyKind::AbsenceRate => "多人未到崗",
+        AnomalyKind::ImpossibleTravel => "兩次定位相距過遠，待覆核",
+        AnomalyKind::SharedDevice => "多人共用一部裝置，待覆核",
+        AnomalyKind::FrozenFix => "定位長期不變，待覆核",
+        AnomalyKind::SiteDrift => "圍欄位置可能有誤",
+        AnomalyKind::AccessPointMoved => "登記的存取點遠離其門店",
+        AnomalyKind::LateHotspot => "同一時段經常遲到",
+        AnomalyKind::DeviceClock => "裝置時鐘不準",
     }
 }
 
@@ -149,6 +168,14 @@ fn simplified(kind: AnomalyKind) -> &'static str {
         AnomalyKind::ClockSuspect => "设备时钟有误",
         AnomalyKind::PunchRejected => "打卡记录无法接收",
         AnomalyKind::IngestSilent => "打卡数据中断",
+        AnomalyKind::AbsenceRate => "多人未到岗",
+        AnomalyKind::ImpossibleTravel => "两次定位相距过远，待复核",
+        AnomalyKind::SharedDevice => "多人共用一台设备，待复核",
+        AnomalyKind::FrozenFix => "定位长期不变，待复核",
+        AnomalyKind::SiteDrift => "围栏位置可能有误",
+        AnomalyKind::AccessPointMoved => "登记的接入点远离其门店",
+        AnomalyKind::LateHotspot => "同一时段经常迟到",
+        AnomalyKind::DeviceClock => "设备时钟不准",
     }
 }
 
@@ -162,6 +189,7 @@ mod tests {
             kind: AnomalyKind::Late,
             state: AnomalyState::Firing,
             employee_id: Some("E17"),
+            device_id: None,
             site_name: Some("Mong Kok 2"),
             business_date: "2026-11-02",
             planned: Some(("09:00", "18:00")),

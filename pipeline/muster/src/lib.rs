@@ -20,6 +20,7 @@ pub mod progress;
 pub mod reference_rows;
 pub mod registry;
 pub mod reloader;
+pub mod rules;
 pub mod truth;
 pub mod wiring;
 pub mod worker;

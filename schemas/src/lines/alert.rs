@@ -41,6 +41,9 @@ pub struct AlertBody {
     /// The shift instance, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shift_id: Option<String>,
+    /// The device, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<String>,
     /// The day it counts for: `2026-11-22`.
     pub business_date: String,
     /// The IANA zone of `local_time`.
@@ -62,7 +65,7 @@ pub struct AlertBody {
     pub detected_at: String,
     /// The punches that show it, sorted.
     pub event_ids: Vec<String>,
-    /// What resolved it: `punch`, `leave`, `correction`, `superseded` or `reference`.
+    /// What resolved it: `punch`, `leave`, `correction`, `superseded`, `reference` or `rule`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_by: Option<String>,
     /// What made Muster say it.

@@ -419,6 +419,7 @@ fn anomalies_read_back_as_said() {
         org: "hk/kln".into(),
         business_date: DAY,
         shift_id: Some("s-1".into()),
+        device_id: None,
         event_ids: vec!["p-1".into()],
         minutes: None,
         first_at: at(0),
@@ -439,6 +440,7 @@ fn anomalies_read_back_as_said() {
     let mut silent = fired.clone();
     silent.finding.kind = AnomalyKind::IngestSilent;
     silent.finding.employee_id = None;
+    silent.finding.device_id = Some("clock-1".into());
     silent.finding.minutes = Some(15);
     let said = [fired, resolved, silent];
     let mut builder = anomalies::Builder::new();

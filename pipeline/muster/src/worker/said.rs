@@ -8,10 +8,11 @@
 //! Why so: alerts go out within milliseconds, table rows with the next commit, so they cannot share one said state.
 
 mod departed;
+mod ruled;
 
 pub(super) use departed::Reach;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -53,6 +54,8 @@ pub(super) struct SaidBook {
     /// When the shifts were said to be.
     results: SaidState<ResultKey, Plan>,
     of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
+    /// What rules have found.
+    ruled: HashSet<AnomalyId, FixedState>,
     rows: Vec<Anomaly>,
     fresh: Vec<Anomaly>,
     /// What is to be said of shifts at the next cut, in the order in which it came about: of each shift and person the latest
@@ -227,6 +230,7 @@ impl SaidBook {
             ids.retain(|id| table.get(id).is_some() || outlet.get(id).is_some());
             !ids.is_empty()
         });
+        self.ruled.retain(|id| table.get(id).is_some() || outlet.get(id).is_some());
     }
 
     fn level(
@@ -258,6 +262,10 @@ impl SaidBook {
     }
 
     fn index(&mut self, finding: &Finding) {
+        if finding.kind.is_ruled() {
+            self.ruled.insert(finding.id);
+            return;
+        }
         let Some(employee_id) = &finding.employee_id else { return };
         let ids = self.of_person.entry(employee_id.clone()).or_default();
         if !ids.contains(&finding.id) {
@@ -315,6 +323,7 @@ mod tests {
             org: "hk".into(),
             business_date: "2026-11-02".parse().unwrap(),
             shift_id: Some("s".into()),
+            device_id: None,
             event_ids: vec![],
             minutes: Some(minutes),
             first_at: EventTime::from_us(1),
