@@ -210,3 +210,55 @@ fn without_the_section_no_rule_is_asked() {
     replay(folder);
     assert_eq!(said(folder), Vec::<String>::new());
 }
+
+/// The command `muster review` with `arguments`, which is to end with `code`; what it prints.
+fn review(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let ran = Program::new().arg("review").args(arguments).args(["--lake", "lake"]).in_folder(folder).run();
+    assert_eq!(ran.code, Some(code), "{arguments:?}: {}", ran.told());
+    ran.stdout
+}
+
+#[test]
+fn a_reviewer_decides_and_may_decide_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_reference(folder);
+    let lines: Vec<String> = records().into_iter().map(|(_, line)| line).collect();
+    std::fs::write(folder.join("p.ndjson"), lines.join("\n") + "\n").unwrap();
+    config(folder, "\n[rules]\n");
+    replay(folder);
+    let listed = |more: &[&str]| -> Vec<String> {
+        let arguments = [&["list", "--format", "csv"], more].concat();
+        review(folder, &arguments, 0).lines().skip(1).map(str::to_owned).collect()
+    };
+    let open = listed(&[]);
+    assert_eq!(open.len(), 3, "{open:#?}");
+    let id_of = |what: &str| open.iter().find(|line| line.contains(what)).unwrap()[..32].to_owned();
+    let (phone, travel) = (id_of("shared_device,firing,d1"), id_of("impossible_travel"));
+    review(folder, &["dismiss", &phone[..8], "--by", "hr desk", "--note", "the store's own tablet"], 0);
+    review(folder, &["confirm", &travel, "--by", "hr desk"], 0);
+    assert_eq!(listed(&[]).len(), 1);
+    assert_eq!(listed(&["--all"]).iter().filter(|line| line.ends_with(",dismissed")).count(), 1);
+    // Twice is once; another decision replaces the first.
+    assert!(review(folder, &["dismiss", &phone, "--by", "hr desk"], 0).contains("already"));
+    review(folder, &["confirm", &phone, "--by", "auditor"], 0);
+    let line = [
+        "sql",
+        "--lake",
+        "lake",
+        "--format",
+        "csv",
+        "SELECT kind, fired, confirmed, dismissed, open, \
+                false_positive_rate FROM suspicion_quality ORDER BY kind, site_id",
+    ];
+    let ran = Program::new().args(line).in_folder(folder).run();
+    assert_eq!(
+        ran.stdout.lines().skip(1).collect::<Vec<_>>(),
+        ["impossible_travel,1,1,0,0,0.0", "shared_device,2,1,0,1,0.0"]
+    );
+    // A replay goes on beside decisions; what is no suspicion is none.
+    replay(folder);
+    assert_eq!(listed(&[]).len(), 1);
+    review(folder, &["confirm", "zz", "--by", "hr desk"], 2);
+    review(folder, &["confirm", "00000000000000", "--by", "hr desk"], 2);
+}

@@ -7,6 +7,7 @@
 //!   <lake>/punches/_delta_log/…      rows and, per partition, muster/<log>/<partition>/offset|clock|late|since
 //!   <lake>/<other>/_delta_log/…      rows and, per partition, muster/<log>/<partition>/said (/until; of said state /offset|clock|late; of anomalies /ruled)
 //!   <lake>/<any>/_delta_log/…        of replays also muster/replays/0/said: the number that all of them share
+//!   <lake>/reviews/…               rows and, per decision, muster/review:<anomaly>-<number>/0/said
 //!   <lake>/alert_deliveries/…        rows and, per outbox, muster/outbox:<id>/0/attempt
 //!   <lake>/<table>/business_month=2026-11/part-….parquet
 //!
@@ -46,6 +47,7 @@ mod ownership;
 mod read;
 mod reference;
 mod retention;
+mod reviews;
 mod s3;
 mod scan;
 mod statistics;

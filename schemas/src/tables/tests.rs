@@ -508,6 +508,29 @@ fn check_row<T: TableRows>(row: &T::Row<'_>, want: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_decision_is_about_one_version() {
+    let row = reviews::Row {
+        reviewed_at: at(0),
+        anomaly_id: AnomalyId([7; 16]),
+        version: 3,
+        number: 2,
+        review: "dismissed",
+        by: "hr desk",
+        note: None,
+    };
+    let id = "07".repeat(16);
+    let want = [
+        ("anomaly_id", id.as_str()),
+        ("version", "3"),
+        ("number", "2"),
+        ("review", "dismissed"),
+        ("reviewer", "hr desk"),
+        ("note", "null"),
+    ];
+    check_row::<reviews::Reviews>(&row, &want);
+}
+
+#[test]
 fn deliveries_lie_in_the_month_of_their_attempt() {
     let row = alert_deliveries::Row {
         sent_at: at(24 * 9),

@@ -8,6 +8,7 @@ mod generate;
 mod load;
 mod match_punches;
 mod replay;
+mod review;
 mod run;
 mod shifted;
 mod sql;
@@ -49,6 +50,8 @@ pub enum Command {
     Top(top::TopArguments),
     /// The dead letters: what was no punch, with its bytes.
     Dlq(dlq::DlqArguments),
+    /// Suspicions: what waits for a reviewer, and what is decided about each.
+    Review(review::ReviewArguments),
     /// The destinations of alerts: which are switched off, and on again.
     Destinations(destinations::DestinationsArguments),
 }
@@ -68,6 +71,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Check(arguments) => check::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Dlq(arguments) => dlq::run(&arguments),
+        Command::Review(arguments) => review::run(&arguments),
         Command::Destinations(arguments) => destinations::run(&arguments),
     }
 }

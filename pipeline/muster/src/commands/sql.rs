@@ -28,7 +28,7 @@ pub struct SqlArguments {
     statement: Option<String>,
 }
 
-fn parse_format(name: &str) -> Result<Format, String> {
+pub(super) fn parse_format(name: &str) -> Result<Format, String> {
     Format::from_name(name).ok_or_else(|| "one of table, csv, json, parquet".to_owned())
 }
 
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &SqlArguments) -> Outcome {
 const NAME_A_LAKE: &str = "name the lake's folder or URL with --lake, or the configuration with -c";
 
 /// A wrong place is wrong use; a lake that is there and cannot be read is not.
-fn not_opened(error: lake::Error) -> Box<Failure> {
+pub(super) fn not_opened(error: lake::Error) -> Box<Failure> {
     Box::new(match error.kind() {
         lake::ErrorKind::NoLake | lake::ErrorKind::NotBuiltYet | lake::ErrorKind::InTheWay => {
             Failure::usage(error.to_string(), NAME_A_LAKE)
