@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use lake::{Lake, LogIdentity};
 use query::Rule;
 use query::rules::{SHIPPED, try_all};
 use reference::{Problem, Severity};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, RulesConfig};
+use crate::worker::{ClockMode, Rules};
 
 /// What is wrong with one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,22 @@ pub struct RuleProblem {
     pub file: PathBuf,
     /// What is wrong.
     pub what: String,
+}
+
+/// The rules of a run over `log`, where the configuration asks for any. What is left out is told in the log.
+pub fn of_run(
+    config: &Config,
+    (lake, log): (&Lake, &LogIdentity),
+    clock: ClockMode,
+    runtime: &Handle,
+) -> Option<Rules> {
+    let settings = config.rules.as_ref()?;
+    let (rules, problems) = load(settings);
+    for problem in problems {
+        tracing::error!(rule = %problem.file.display(), problem.what, "a rule is left out");
+    }
+    let (lake, log, runtime) = (lake.clone(), log.clone(), runtime.clone());
+    Some(Rules { rules, every_min: settings.every_min(), lake, log, clock, runtime })
 }
 
 /// The rules that `config` asks for, by name, and what is wrong with those that are left out.

@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::files;
 use crate::worker::{
-    ClockMode, End, Forwarder, LogReader, Observer, PartitionSettings, Pipeline, Rivals, Rules, Settings,
-    Store, Tally, TopicLetters, Unwritten, World,
+    ClockMode, End, Forwarder, LogReader, Observer, PartitionSettings, Pipeline, Rivals, Settings, Store,
+    Tally, TopicLetters, Unwritten, World,
 };
 
 /// What a run on a live log is wired from.
@@ -134,29 +134,12 @@ impl Wiring<'_> {
                 log: LogReader::new(Box::new(move || again.reader(&punches))),
             }),
             forwarder: Some(Forwarder::new(topic, self.log.appender())),
-            rules: self.rules(),
+            rules: crate::rules::of_run(self.config, (&self.lake, &self.identity), clock, &self.runtime),
             settings,
             stop,
             may_end,
         };
         pipeline.run(observer)
-    }
-
-    /// The rules, where the configuration asks for any.
-    fn rules(&self) -> Option<Rules> {
-        let config = self.config.rules.as_ref()?;
-        let (rules, problems) = crate::rules::load(config);
-        for problem in problems {
-            tracing::error!(rule = %problem.file.display(), problem.what, "a rule is left out");
-        }
-        Some(Rules {
-            rules,
-            every_min: config.every_min(),
-            lake: self.lake.clone(),
-            log: self.identity.clone(),
-            clock: clock_mode(self.config),
-            runtime: self.runtime.clone(),
-        })
     }
 
     /// Where records go that are too large for a dead letter: beside the lake.

@@ -84,7 +84,7 @@ pub struct CauseLine {
     pub log: String,
     /// The partition of the log.
     pub partition: u32,
-    /// The position just behind the last record that had been judged.
+    /// The position just behind the last record that had been judged; 0 for what rules in SQL find.
     pub offset: i64,
     /// The log clock at that moment, RFC 3339 in UTC.
     pub clock: String,

@@ -10,12 +10,11 @@ use alerts::FileOutlet;
 use arc_swap::ArcSwap;
 use clap::Args;
 use jiff::Timestamp;
-use lake::{Lake, LocalLock, LogIdentity, LogKind};
+use lake::{LocalLock, LogIdentity, LogKind};
 use model::{Anomaly, AnomalyState, EventTime, ShiftResult};
 use schemas::Decoder;
 use schemas::lines::Summary;
 use source::{BatchLimits, DeadLetterFile, FileFormat, FileSource, Source, StartAt};
-use tokio::runtime::Handle;
 
 use super::Outcome;
 use super::load;
@@ -25,9 +24,10 @@ use crate::files;
 use crate::lake_place::LakePlace;
 use crate::progress::Progress;
 use crate::reference_rows;
+use crate::rules;
 use crate::worker::{
-    ClockMode, End, FileLetters, LogReader, Observer, PartitionSettings, Pipeline, Rivals, Rules, Settings,
-    Status, Store, Tally, World,
+    ClockMode, End, FileLetters, LogReader, Observer, PartitionSettings, Pipeline, Rivals, Settings, Status,
+    Store, Tally, World,
 };
 
 /// Arguments of `muster replay`.
@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
         runtime.block_on(lake.own(&log, LogKind::Replay)).map_err(Failure::from_outside)?;
         let tables = reference_rows::tables(&reference, &loaded.names, (crate::wall_clock())());
         runtime.block_on(lake.append_reference(tables, &reference.version)).map_err(Failure::from_outside)?;
-        let of_rules = log.clone();
+        let rules = rules::of_run(&config, (&lake, &log), ClockMode::Record, runtime.handle());
         let pipeline = Pipeline {
             store: store(
                 &source,
@@ -94,7 +94,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
                 log: reader(file, arguments.format),
             }),
             forwarder: None,
-            rules: rules(&config, &lake, &of_rules, runtime.handle()),
+            rules,
             settings: settings(&config, &source, arguments.until)?,
             stop: &AtomicBool::new(false),
             may_end: &AtomicBool::new(true),
@@ -156,17 +156,6 @@ fn reader(file: &Path, format: Option<FileFormat>) -> LogReader {
 fn open(file: &Path, arguments: &ReplayArguments, config: &Config) -> Result<FileSource, Box<Failure>> {
     let limits = BatchLimits { records_max: config.limits.batch_records_max, ..BatchLimits::default() };
     FileSource::open(file, arguments.format, limits).map_err(files::failure)
-}
-
-/// The rules, where the configuration asks for any.
-fn rules(config: &Config, lake: &Lake, log: &LogIdentity, runtime: &Handle) -> Option<Rules> {
-    let settings = config.rules.as_ref()?;
-    let (rules, problems) = crate::rules::load(settings);
-    for problem in problems {
-        crate::tell(format_args!("{}: this rule is left out: {}", problem.file.display(), problem.what));
-    }
-    let (lake, log, runtime) = (lake.clone(), log.clone(), runtime.clone());
-    Some(Rules { rules, every_min: settings.every_min(), lake, log, clock: ClockMode::Record, runtime })
 }
 
 fn settings(

@@ -243,7 +243,16 @@ impl SaidBook {
     ) {
         let digest = digest(state, finding);
         for (book, into) in [(&mut self.table, &mut self.rows), (&mut self.outlet, &mut self.fresh)] {
-            if state == AnomalyState::Resolved && book.get(&finding.id).is_none() {
+            let said = book.get(&finding.id);
+            if state == AnomalyState::Resolved && said.is_none() {
+                continue;
+            }
+            // Instants are asked again after a crash; what was said for a later one stands.
+            let is_later = |said: &Said<SaidAnomaly>| {
+                (said.cause.log, said.cause.partition) == (cause.log, cause.partition)
+                    && said.cause.clock.time() >= cause.clock.time()
+            };
+            if finding.kind.is_ruled() && said.is_some_and(is_later) {
                 continue;
             }
             if let Decision::Say { version } = book.decide(&finding.id, digest, cause) {

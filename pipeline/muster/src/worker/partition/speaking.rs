@@ -8,7 +8,7 @@
 use alerts::body;
 use attendance::{PartitionState, Step};
 use model::anomaly::Finding;
-use model::position::{Cause, LogClock, partition_of};
+use model::position::{Cause, LogClock, NextOffset, partition_of};
 use model::{Anomaly, EventTime};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -65,7 +65,8 @@ impl PartitionWork {
         if self.ruled_until.is_some_and(|until| ruled.at <= until) {
             return;
         }
-        let cause = self.here();
+        // They rest on the clock alone: how far the owner had read meanwhile differs from run to run.
+        let cause = Cause { next: NextOffset::START, clock: LogClock::at(ruled.at), ..self.here() };
         let is_ours = |finding: &&Finding| {
             let keys = [&finding.employee_id, &finding.device_id, &finding.site_id];
             let key = keys.into_iter().find_map(Option::as_deref).unwrap_or(&finding.org);
@@ -73,7 +74,7 @@ impl PartitionWork {
         };
         for answer in &ruled.answers {
             let own: Vec<&Finding> = answer.findings.iter().filter(is_ours).collect();
-            self.said.take_ruled(answer, &own, ruled.at, cause);
+            self.said.take_ruled(answer, &own, cause);
         }
         self.ruled_until = Some(ruled.at);
         self.publish(world, outlets);
