@@ -283,6 +283,7 @@ fn lines_that_muster_writes() {
         site_id: None,
         site_name: None,
         shift_id: None,
+        device_id: None,
         planned_start: None,
         planned_end: None,
         minutes: None,

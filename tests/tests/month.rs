@@ -142,7 +142,9 @@ fn the_lake_says_what_was_reckoned_by_hand() {
         let number = |cell: &String| cell.strip_suffix(".0").unwrap_or(cell).to_owned();
         let found: Vec<Vec<String>> = found.iter().map(|row| row.iter().map(number).collect()).collect();
         if found != table.rows {
-            let drawn = |rows: &[Vec<String>]| rows.iter().map(|row| row.join(" | ")).collect::<Vec<_>>().join("\n    ");
+            let drawn = |rows: &[Vec<String>]| {
+                rows.iter().map(|row| row.join(" | ")).collect::<Vec<_>>().join("\n    ")
+            };
             wrong.push(format!(
                 "{} {}\n  by hand:\n    {}\n  by the lake:\n    {}",
                 table.statement,

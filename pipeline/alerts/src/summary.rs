@@ -14,6 +14,8 @@ pub struct Facts<'a> {
     pub state: AnomalyState,
     /// The person's pseudonym.
     pub employee_id: Option<&'a str>,
+    /// The device.
+    pub device_id: Option<&'a str>,
     /// The site as people call it.
     pub site_name: Option<&'a str>,
     /// The business date, `2026-11-02`.
@@ -84,8 +86,9 @@ fn sentence(facts: Facts<'_>, language: Language) -> String {
         text.push_str(words.minutes);
     }
     let shift = facts.planned.map(|(start, end)| format!("{}{start}–{end}", words.shift));
-    let parts = [facts.employee_id.map(str::to_owned), facts.site_name.map(str::to_owned), shift];
-    for part in parts.into_iter().flatten().chain([facts.business_date.to_owned()]) {
+    let who = [facts.employee_id, facts.device_id].map(|id| id.map(str::to_owned));
+    let parts = [facts.site_name.map(str::to_owned), shift];
+    for part in who.into_iter().chain(parts).flatten().chain([facts.business_date.to_owned()]) {
         text.push_str(words.separator);
         text.push_str(&part);
     }
@@ -116,6 +119,14 @@ fn english(kind: AnomalyKind) -> &'static str {
         AnomalyKind::Reminder => "Your shift begins soon",
         AnomalyKind::HoursNear => "Close to the most hours allowed",
         AnomalyKind::HoursExceeded => "More hours than allowed",
+        AnomalyKind::AbsenceRate => "Many have not come",
+        AnomalyKind::ImpossibleTravel => "Two places too far apart, to be reviewed",
+        AnomalyKind::SharedDevice => "One device for several people, to be reviewed",
+        AnomalyKind::FrozenFix => "Location that never changes, to be reviewed",
+        AnomalyKind::SiteDrift => "The fence may be in the wrong place",
+        AnomalyKind::AccessPointMoved => "A listed access point is far from its site",
+        AnomalyKind::LateHotspot => "Often late in one quarter of an hour",
+        AnomalyKind::DeviceClock => "A device's clock is off",
     }
 }
 
@@ -143,6 +154,14 @@ fn traditional(kind: AnomalyKind) -> &'static str {
         AnomalyKind::Reminder => "即將上班",
         AnomalyKind::HoursNear => "工時接近上限",
         AnomalyKind::HoursExceeded => "工時超出上限",
+        AnomalyKind::AbsenceRate => "多人未到崗",
+        AnomalyKind::ImpossibleTravel => "兩次定位相距過遠，待覆核",
+        AnomalyKind::SharedDevice => "多人共用一部裝置，待覆核",
+        AnomalyKind::FrozenFix => "定位長期不變，待覆核",
+        AnomalyKind::SiteDrift => "圍欄位置可能有誤",
+        AnomalyKind::AccessPointMoved => "登記的存取點遠離其門店",
+        AnomalyKind::LateHotspot => "同一時段經常遲到",
+        AnomalyKind::DeviceClock => "裝置時鐘不準",
     }
 }
 
@@ -170,6 +189,14 @@ fn simplified(kind: AnomalyKind) -> &'static str {
         AnomalyKind::Reminder => "即将上班",
         AnomalyKind::HoursNear => "工时接近上限",
         AnomalyKind::HoursExceeded => "工时超出上限",
+        AnomalyKind::AbsenceRate => "多人未到岗",
+        AnomalyKind::ImpossibleTravel => "两次定位相距过远，待复核",
+        AnomalyKind::SharedDevice => "多人共用一台设备，待复核",
+        AnomalyKind::FrozenFix => "定位长期不变，待复核",
+        AnomalyKind::SiteDrift => "围栏位置可能有误",
+        AnomalyKind::AccessPointMoved => "登记的接入点远离其门店",
+        AnomalyKind::LateHotspot => "同一时段经常迟到",
+        AnomalyKind::DeviceClock => "设备时钟不准",
     }
 }
 
@@ -183,6 +210,7 @@ mod tests {
             kind: AnomalyKind::Late,
             state: AnomalyState::Firing,
             employee_id: Some("E17"),
+            device_id: None,
             site_name: Some("Mong Kok 2"),
             business_date: "2026-11-02",
             planned: Some(("09:00", "18:00")),

@@ -119,6 +119,7 @@ impl Subject<'_> {
             org: org.unwrap_or_else(|| "".into()),
             business_date: day,
             shift_id: shift.map(|shift| shift.shift_id.clone()),
+            device_id: None,
             event_ids,
             minutes,
             first_at,

@@ -437,6 +437,7 @@ fn finding(scene: Scene<'_>, org: &Arc<str>, from: EventTime, at: EventTime) -> 
         org: org.clone(),
         business_date,
         shift_id: None,
+        device_id: None,
         event_ids: Vec::new(),
         minutes: None,
         first_at: from,

@@ -19,13 +19,23 @@ pub enum Mark {
     Said,
     /// In the tables committed just before `punches`: the first offset whose rows may be missing there.
     Until,
+    /// In `anomalies`: the last instant whose answers of rules are there, in milliseconds.
+    Ruled,
     /// In `alert_deliveries`, of an outbox: the last attempt whose rows are there.
     Attempt,
 }
 
 impl Mark {
-    const ALL: [Self; 7] =
-        [Self::Offset, Self::Clock, Self::Late, Self::Since, Self::Said, Self::Until, Self::Attempt];
+    const ALL: [Self; 8] = [
+        Self::Offset,
+        Self::Clock,
+        Self::Late,
+        Self::Since,
+        Self::Said,
+        Self::Until,
+        Self::Ruled,
+        Self::Attempt,
+    ];
 
     /// Its last path segment.
     pub const fn name(self) -> &'static str {
@@ -36,6 +46,7 @@ impl Mark {
             Self::Since => "since",
             Self::Said => "said",
             Self::Until => "until",
+            Self::Ruled => "ruled",
             Self::Attempt => "attempt",
         }
     }

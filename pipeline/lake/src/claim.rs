@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use frontier::{Frontiers, Mark, Outcome, PartitionFrontier, TxnId};
-use model::{Generation, NextOffset, Offset, Partition};
+use model::{EventTime, Generation, NextOffset, Offset, Partition};
 use schemas::tables::{
     adjustments, anomalies, late, punch_evidence, punches, rejects, shift_results, vendor_records,
 };
@@ -51,6 +51,8 @@ pub struct Claim {
     pub(crate) frontiers: Frontiers,
     /// Per partition, how far said state had been committed when the claim was made.
     pub(crate) said_until: BTreeMap<Partition, SaidUntil>,
+    /// Per partition, the last instant whose answers of rules are stored, in milliseconds.
+    pub(crate) ruled_until: BTreeMap<Partition, i64>,
     /// Per table, the version up to which this owner has seen its log.
     pub(crate) seen: HashMap<&'static str, u64>,
     /// Per side table, the rows at or beyond the frontier that it is known to hold.
@@ -78,6 +80,17 @@ impl Claim {
     pub fn said_until(&self, partition: Partition) -> SaidUntil {
         let nothing = SaidUntil { next: NextOffset::START, clock_ms: 0, late: NextOffset::START };
         self.said_until.get(&partition).copied().unwrap_or(nothing)
+    }
+
+    /// The last instant whose answers of rules are stored for `partition`.
+    pub fn ruled_until(&self, partition: Partition) -> Option<EventTime> {
+        self.ruled_until.get(&partition).copied().map(EventTime::from_ms)
+    }
+
+    /// Takes note that with the next commit of said state the answers of rules at `instant` are stored for `partition`.
+    pub fn note_ruled(&mut self, partition: Partition, instant: EventTime) {
+        let until = self.ruled_until.entry(partition).or_default();
+        *until = (*until).max(instant.ms());
     }
 
     /// The partitions still held.
@@ -122,6 +135,19 @@ impl Claim {
 }
 
 impl Lake {
+    /// Where the clocks of all partitions of `log` that have one stand, as committed, whoever holds them.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn clocks(&self, log: &LogIdentity) -> Result<Vec<EventTime>> {
+        let table = self.table(punches::NAME)?;
+        let Some(head) = table.head().await? else { return Ok(Vec::new()) };
+        let partitions = (0..log.partitions).map(Partition::new).collect();
+        let frontiers = stored_frontiers(&table, log, &partitions, head).await?;
+        let clocks = frontiers.values().map(|frontier| frontier.clock()).filter(|clock| clock.is_set());
+        Ok(clocks.map(|clock| clock.time()).collect())
+    }
+
     /// Claims `partitions` of `log`: from the moment this returns, commits of whoever held them before fail. Creates the tables
     /// an owner writes. Reads back how far the partitions have been taken, and which rows of the side tables lie beyond.
     pub async fn claim(&self, log: &LogIdentity, partitions: &[Partition]) -> Result<Claim> {
@@ -147,6 +173,7 @@ impl Lake {
             frontiers,
             seen: HashMap::new(),
             said_until: BTreeMap::new(),
+            ruled_until: BTreeMap::new(),
             present: HashMap::new(),
             unfinished: None,
         };
@@ -173,12 +200,16 @@ impl Lake {
         let ids = |mark| -> Vec<TxnId> { held.iter().map(|partition| claim.id(*partition, mark)).collect() };
         let said = ids(Mark::Said);
         let marks = [Mark::Said, Mark::Until, Mark::Offset, Mark::Clock, Mark::Late];
-        let texts: Vec<String> = marks.into_iter().flat_map(ids).map(|id| id.to_string()).collect();
+        let ruled = (name == anomalies::NAME).then_some(Mark::Ruled);
+        let asked = marks.into_iter().chain(ruled).flat_map(ids);
+        let texts: Vec<String> = asked.map(|id| id.to_string()).collect();
         let stored = table.numbers(head, &texts).await?;
         let number = |id: &TxnId| stored.get(&id.to_string()).copied();
         if said.iter().filter_map(number).any(|generation| generation > claim.generation.0) {
             return Ok(false);
         }
+        let ruled = |partition: &Partition| Some((*partition, number(&claim.id(*partition, Mark::Ruled))?));
+        let ruled: BTreeMap<Partition, i64> = held.iter().filter_map(ruled).collect();
         let mut judged = BTreeMap::new();
         // What `adjustments` lacks, `anomalies` behind it lacks too: it is told nothing where it has no rows.
         if DERIVED_TABLES.contains(&name) && name != adjustments::NAME {
@@ -217,6 +248,7 @@ impl Lake {
             known.clock_ms = known.clock_ms.min(until.clock_ms);
             known.late = known.late.min(until.late);
         }
+        claim.ruled_until.extend(ruled);
         claim.saw(name, version);
         Ok(true)
     }

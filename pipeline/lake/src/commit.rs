@@ -274,6 +274,9 @@ impl Lake {
             numbers.insert(claim.id(*partition, Mark::Offset), frontier.next().get());
             numbers.insert(claim.id(*partition, Mark::Clock), frontier.clock_ms());
             numbers.insert(claim.id(*partition, Mark::Late), frontier.late().get());
+            if let Some(ruled) = claim.ruled_until.get(partition).filter(|_| table == anomalies::NAME) {
+                numbers.insert(claim.id(*partition, Mark::Ruled), *ruled);
+            }
         }
         if files.is_empty() && numbers.is_empty() {
             return Ok(Step::Done(claim.seen_of(table), BTreeSet::new()));

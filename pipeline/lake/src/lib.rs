@@ -5,8 +5,9 @@
 //!   <lake>/_muster/conditional_put   of a lake in a store: what every start tries to put again, and must not be able to
 //!   <lake>/_muster/identity/….fuse   which identities are stored: a cache, made again from the files
 //!   <lake>/punches/_delta_log/…      rows and, per partition, muster/<log>/<partition>/offset|clock|late|since
-//!   <lake>/<other>/_delta_log/…      rows and, per partition, muster/<log>/<partition>/said (/until; of said state /offset|clock|late)
+//!   <lake>/<other>/_delta_log/…      rows and, per partition, muster/<log>/<partition>/said (/until; of said state /offset|clock|late; of anomalies /ruled)
 //!   <lake>/<any>/_delta_log/…        of replays also muster/replays/0/said: the number that all of them share
+//!   <lake>/reviews/…               rows and, per decision, muster/review:<anomaly>-<number>/0/said
 //!   <lake>/alert_deliveries/…        rows and, per outbox, muster/outbox:<id>/0/attempt
 //!   <lake>/<table>/business_month=2026-11/part-….parquet
 //!
@@ -47,6 +48,7 @@ mod ownership;
 mod read;
 mod reference;
 mod retention;
+mod reviews;
 mod s3;
 mod scan;
 mod seals;

@@ -42,7 +42,7 @@ impl Lake {
         Ok(appended)
     }
 
-    async fn append_version(&self, name: &str, batch: RecordBatch, log: &LogId) -> Result<bool> {
+    pub(crate) async fn append_version(&self, name: &str, batch: RecordBatch, log: &LogId) -> Result<bool> {
         let table = self.table(name)?;
         let held = BTreeSet::from([Partition::new(0)]);
         let id = TxnId { log: log.clone(), partition: Partition::new(0), mark: Mark::Said };

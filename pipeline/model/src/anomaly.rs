@@ -57,6 +57,22 @@ pub enum AnomalyKind {
     HoursNear,
     /// Worked longer than the policy allows in a day or a week.
     HoursExceeded,
+    /// Too many of those due at a site have not come.
+    AbsenceRate,
+    /// Two fixes of one person are farther apart than anybody travels in that time.
+    ImpossibleTravel,
+    /// Several people punched on one device in short order, and it is no kiosk.
+    SharedDevice,
+    /// A phone's fix was the same to the last digit on many days.
+    FrozenFix,
+    /// Fixes of a site's people lie beside its fence.
+    SiteDrift,
+    /// A listed access point is seen far from its site.
+    AccessPointMoved,
+    /// At a site, those who come in the same quarter of an hour are often late.
+    LateHotspot,
+    /// A device's clock is off.
+    DeviceClock,
 }
 
 /// How much it matters.
@@ -104,7 +120,10 @@ named! {
         ClockSuspect = "clock_suspect", PunchRejected = "punch_rejected", IngestSilent = "ingest_silent",
         ApprovalPending = "approval_pending", ApprovalDecided = "approval_decided",
         ShortRest = "short_rest", RestDayMissed = "rest_day_missed", Reminder = "reminder", HoursNear = "hours_near",
-        HoursExceeded = "hours_exceeded"
+        HoursExceeded = "hours_exceeded",
+        AbsenceRate = "absence_rate", ImpossibleTravel = "impossible_travel", SharedDevice = "shared_device",
+        FrozenFix = "frozen_fix", SiteDrift = "site_drift", AccessPointMoved = "access_point_moved",
+        LateHotspot = "late_hotspot", DeviceClock = "device_clock"
     }
     Severity { Info = "info", Low = "low", Medium = "medium", High = "high" }
     Audience {
@@ -137,8 +156,34 @@ impl AnomalyKind {
             | Self::Reminder
             | Self::HoursNear
             | Self::HoursExceeded => true,
-            Self::PunchRejected | Self::IngestSilent | Self::ApprovalPending | Self::ApprovalDecided => false,
+            Self::PunchRejected
+            | Self::IngestSilent
+            | Self::ApprovalPending
+            | Self::ApprovalDecided
+            | Self::AbsenceRate
+            | Self::ImpossibleTravel
+            | Self::SharedDevice
+            | Self::FrozenFix
+            | Self::SiteDrift
+            | Self::AccessPointMoved
+            | Self::LateHotspot
+            | Self::DeviceClock => false,
         }
+    }
+
+    /// Whether rules in SQL find anomalies of this kind, and take them back.
+    pub const fn is_ruled(self) -> bool {
+        matches!(
+            self,
+            Self::AbsenceRate
+                | Self::ImpossibleTravel
+                | Self::SharedDevice
+                | Self::FrozenFix
+                | Self::SiteDrift
+                | Self::AccessPointMoved
+                | Self::LateHotspot
+                | Self::DeviceClock
+        )
     }
 
     /// Who may see anomalies of this kind (contract, section 4).
@@ -158,30 +203,52 @@ impl AnomalyKind {
             | Self::HoursNear
             | Self::HoursExceeded => Audience::ManagerAndEmployee,
             Self::Reminder | Self::ApprovalDecided => Audience::Employee,
-            Self::Unscheduled | Self::WrongStore | Self::IngestSilent | Self::ApprovalPending => {
-                Audience::Manager
+            Self::Unscheduled
+            | Self::WrongStore
+            | Self::IngestSilent
+            | Self::ApprovalPending
+            | Self::AbsenceRate
+            | Self::LateHotspot => Audience::Manager,
+            Self::Mocked
+            | Self::Contradiction
+            | Self::ImpossibleTravel
+            | Self::SharedDevice
+            | Self::FrozenFix => Audience::Reviewer,
+            Self::ClockSuspect | Self::SiteDrift | Self::AccessPointMoved | Self::DeviceClock => {
+                Audience::Operations
             }
-            Self::Mocked | Self::Contradiction => Audience::Reviewer,
-            Self::ClockSuspect => Audience::Operations,
         }
     }
 
     /// How much anomalies of this kind matter (research/domain.md, section 2.3).
     pub const fn severity(self) -> Severity {
         match self {
-            Self::NoShow | Self::Absent | Self::SeriousLate | Self::IngestSilent => Severity::High,
+            Self::NoShow | Self::Absent | Self::SeriousLate | Self::IngestSilent | Self::AbsenceRate => {
+                Severity::High
+            }
             Self::Outside | Self::MissingIn | Self::MissingOut | Self::PunchRejected | Self::Mocked => {
                 Severity::Medium
             }
-            Self::Contradiction | Self::Unscheduled | Self::ClockSuspect => Severity::Medium,
-            Self::ShortRest | Self::RestDayMissed | Self::HoursNear | Self::HoursExceeded => Severity::Medium,
+            Self::Contradiction
+            | Self::Unscheduled
+            | Self::ClockSuspect
+            | Self::ImpossibleTravel
+            | Self::SharedDevice
+            | Self::FrozenFix
+            | Self::SiteDrift
+            | Self::AccessPointMoved
+            | Self::DeviceClock
+            | Self::ShortRest
+            | Self::RestDayMissed
+            | Self::HoursNear
+            | Self::HoursExceeded => Severity::Medium,
+            Self::LateHotspot | Self::Reminder | Self::ApprovalDecided => Severity::Info,
             Self::Late | Self::EarlyLeave | Self::WrongStore | Self::ApprovalPending => Severity::Low,
-            Self::Reminder | Self::ApprovalDecided => Severity::Info,
         }
     }
 }
 
-/// The identity of an anomaly: the first 128 bits of SHA-256 over kind, employee (or site), shift (else business
+/// The identity of an anomaly: the first 128 bits of SHA-256 over kind, employee (else device, site, org), shift (else business
 /// date), separated by 0x1f. Never made from the time of detection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnomalyId(pub [u8; 16]);
@@ -223,6 +290,8 @@ pub struct Finding {
     pub business_date: Date,
     /// The shift instance, where it is about one.
     pub shift_id: Option<Arc<str>>,
+    /// The device, where it is about one.
+    pub device_id: Option<Arc<str>>,
     /// The punches that show it, sorted; of an approval the request, `leave/ID` or `correction/ID`.
     pub event_ids: Vec<EventId>,
     /// How many minutes, for kinds that have minutes.
@@ -244,7 +313,7 @@ pub struct Anomaly {
     pub finding: Finding,
     /// The log clock at which this version was said.
     pub detected_at: EventTime,
-    /// What resolved it: `punch`, `leave`, `correction`, `decision`, `superseded`, `reference`.
+    /// What resolved it: `punch`, `leave`, `correction`, `decision`, `superseded`, `reference`, `rule`.
     pub resolved_by: Option<&'static str>,
     /// The leave or the correction that resolved it.
     pub resolved_ref: Option<Arc<str>>,

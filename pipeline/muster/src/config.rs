@@ -24,8 +24,8 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 pub use lake_section::{AddressingKind, LakeConfig, S3Config};
 pub use sections::{
     AlertsConfig, ClockKind, ImportConfig, Length, LimitsConfig, Paths, PrivacyConfig, ReferenceConfig,
-    RegistryConfig, ResultsConfig, SaslConfig, SourceConfig, SourceFormat, SourceKind, Start, StateColumn,
-    TlsConfig,
+    RegistryConfig, ResultsConfig, RulesConfig, SaslConfig, SourceConfig, SourceFormat, SourceKind, Start,
+    StateColumn, TlsConfig,
 };
 
 impl ImportConfig {
@@ -68,6 +68,8 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
+    /// `[rules]`; unset, no rule is asked.
+    pub rules: Option<RulesConfig>,
     /// `[serve]`; unset, nothing listens.
     pub serve: Option<ServeConfig>,
 }
@@ -89,7 +91,7 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
-const SECTIONS: [(&str, &[&str]); 9] = [
+const SECTIONS: [(&str, &[&str]); 10] = [
     (
         "reference",
         &["sites", "orgs", "people", "shifts", "leave", "corrections", "policies", "calendars", "law"],
@@ -116,6 +118,7 @@ const SECTIONS: [(&str, &[&str]); 9] = [
     ("lake", &["url", "beside", "s3", "commit_every_ms", "target_file_bytes", "state_days", "restate_days"]),
     ("alerts", &["topic", "max_age", "deliver", "outbox", "region", "names_regions", "destinations"]),
     ("results", &["topic", "position"]),
+    ("rules", &["dir", "every"]),
     ("import", &["time_zone", "device_id", "columns", "state"]),
     ("privacy", &["location_days"]),
     ("limits", &["record_bytes_max", "batch_records_max", "buffered_rows_max", "threads"]),
@@ -180,6 +183,7 @@ impl Config {
             "lake" => take(&mut self.lake, value, problems),
             "alerts" => take(&mut self.alerts, value, problems),
             "results" => take(&mut self.results, value, problems),
+            "rules" => take(self.rules.insert(RulesConfig::default()), value, problems),
             "import" => take(&mut self.import, value, problems),
             "privacy" => take(&mut self.privacy, value, problems),
             "serve" => take(self.serve.insert(ServeConfig::default()), value, problems),
@@ -217,6 +221,8 @@ impl Config {
             "0 to `state_days`",
         );
         check(self.alerts.max_age.0.is_positive(), "max_age", "more than nothing");
+        let every = self.rules.as_ref().map_or(15, |rules| rules.every.0.as_mins());
+        check((1..=1_440).contains(&every), "every", "1 minute to 24 hours");
         check((0..=3_660).contains(&self.privacy.location_days), "location_days", "0 to 3660 days");
         check(
             (1_024..=8 << 20).contains(&self.limits.record_bytes_max),
@@ -343,6 +349,9 @@ impl Config {
     }
 
     fn resolve(&mut self, folder: &Path) {
+        if let Some(dir) = self.rules.as_mut().and_then(|rules| rules.dir.as_mut()) {
+            *dir = folder.join(&*dir);
+        }
         let reference = &mut self.reference;
         let sets = [
             &mut reference.sites,
@@ -468,6 +477,14 @@ mod tests {
         assert!(columns[0].starts_with("employe: ") && columns[0].contains("employee_id"), "{columns:?}");
         let good = "[import]\ntime_zone = 'Asia/Hong_Kong'\n[import.columns]\nemployee_id = 'Person'\n";
         assert!(Config::parse(good, Path::new("")).is_ok());
+    }
+
+    #[test]
+    fn rules_are_asked_only_where_the_section_is() {
+        assert!(Config::parse("", Path::new("")).unwrap().rules.is_none());
+        let rules = Config::parse("[rules]\ndir = 'own'\n", Path::new("/conf")).unwrap().rules.unwrap();
+        assert_eq!((rules.every_min(), rules.dir.unwrap().as_path()), (15, Path::new("/conf/own")));
+        assert!(problems("[rules]\nevery = '2 s'\n")[0].contains("out of range"));
     }
 
     #[test]

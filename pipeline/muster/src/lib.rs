@@ -21,6 +21,7 @@ pub mod publisher;
 pub mod reference_rows;
 pub mod registry;
 pub mod reloader;
+pub mod rules;
 pub mod truth;
 pub mod wiring;
 pub mod worker;

@@ -95,6 +95,10 @@ impl<'a> Meter<'a> {
             }
             self.health.pass("lake", format!("{} commits", events.commits));
         }
+        for (rule, now) in &events.rules {
+            let known = before.rules.get(rule).copied().unwrap_or_default();
+            metrics.count_rule_runs(rule, now.done - known.done, now.failed - known.failed);
+        }
         self.events = events.clone();
     }
 }

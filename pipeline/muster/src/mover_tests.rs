@@ -108,6 +108,7 @@ impl World {
                 org: "hk".into(),
                 business_date: "2026-11-02".parse().unwrap(),
                 shift_id: Some("s".into()),
+                device_id: None,
                 event_ids: vec![],
                 minutes: None,
                 first_at: at,

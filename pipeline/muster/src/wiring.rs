@@ -134,6 +134,7 @@ impl Wiring<'_> {
                 log: LogReader::new(Box::new(move || again.reader(&punches))),
             }),
             forwarder: Some(Forwarder::new(topic, self.log.appender())),
+            rules: crate::rules::of_run(self.config, (&self.lake, &self.identity), clock, &self.runtime),
             settings,
             stop,
             may_end,

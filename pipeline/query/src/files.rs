@@ -73,6 +73,12 @@ pub struct LakeTables {
 }
 
 impl LakeTables {
+    /// A lake to which nothing was ever written.
+    pub(crate) fn nothing() -> Self {
+        let url = Url::parse("memory:///").expect("an URL");
+        Self { url, store: Arc::new(object_store::memory::InMemory::new()), tables: Vec::new() }
+    }
+
     /// The table of that name.
     pub fn table(&self, name: &str) -> Option<&Arc<LakeTable>> {
         self.tables.iter().find(|table| table.name == name)

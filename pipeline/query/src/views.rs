@@ -60,6 +60,8 @@ pub(crate) const ALL: &[View] = &[
     step("punches_by_site_due", include_str!("../views/punches_by_site_due.sql")),
     step("fixes_by_feed", include_str!("../views/fixes_by_feed.sql")),
     view("site_health", include_str!("../views/site_health.sql")),
+    view("suspicion_quality", include_str!("../views/suspicion_quality.sql")),
+    view("device_health", include_str!("../views/device_health.sql")),
     view("vendor_differences", include_str!("../views/vendor_differences.sql")),
 ];
 

@@ -2,7 +2,8 @@
 //! `UPDATE_GOLDEN=1 cargo test -p query --test slt` writes the answers anew.
 //!
 //! A file is made of blocks with an empty line between: `lake` and rows, each `table column=value …`; or `query`, a
-//! statement, `----`, and the answer as CSV, or `error: …`. Lines that begin with `#` are comments.
+//! statement, `----`, and the answer as CSV, or `error: …`; or `rule NAME at INSTANT`, `----`, and a line for each thing that
+//! this shipped rule finds then. Lines that begin with `#` are comments.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
@@ -11,7 +12,9 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use query::{Format, Options, Session, run_once};
+use model::EventTime;
+use query::rules::SHIPPED;
+use query::{Format, Options, Rule, RuledRow, Session, run_once};
 
 /// Files are cut small, so that every scan reads several.
 const ROWS_PER_FILE: usize = 3;
@@ -68,11 +71,39 @@ async fn answered(written: &str) -> String {
                 let statement: Vec<&str> = head.lines().skip_while(|line| *line != "query").skip(1).collect();
                 format!("{head}\n----\n{}", answer(&session, &statement.join("\n")).await)
             }
+            Some(rule) if rule.starts_with("rule ") => {
+                let head = block.split("\n----").next().unwrap().trim_end();
+                format!("{head}\n----\n{}", found_by(&session, rule).await).trim_end().to_owned()
+            }
             Some("lake") | None => block.to_owned(),
-            Some(other) => panic!("a block is lake or query, not {other}"),
+            Some(other) => panic!("a block is lake, query or a rule, not {other}"),
         });
     }
     found.join("\n\n") + "\n"
+}
+
+/// What the shipped rule of `rule NAME at INSTANT` finds.
+async fn found_by(session: &Session, rule: &str) -> String {
+    let words: Vec<&str> = rule.split_whitespace().collect();
+    let (name, text) = SHIPPED.iter().find(|(name, _)| *name == words[1]).unwrap();
+    let now = EventTime::from(words[3].parse::<jiff::Timestamp>().unwrap());
+    let rows = session.rule(&Rule::parse(name, text).unwrap(), now).await.unwrap();
+    let line = |row: &RuledRow| {
+        let shown: Vec<String> = row.event_ids.iter().map(ToString::to_string).collect();
+        let at = |time: EventTime| time.timestamp().to_string();
+        format!(
+            "{} on {} from {} until {} minutes={} site={} org={} by {}",
+            row.subject,
+            row.business_date,
+            at(row.first_at),
+            at(row.last_at),
+            row.minutes.map_or_else(|| "-".to_owned(), |minutes| minutes.to_string()),
+            row.site_id.as_deref().unwrap_or("-"),
+            row.org,
+            if shown.is_empty() { "-".to_owned() } else { shown.join(" ") },
+        )
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn is_said(line: &str) -> bool {

@@ -14,6 +14,7 @@
 --   org             its org
 --   business_date   the day it counts for
 --   shift_id        the shift, if it is about one
+--   device_id       the device, if it is about one
 --   event_ids       the punches that show it
 --   minutes         how many minutes, for kinds that have minutes
 --   first_at        when the first of it happened
@@ -21,13 +22,24 @@
 --   detected_at     the log clock when this version was said
 --   resolved_by     what resolved it
 --   resolved_ref    the leave or the correction that did
---   review          open, confirmed or dismissed
+--   review          what a reviewer decided: open, confirmed or dismissed. Evidence that came later opens it again
 --   business_month  the month of the business date
-SELECT
-  anomaly_id, version, state, kind, severity, audience, employee_id, site_id, org, business_date, shift_id, event_ids,
-  minutes, first_at, last_at, detected_at, resolved_by, resolved_ref, review, business_month
-FROM (
-  SELECT *, row_number() OVER (PARTITION BY anomaly_id ORDER BY version DESC, detected_at DESC) AS newest
+WITH said AS (
+  SELECT *,
+    row_number() OVER (PARTITION BY anomaly_id ORDER BY version DESC, detected_at DESC) AS newest,
+    max(CASE WHEN state = 'firing' THEN version END) OVER (PARTITION BY anomaly_id) AS last_fired
   FROM anomalies
+),
+decided AS (
+  SELECT anomaly_id, version, review,
+    row_number() OVER (PARTITION BY anomaly_id ORDER BY "number" DESC, reviewed_at DESC) AS newest
+  FROM reviews
 )
-WHERE newest = 1
+SELECT
+  a.anomaly_id, a.version, a.state, a.kind, a.severity, a.audience, a.employee_id, a.site_id, a.org, a.business_date,
+  a.shift_id, a.device_id, a.event_ids, a.minutes, a.first_at, a.last_at, a.detected_at, a.resolved_by,
+  a.resolved_ref,
+  CASE WHEN d.version >= a.last_fired THEN d.review ELSE a.review END AS review, a.business_month
+FROM said AS a
+LEFT JOIN decided AS d ON d.anomaly_id = a.anomaly_id AND d.newest = 1
+WHERE a.newest = 1

@@ -9,9 +9,10 @@
 --   radius_m           its circle's radius; null for a polygon
 --   valid_from         when it began to count; null = always did
 --   valid_to           when it no longer counts; null = open end
+--   terminals          devices that stand there
 --   reference_version  the snapshot this description is from
 --   taken_at           when that snapshot was taken
-SELECT site_id, org, name, time_zone, lon, lat, radius_m, valid_from, valid_to, reference_version, taken_at
+SELECT site_id, org, name, time_zone, lon, lat, radius_m, valid_from, valid_to, terminals, reference_version, taken_at
 FROM (
   SELECT *, row_number() OVER (PARTITION BY site_id ORDER BY taken_at DESC, reference_version DESC) AS newest
   FROM sites

@@ -31,6 +31,7 @@ fn shown() -> (BTreeSet<String>, BTreeSet<String>) {
     metrics.queue("buffered_rows", 1).set(1);
     metrics.budget("source", 1).set(1);
     metrics.add_destination("store-page");
+    metrics.count_rule_runs("shared_device", 1, 0);
     metrics.count_ingest_rejected(RejectCode::NotJson);
     metrics.request_begun();
     metrics.request_ended("/metrics", 200, Duration::from_millis(1));

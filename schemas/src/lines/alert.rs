@@ -41,6 +41,9 @@ pub struct AlertBody {
     /// The shift instance, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shift_id: Option<String>,
+    /// The device, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<String>,
     /// The day it counts for: `2026-11-22`.
     pub business_date: String,
     /// The IANA zone of `local_time`.
@@ -62,7 +65,7 @@ pub struct AlertBody {
     pub detected_at: String,
     /// The punches that show it, sorted; of an approval the request, `leave/ID` or `correction/ID`.
     pub event_ids: Vec<String>,
-    /// What resolved it: `punch`, `leave`, `correction`, `decision`, `superseded` or `reference`.
+    /// What resolved it: `punch`, `leave`, `correction`, `decision`, `superseded`, `reference` or `rule`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_by: Option<String>,
     /// The leave or the correction that resolved it, by its id.
@@ -84,7 +87,7 @@ pub struct CauseLine {
     pub log: String,
     /// The partition of the log.
     pub partition: u32,
-    /// The position just behind the last record that had been judged.
+    /// The position just behind the last record that had been judged; 0 for what rules in SQL find.
     pub offset: i64,
     /// The log clock at that moment, RFC 3339 in UTC.
     pub clock: String,

@@ -15,7 +15,8 @@ use super::{TableBuilder, TableRows};
 pub const NAME: &str = "anomalies";
 
 /// What may resolve an anomaly. A stored word that is not among them reads back as [`UNKNOWN_RESOLVER`].
-pub const RESOLVERS: &[&str] = &["punch", "leave", "correction", "decision", "superseded", "reference"];
+pub const RESOLVERS: &[&str] =
+    &["punch", "leave", "correction", "decision", "superseded", "reference", "rule"];
 
 /// Stands for a resolver that a newer version wrote.
 pub const UNKNOWN_RESOLVER: &str = "unknown";
@@ -52,6 +53,7 @@ pub fn schema() -> SchemaRef {
         fields.extend(cause_fields());
         fields.push(required("event_ids", Type::Texts));
         fields.push(optional("resolved_ref", Type::Text));
+        fields.push(optional("device_id", Type::Text));
         make_schema(fields)
     });
     SCHEMA.clone()
@@ -92,6 +94,7 @@ impl TableRows for Anomalies {
             .cause(&row.cause)
             .displayed(&finding.event_ids)
             .text_or_null(row.resolved_ref.as_deref())
+            .text_or_null(finding.device_id.as_deref())
             .month(finding.business_date);
     }
 }
@@ -102,8 +105,8 @@ pub fn read(batch: &RecordBatch) -> Result<Vec<Anomaly>, ReadError> {
     let text = |name| rows.text(name);
     let (id, kind, state) = (text("anomaly_id")?, text("kind")?, text("state")?);
     let (employee_id, site_id, org) = (text("employee_id")?, text("site_id")?, text("org")?);
-    let (shift_id, resolved_by) = (text("shift_id")?, text("resolved_by")?);
-    let resolved_ref = text("resolved_ref")?;
+    let (shift_id, device_id) = (text("shift_id")?, text("device_id")?);
+    let (resolved_by, resolved_ref) = (text("resolved_by")?, text("resolved_ref")?);
     let (business_date, event_ids) = (rows.day("business_date")?, rows.texts("event_ids")?);
     let (version, minutes) = (rows.int("version")?, rows.int("minutes")?);
     let (first_at, last_at) = (rows.time("first_at")?, rows.time("last_at")?);
@@ -118,6 +121,7 @@ pub fn read(batch: &RecordBatch) -> Result<Vec<Anomaly>, ReadError> {
             org: known.get(org.some(row)?),
             business_date: business_date.some(row)?,
             shift_id: shift_id.get(row).map(Into::into),
+            device_id: device_id.get(row).map(Into::into),
             event_ids: event_ids.get(row).map(Into::into).collect(),
             minutes: minutes.is_valid(row).then(|| minutes.value(row)),
             first_at: first_at.some(row)?,

@@ -25,6 +25,7 @@ pub mod punch_evidence;
 pub mod punches;
 pub(crate) mod read;
 pub mod rejects;
+pub mod reviews;
 pub mod seals;
 pub mod shift_results;
 pub mod shifts;
@@ -69,6 +70,7 @@ pub const ALL: &[Table] = &[
     Table { name: anomalies::NAME, schema: anomalies::schema },
     Table { name: vendor_records::NAME, schema: vendor_records::schema },
     Table { name: alert_deliveries::NAME, schema: alert_deliveries::schema },
+    Table { name: reviews::NAME, schema: reviews::schema },
     Table { name: snapshots::NAME, schema: snapshots::schema },
     Table { name: sites::NAME, schema: sites::schema },
     Table { name: orgs::NAME, schema: orgs::schema },

@@ -429,6 +429,7 @@ fn anomalies_read_back_as_said() {
         org: "hk/kln".into(),
         business_date: DAY,
         shift_id: Some("s-1".into()),
+        device_id: None,
         event_ids: vec!["p-1".into()],
         minutes: None,
         first_at: at(0),
@@ -451,6 +452,7 @@ fn anomalies_read_back_as_said() {
     let mut silent = fired.clone();
     silent.finding.kind = AnomalyKind::IngestSilent;
     silent.finding.employee_id = None;
+    silent.finding.device_id = Some("clock-1".into());
     silent.finding.minutes = Some(15);
     let said = [fired, resolved, silent];
     let mut builder = anomalies::Builder::new();
@@ -515,6 +517,29 @@ fn check_row<T: TableRows>(row: &T::Row<'_>, want: &[(&str, &str)]) {
             assert_eq!(cells(&batch, column), [*cell], "{}.{column}", T::NAME);
         }
     }
+}
+
+#[test]
+fn a_decision_is_about_one_version() {
+    let row = reviews::Row {
+        reviewed_at: at(0),
+        anomaly_id: AnomalyId([7; 16]),
+        version: 3,
+        number: 2,
+        review: "dismissed",
+        by: "hr desk",
+        note: None,
+    };
+    let id = "07".repeat(16);
+    let want = [
+        ("anomaly_id", id.as_str()),
+        ("version", "3"),
+        ("number", "2"),
+        ("review", "dismissed"),
+        ("reviewer", "hr desk"),
+        ("note", "null"),
+    ];
+    check_row::<reviews::Reviews>(&row, &want);
 }
 
 #[test]

@@ -124,6 +124,7 @@ fn anomaly(shift: i64, version: i64) -> model::Anomaly {
             org: "hk".into(),
             business_date: Date::constant(2026, 11, 2),
             shift_id: Some(format!("s{shift}").into()),
+            device_id: None,
             event_ids: vec!["ev".into()],
             minutes: Some(7),
             first_at: START,

@@ -82,6 +82,7 @@ fn anomaly(shift: &str) -> Anomaly {
         org: "hk".into(),
         business_date: Date::constant(2026, 11, 2),
         shift_id: Some(shift.into()),
+        device_id: None,
         event_ids: vec!["ev".into()],
         minutes: None,
         first_at: START,

@@ -1,5 +1,5 @@
 //! `muster check`: everything wrong with the configuration and the reference data, with file, line and remedy; what the
-//! lake's kept fixes say of both; and whether the schema registry answers, where one is configured.
+//! lake's kept fixes say of both; which rule does not run; and whether the schema registry answers, where one is configured.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::load;
 use super::refused;
 use super::shifted;
 use crate::failure::{Exit, Failure};
-use crate::registry;
+use crate::{registry, rules};
 
 /// Arguments of `muster check`.
 #[derive(Args)]
@@ -32,7 +32,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
     let shifted = loaded.reference.as_ref().map(|reference| shifted::problems(&config, reference));
     let mut beside = shifted.unwrap_or_default();
     beside.extend(loaded.reference.iter().flat_map(|reference| refused::problems(&config, reference)));
-    for problem in loaded.problems.iter().chain(&beside) {
+    let runtime = crate::runtime()?;
+    let ruled = rules::problems(&config, runtime.handle());
+    for problem in loaded.problems.iter().chain(&beside).chain(&ruled) {
         if arguments.json {
             let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
             let line = json!({
@@ -54,11 +56,10 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             of(counts.shifts, "shift", "shifts"),
             counts.leave,
             of(counts.corrections, "correction", "corrections"),
-            crate::counted(counts.errors, "error", "errors"),
+            crate::counted(counts.errors + ruled.len() as u64, "error", "errors"),
             crate::counted(counts.warnings + beside.len() as u64, "warning", "warnings"),
         ))?;
     }
-    let runtime = crate::runtime()?;
     if let Some(registry) = registry::open(&config, runtime.handle())? {
         registry.greet().map_err(|error| {
             Failure::outside(error.to_string(), "look at [source.registry], and whether the registry runs")
@@ -67,5 +68,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             crate::say("the schema registry answers")?;
         }
     }
-    Ok(if loaded.problems.is_empty() && beside.is_empty() { Exit::Done } else { Exit::Findings })
+    Ok(if loaded.problems.is_empty() && beside.is_empty() && ruled.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Findings
+    })
 }

@@ -329,6 +329,7 @@ impl Observer for Watch<'_> {
                 kind: finding.kind,
                 state: anomaly.state,
                 employee_id: finding.employee_id.as_deref(),
+                device_id: finding.device_id.as_deref(),
                 site_name: finding.site_id.as_deref(),
                 business_date: &date,
                 planned: None,

@@ -9,6 +9,7 @@ mod load;
 mod match_punches;
 mod refused;
 mod replay;
+mod review;
 mod run;
 mod seal;
 mod shifted;
@@ -53,6 +54,8 @@ pub enum Command {
     Dlq(dlq::DlqArguments),
     /// Closes a month; later facts go to the adjustment ledger.
     Seal(seal::SealArguments),
+    /// Suspicions: what waits for a reviewer, and what is decided about each.
+    Review(review::ReviewArguments),
     /// The destinations of alerts: which are switched off, and on again.
     Destinations(destinations::DestinationsArguments),
 }
@@ -73,6 +76,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Top(arguments) => top::run(&arguments),
         Command::Dlq(arguments) => dlq::run(&arguments),
         Command::Seal(arguments) => seal::run(&arguments),
+        Command::Review(arguments) => review::run(&arguments),
         Command::Destinations(arguments) => destinations::run(&arguments),
     }
 }

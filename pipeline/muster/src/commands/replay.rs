@@ -10,7 +10,7 @@ use alerts::FileOutlet;
 use arc_swap::ArcSwap;
 use clap::Args;
 use jiff::Timestamp;
-use lake::{LocalLock, LogKind};
+use lake::{LocalLock, LogIdentity, LogKind};
 use model::{Anomaly, AnomalyState, EventTime, ShiftResult};
 use schemas::Decoder;
 use schemas::lines::Summary;
@@ -24,6 +24,7 @@ use crate::files;
 use crate::lake_place::LakePlace;
 use crate::progress::Progress;
 use crate::reference_rows;
+use crate::rules;
 use crate::worker::{
     ClockMode, End, FileLetters, LogReader, Observer, PartitionSettings, Pipeline, Rivals, Settings, Status,
     Store, Tally, World,
@@ -74,10 +75,11 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
             None => open(file, arguments, &config)?,
         };
         let identity = source.identity();
-        let log = lake::LogIdentity::file(identity.log_id.clone());
+        let log = LogIdentity::file(identity.log_id.clone());
         runtime.block_on(lake.own(&log, LogKind::Replay)).map_err(Failure::from_outside)?;
         let tables = reference_rows::tables(&reference, &loaded.names, (crate::wall_clock())());
         runtime.block_on(lake.append_reference(tables, &reference.version)).map_err(Failure::from_outside)?;
+        let rules = rules::of_run(&config, (&lake, &log), ClockMode::Record, runtime.handle());
         let pipeline = Pipeline {
             store: store(
                 &source,
@@ -92,6 +94,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
                 log: reader(file, arguments.format),
             }),
             forwarder: None,
+            rules,
             settings: settings(&config, &source, arguments.until)?,
             stop: &AtomicBool::new(false),
             may_end: &AtomicBool::new(true),

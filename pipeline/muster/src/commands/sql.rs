@@ -28,7 +28,7 @@ pub struct SqlArguments {
     statement: Option<String>,
 }
 
-fn parse_format(name: &str) -> Result<Format, String> {
+pub(super) fn parse_format(name: &str) -> Result<Format, String> {
     Format::from_name(name).ok_or_else(|| "one of table, csv, json, parquet".to_owned())
 }
 

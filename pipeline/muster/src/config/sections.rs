@@ -312,6 +312,31 @@ impl Default for AlertsConfig {
     }
 }
 
+/// `[rules]`: rules in SQL over the lake, asked by the log's clock. Without the section none is asked: looking for patterns in
+/// what people do is to be decided by somebody.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct RulesConfig {
+    /// A folder of the customer's own rules (`*.sql`): they replace those Muster brings along by name, or add to them.
+    pub dir: Option<PathBuf>,
+    /// How far apart the instants are at which rules are asked; each names how often it wants to be. Turned up where the lake
+    /// is large and answers are not urgent.
+    pub every: Length,
+}
+
+impl Default for RulesConfig {
+    fn default() -> Self {
+        Self { dir: None, every: Length(SignedDuration::from_mins(15)) }
+    }
+}
+
+impl RulesConfig {
+    /// The same in minutes.
+    pub fn every_min(&self) -> i64 {
+        self.every.0.as_mins().max(1)
+    }
+}
+
 /// `[import]`: how files of other systems are read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

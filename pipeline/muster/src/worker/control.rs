@@ -16,6 +16,7 @@
 //! Why so: one thread that polls keeps a Kafka consumer in its group whatever workers and commits do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ use super::backlog::Backlog;
 use super::partition::{ClockMode, Cut, PartitionWork};
 use super::patience::await_log;
 use super::pipeline::{End, Events, Observer, Outlets, Progress, Rivals, Settings, Status};
+use super::ruling::{Ruled, Standing, ToRuler};
 use super::store::{Committed, Owned, Part, Request};
 use super::tally::Tally;
 use super::threads::{FromCommitter, FromWorker, ToCommitter, ToWorker};
@@ -91,6 +93,10 @@ pub(super) struct Control<'a> {
     from_workers: Receiver<FromWorker>,
     to_committer: Sender<ToCommitter>,
     from_committer: Receiver<FromCommitter>,
+    /// Where rules are asked, if there are any.
+    to_ruler: Option<Sender<ToRuler>>,
+    /// Whether no more answers of rules will come.
+    rules_are_over: bool,
     /// Batches under way to each worker.
     under_way: Vec<usize>,
     spare: Vec<RawBatch>,
@@ -98,6 +104,7 @@ pub(super) struct Control<'a> {
     progress: BTreeMap<Partition, Progress>,
     backlogs: BTreeMap<Partition, Backlog>,
     paused: BTreeSet<Partition>,
+    standing: BTreeMap<Partition, Standing>,
     tally: Tally,
     events: Events,
     clock: EventTime,
@@ -119,6 +126,7 @@ impl<'a> Control<'a> {
         (stop, may_end): (&'a AtomicBool, &'a AtomicBool),
         (queues, from_workers): (Vec<Sender<ToWorker>>, Receiver<FromWorker>),
         (to_committer, from_committer): (Sender<ToCommitter>, Receiver<FromCommitter>),
+        to_ruler: Option<Sender<ToRuler>>,
     ) -> Self {
         Self {
             source,
@@ -132,11 +140,14 @@ impl<'a> Control<'a> {
             from_workers,
             to_committer,
             from_committer,
+            to_ruler,
+            rules_are_over: false,
             spare: Vec::new(),
             held: BTreeMap::new(),
             progress: BTreeMap::new(),
             backlogs: BTreeMap::new(),
             paused: BTreeSet::new(),
+            standing: BTreeMap::new(),
             tally: Tally::default(),
             events: Events::default(),
             clock: EventTime::from_us(0),
@@ -157,6 +168,7 @@ impl<'a> Control<'a> {
             self.hear(observer)?;
             if self.is_over() {
                 self.settle(observer)?;
+                self.finish_rules(observer)?;
                 return Ok(std::mem::take(&mut self.tally));
             }
             let is_full = self.buffered >= self.settings.buffered_rows_max;
@@ -186,6 +198,40 @@ impl<'a> Control<'a> {
         let has_ended = |holding: &Holding| holding.stage == Stage::Ended;
         let ended = !self.held.is_empty() && self.held.values().all(has_ended);
         self.stop.load(Ordering::Relaxed) || ended
+    }
+
+    /// Behind an input that has ended: waits for the last answers of rules, and says and commits what they find.
+    fn finish_rules(&mut self, observer: &mut dyn Observer) -> Result<(), Box<Failure>> {
+        if self.to_ruler.is_none() || self.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.ask_ruler(ToRuler::Finish);
+        while !self.rules_are_over && !self.stop.load(Ordering::Relaxed) {
+            self.wait_a_little(POLL_WAIT, observer)?;
+        }
+        self.settle(observer)
+    }
+
+    /// Hands what rules answer to every partition held here: each says what is about its own subjects.
+    fn take_ruled(&mut self, ruled: Ruled) {
+        self.dirty = true;
+        for (rule, failed) in &ruled.runs {
+            let counts = self.events.rules.entry(rule.clone()).or_default();
+            let count = if failed.is_none() { &mut counts.done } else { &mut counts.failed };
+            *count += 1;
+        }
+        let ruled = Arc::new(ruled);
+        for (partition, holding) in &self.held {
+            // A worker that is gone has sent why.
+            let _ = self.queues[holding.worker].send(ToWorker::Ruled(*partition, Arc::clone(&ruled)));
+        }
+    }
+
+    fn ask_ruler(&self, message: ToRuler) {
+        if let Some(to_ruler) = &self.to_ruler {
+            // Without rules punches go on.
+            let _ = to_ruler.send(message);
+        }
     }
 
     /// Whether any partition may still bring records.
@@ -318,6 +364,8 @@ impl<'a> Control<'a> {
             }
         };
         let owners = owned.iter().map(|owned| (owned.partition, owned.generation)).collect();
+        let standing = |owned: &Owned| Standing::of(owned.ruled_until, owned.frontier);
+        self.ask_ruler(ToRuler::Own(owned.iter().map(standing).collect()));
         let mut said = self.outlets.alerts.take_over(owners)?;
         let mut starts = Vec::new();
         for owned in owned {
@@ -401,6 +449,8 @@ impl<'a> Control<'a> {
                 self.spare.push(batch);
             }
             FromWorker::Failed(failure) => return Err(failure),
+            FromWorker::Ruled(ruled) => self.take_ruled(*ruled),
+            FromWorker::RulesDone => self.rules_are_over = true,
             FromWorker::Cut(mut cuts, spoken) => {
                 self.cuts_due -= 1;
                 self.tally.add(&spoken);
@@ -459,8 +509,8 @@ impl<'a> Control<'a> {
             return;
         }
         let part = |cut: Cut| {
-            let Cut { partition, frontier, rows, recalls, listens, .. } = cut;
-            Part { partition, rows, frontier, recalls, listens }
+            let Cut { partition, frontier, rows, recalls, listens, ruled_until, .. } = cut;
+            Part { partition, rows, frontier, recalls, listens, ruled_until }
         };
         let request: Request = gathered.into_iter().map(part).collect();
         self.last_commit = Instant::now();
@@ -483,6 +533,8 @@ impl<'a> Control<'a> {
         self.events.last_commit_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let next = |(partition, frontier): &(Partition, PartitionFrontier)| (*partition, frontier.next());
         self.source.commit_hint(&committed.frontiers.iter().map(next).collect::<Vec<_>>());
+        let standings = self.standings(&committed);
+        self.ask_ruler(ToRuler::Committed(standings));
         for (partition, frontier) in &committed.frontiers {
             if let Some(progress) = self.progress.get_mut(partition) {
                 (progress.committed, progress.committed_clock) = (frontier.next(), frontier.clock());
@@ -517,6 +569,15 @@ impl<'a> Control<'a> {
             self.send(partition, ToWorker::Drop(partition));
         }
         Ok(())
+    }
+
+    /// Where every partition held here stands by what is committed.
+    fn standings(&mut self, committed: &Committed) -> Vec<Standing> {
+        for (partition, frontier) in &committed.frontiers {
+            self.standing.insert(*partition, Standing::of(None, *frontier));
+        }
+        self.standing.retain(|partition, _| self.held.contains_key(partition));
+        self.standing.values().copied().collect()
     }
 
     fn ask_for_cut(&mut self) {

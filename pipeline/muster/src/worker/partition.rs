@@ -91,9 +91,6 @@ const LATE_CODE: &str = "older_than_memory";
 /// The code of those whose identity may be stored already, beyond memory: the lake knows.
 const KNOWN_CODE: &str = "id_known_before";
 
-/// Punches this near to the memory floor are kept a while, so that draining the inbox sees them before the lake has them.
-const NEAR_FLOOR_DAYS: i64 = 12;
-
 /// What a shift's timers may still have to say this long after its window opened: the window, its settling, and a day.
 const HEAL_DAYS: i64 = 5;
 
@@ -131,6 +128,8 @@ pub(super) struct Cut {
     pub(super) results: Vec<ShiftResult>,
     /// Whether the partition has come to its end.
     pub(super) has_ended: bool,
+    /// The last instant whose answers of rules are in `rows`, or were before.
+    pub(super) ruled_until: Option<EventTime>,
 }
 
 /// One partition's state and buffers.
@@ -169,6 +168,7 @@ pub(super) struct PartitionWork {
     anomalies: Vec<Anomaly>,
     results: Vec<ShiftResult>,
     has_ended: bool,
+    ruled_until: Option<EventTime>,
     decoder: Decoder,
     buffers: Buffers,
 }
@@ -263,6 +263,7 @@ impl PartitionWork {
             anomalies: Vec::new(),
             results: Vec::new(),
             has_ended: false,
+            ruled_until: owned.ruled_until,
             decoder: (settings.decoder)(),
             buffers: Buffers::new(partition),
         }
@@ -403,6 +404,7 @@ impl PartitionWork {
             anomalies: std::mem::take(&mut self.anomalies),
             results: std::mem::take(&mut self.results),
             has_ended: self.has_ended,
+            ruled_until: self.ruled_until,
         }
     }
 
@@ -641,16 +643,6 @@ impl PartitionWork {
             state.apply_arrived(&stored, &facts, sink);
         });
         None
-    }
-
-    /// Keeps a punch a while if it lies so near to the memory floor that draining may need it.
-    fn keep_near_floor(&mut self, occurred_at: EventTime, stored: impl FnOnce() -> StoredPunch) {
-        if occurred_at < self.state.floor().plus_min(NEAR_FLOOR_DAYS * 24 * 60) {
-            match self.near_floor.back_mut() {
-                Some(last) => last.push(stored()),
-                None => self.near_floor.push_back(vec![stored()]),
-            }
-        }
     }
 
     /// Takes a batch whose location failed, half by half, until the one record that breaks it stands alone.

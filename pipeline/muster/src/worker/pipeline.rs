@@ -4,9 +4,9 @@
 //! Absent on purpose: the loop itself (`control`) and any look into a record.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use super::control::Control;
 use super::letters::Letters;
 use super::misplaced::Forwarder;
 use super::partition::PartitionSettings;
+use super::ruling::{Rules, rule_all};
 use super::speaker::{Speaker, speak};
 use super::store::Store;
 use super::tally::Tally;
@@ -148,6 +149,17 @@ pub struct Events {
     pub revoked: u64,
     /// Partitions that another owner had claimed in the lake while this process held them.
     pub overtaken: u64,
+    /// How often each rule answered, and failed.
+    pub rules: BTreeMap<Arc<str>, RuleCounts>,
+}
+
+/// How one rule goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RuleCounts {
+    /// Answers.
+    pub done: u64,
+    /// Failures.
+    pub failed: u64,
 }
 
 /// Everything a run works with.
@@ -164,6 +176,8 @@ pub struct Pipeline<'a> {
     pub letters: Box<dyn Letters>,
     /// Takes misplaced records to their own partition; a log of one partition needs none.
     pub forwarder: Option<Forwarder>,
+    /// Rules in SQL, where there are any.
+    pub rules: Option<Rules>,
     /// What the run is told.
     pub settings: Settings,
     /// Set from outside to end the run in good order: drain what was read, commit, return.
@@ -198,6 +212,7 @@ impl Pipeline<'_> {
         let mut settings = self.settings;
         settings.partition.tells_results = observer.wants_results();
         let mut store = self.store;
+        let (rules, rules_are_over) = (self.rules, AtomicBool::new(false));
         let (outlet, wall) = (self.outlet, &settings.partition.wall);
         thread::scope(|scope| {
             scope.spawn(move || speak(outlet, &speaker_inbox, wall));
@@ -209,17 +224,26 @@ impl Pipeline<'_> {
                 spawn_worker(scope, worker, inbox, to_control.clone(), self.world, &outlets);
                 queues.push(queue);
             }
-            drop(to_control);
+            let answers = to_control;
             scope.spawn(move || commit_all(&mut store, &committer_inbox, &committed));
-            Control::new(
+            let rules_are_over = &rules_are_over;
+            let to_ruler = rules.map(|rules| {
+                let (to_ruler, inbox) = mpsc::channel();
+                scope.spawn(move || rule_all(rules, &inbox, answers, rules_are_over));
+                to_ruler
+            });
+            let ran = Control::new(
                 self.source,
                 &settings,
                 (self.world, &outlets),
                 (self.stop, self.may_end),
                 (queues, from_workers),
                 (to_committer, from_committer),
+                to_ruler,
             )
-            .run(observer)
+            .run(observer);
+            rules_are_over.store(true, Ordering::Relaxed);
+            ran
         })
     }
 }

@@ -10,6 +10,7 @@
 mod departed;
 mod rejected;
 mod requests;
+mod ruled;
 
 pub(super) use departed::Reach;
 
@@ -78,6 +79,8 @@ pub(super) struct SaidBook {
     of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
     /// Who may have been told of a record that could not be taken; hardly ever anybody.
     rejected: HashSet<Arc<str>, FixedState>,
+    /// What rules have found.
+    ruled: HashSet<AnomalyId, FixedState>,
     rows: Vec<Anomaly>,
     fresh: Vec<Anomaly>,
     /// What is to be said of shifts at the next cut, in the order in which it came about: of each shift and person the latest
@@ -272,6 +275,7 @@ impl SaidBook {
             ids.retain(|id| table.get(id).is_some() || outlet.get(id).is_some());
             !ids.is_empty()
         });
+        self.ruled.retain(|id| table.get(id).is_some() || outlet.get(id).is_some());
     }
 
     fn level(
@@ -284,7 +288,16 @@ impl SaidBook {
     ) {
         let digest = digest(state, finding);
         for (book, into) in [(&mut self.table, &mut self.rows), (&mut self.outlet, &mut self.fresh)] {
-            if state == AnomalyState::Resolved && book.get(&finding.id).is_none() {
+            let said = book.get(&finding.id);
+            if state == AnomalyState::Resolved && said.is_none() {
+                continue;
+            }
+            // Instants are asked again after a crash; what was said for a later one stands.
+            let is_later = |said: &Said<SaidAnomaly>| {
+                (said.cause.log, said.cause.partition) == (cause.log, cause.partition)
+                    && said.cause.clock.time() >= cause.clock.time()
+            };
+            if finding.kind.is_ruled() && said.is_some_and(is_later) {
                 continue;
             }
             if let Decision::Say { version } = book.decide(&finding.id, digest, cause) {
@@ -304,6 +317,10 @@ impl SaidBook {
     }
 
     fn index(&mut self, finding: &Finding) {
+        if finding.kind.is_ruled() {
+            self.ruled.insert(finding.id);
+            return;
+        }
         let Some(employee_id) = &finding.employee_id else { return };
         let ids = self.of_person.entry(employee_id.clone()).or_default();
         if !ids.contains(&finding.id) {
@@ -387,6 +404,7 @@ mod tests {
             org: "hk".into(),
             business_date: "2026-11-02".parse().unwrap(),
             shift_id: Some("s".into()),
+            device_id: None,
             event_ids: vec![],
             minutes: Some(minutes),
             first_at: EventTime::from_us(1),

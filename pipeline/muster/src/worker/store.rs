@@ -63,6 +63,8 @@ pub(super) struct Owned {
     pub(super) vendor_records: HashSet<u128>,
     /// The months that are closed.
     pub(super) seals: Seals,
+    /// The last instant whose answers of rules are stored.
+    pub(super) ruled_until: Option<EventTime>,
 }
 
 /// Rows of the inbox `late` with everything that judging them needs.
@@ -109,6 +111,8 @@ pub(super) struct Part {
     pub(super) recalls: Vec<Recall>,
     /// Questions about people of other partitions, whose rows other processes commit.
     pub(super) listens: Vec<Listen>,
+    /// The last instant whose answers of rules are among the rows, or were before.
+    pub(super) ruled_until: Option<EventTime>,
 }
 
 /// What a commit did.
@@ -225,6 +229,7 @@ impl Store {
                 known: known(*partition),
                 vendor_records: vendor_records.clone(),
                 seals: seals.clone(),
+                ruled_until: claim.ruled_until(*partition),
             })
             .collect();
         for owned in &mut owned {
@@ -350,7 +355,12 @@ impl Store {
             let rows = rows_of(parts.iter().filter(is_ours));
             // What is still to be judged from the lake has not been said: the next cut has it.
             let said = parts.iter().filter(is_ours).filter(|part| part.recalls.is_empty());
-            let judged: Vec<Partition> = said.map(|part| part.partition).collect();
+            let judged: Vec<(Partition, Option<EventTime>)> =
+                said.map(|part| (part.partition, part.ruled_until)).collect();
+            for (partition, ruled_until) in &judged {
+                ruled_until.iter().for_each(|instant| claim.note_ruled(*partition, *instant));
+            }
+            let judged: Vec<Partition> = judged.into_iter().map(|(partition, _)| partition).collect();
             let derived = || {
                 let Rows { shift_results, adjustments, anomalies, .. } = rows.clone();
                 let said = SaidRows { shift_results, adjustments, anomalies };

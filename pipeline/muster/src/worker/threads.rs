@@ -5,6 +5,7 @@
 //! never waits while it should poll.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use source::RawBatch;
 
 use super::partition::{Cut, PartitionWork};
 use super::pipeline::{End, Outlets};
+use super::ruling::Ruled;
 use super::store::{Committed, Drained, Heard, Owned, Request, Store};
 use super::tally::Tally;
 use super::world::World;
@@ -33,6 +35,8 @@ pub(super) enum ToWorker {
     Drained(Box<Drained>),
     /// The answer to a question about people of other partitions.
     Heard(Box<Heard>),
+    /// What rules answer at an instant.
+    Ruled(Partition, Arc<Ruled>),
     /// Newer filters over the identities of a partition.
     Known(Partition, KnownIds),
 }
@@ -48,6 +52,10 @@ pub(super) enum FromWorker {
     },
     /// What each partition hands over, and what was counted of alerts meanwhile.
     Cut(Vec<Cut>, Box<Tally>),
+    /// What rules answer at an instant.
+    Ruled(Box<Ruled>),
+    /// Every instant of an input that has ended was asked.
+    RulesDone,
     Failed(Box<Failure>),
 }
 
@@ -127,6 +135,11 @@ fn work(
             ToWorker::Heard(heard) => {
                 if let Some(work) = owned.get_mut(&heard.partition) {
                     work.heard(&heard, &world, outlets);
+                }
+            }
+            ToWorker::Ruled(partition, ruled) => {
+                if let Some(work) = owned.get_mut(&partition) {
+                    work.ruled(&ruled, &world, outlets);
                 }
             }
             ToWorker::Known(partition, known) => {

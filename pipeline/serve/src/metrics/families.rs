@@ -101,6 +101,7 @@ pub(super) struct Alerts {
     pub(super) deliveries: Counters<2>,
     pub(super) outbox: Gauge,
     pub(super) lag: Gauge,
+    pub(super) rule_runs: Counters<2>,
 }
 
 /// Limits and what is used of them.
@@ -220,6 +221,7 @@ impl Alerts {
             outbox: add.plain("muster_deliverer_queue_messages", "Messages in the outbox"),
             lag: add
                 .plain("muster_deliverer_lag_records", "Alerts published and not yet taken into the outbox"),
+            rule_runs: add.plain("muster_rule_runs", "Rules in SQL asked at an instant, by rule and outcome"),
         }
     }
 }

@@ -362,6 +362,14 @@ impl Metrics {
         self.families().start_destination(destination);
     }
 
+    /// A rule answered, and failed, so many times more.
+    pub fn count_rule_runs(&self, rule: &str, done: u64, failed: u64) {
+        for (outcome, count) in [("done", done), ("failed", failed)] {
+            let labels = labels("rule", rule.to_owned(), "outcome", outcome);
+            self.families().alerts.rule_runs.get_or_create(&labels).inc_by(count);
+        }
+    }
+
     /// One attempt to deliver to `destination` ended.
     pub fn count_delivery(&self, destination: &str, outcome: Delivery) {
         let labels = labels("destination", destination.to_owned(), "outcome", outcome.name());

@@ -46,6 +46,7 @@ fn everything_counted_is_shown() {
     metrics.count_lake_rows("punches", 7);
     metrics.count_reference_swap(Swap::Refused);
     metrics.count_alerts(AnomalyKind::NoShow, AnomalyState::Resolved, 3);
+    metrics.count_rule_runs("shared_device", 4, 1);
     metrics.add_destination("store page");
     metrics.count_delivery("store page", Delivery::Retried);
     metrics.set_source(SourceTotals { repeats: 8, stalls: 1, missing_offsets: 9, unanswered_looks: 2 });
@@ -53,6 +54,8 @@ fn everything_counted_is_shown() {
     metrics.set_deliverer(12, Some(EventTime::from_us(NOW_US - 90_000_000)), 5);
     let expected: &[Expected<'_>] = &[
         ("muster_records_total", &[], 10.0),
+        ("muster_rule_runs_total", &[("rule", "shared_device"), ("outcome", "done")], 4.0),
+        ("muster_rule_runs_total", &[("rule", "shared_device"), ("outcome", "failed")], 1.0),
         ("muster_punches_accepted_total", &[], 7.0),
         ("muster_punches_rejected_total", &[("code", "not_json")], 2.0),
         ("muster_punches_rejected_total", &[("code", "time_impossible")], 0.0),

@@ -20,7 +20,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use attendance::{Recall, content_hash, is_repunch};
 use model::position::{Cause, LogClock};
-use model::{Offset, Reason, RejectCode, StoredPunch};
+use model::{EventTime, Offset, Reason, RejectCode, StoredPunch};
 use schemas::tables::punches;
 
 use super::{PartitionWork, rejects};
@@ -29,6 +29,9 @@ use crate::worker::pipeline::Outlets;
 use crate::worker::said::Reach;
 use crate::worker::store::Drained;
 use crate::worker::world::World;
+
+/// Punches this near to the memory floor are kept a while, so that draining the inbox sees them before the lake has them.
+const NEAR_FLOOR_DAYS: i64 = 12;
 
 /// Every known punch of some people, by person.
 struct History(HashMap<Arc<str>, Vec<StoredPunch>>);
@@ -63,6 +66,16 @@ impl History {
 }
 
 impl PartitionWork {
+    /// Keeps a punch a while if it lies so near to the memory floor that draining may need it.
+    pub(super) fn keep_near_floor(&mut self, occurred_at: EventTime, stored: impl FnOnce() -> StoredPunch) {
+        if occurred_at < self.state.floor().plus_min(NEAR_FLOOR_DAYS * 24 * 60) {
+            match self.near_floor.back_mut() {
+                Some(last) => last.push(stored()),
+                None => self.near_floor.push_back(vec![stored()]),
+            }
+        }
+    }
+
     /// Drains inbox rows and judges people from the lake.
     ///
     /// # Errors

@@ -7,13 +7,15 @@
 
 use alerts::body;
 use attendance::{PartitionState, Step};
-use model::position::{Cause, LogClock};
+use model::anomaly::Finding;
+use model::position::{Cause, LogClock, NextOffset, partition_of};
 use model::{Anomaly, EventTime};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{ClockMode, PartitionWork};
 use crate::worker::pipeline::Outlets;
+use crate::worker::ruling::Ruled;
 use crate::worker::said::Reach;
 use crate::worker::speaker::Alerts;
 use crate::worker::world::World;
@@ -56,6 +58,26 @@ impl PartitionWork {
         while std::mem::take(&mut is_more_due) {
             self.with_steps(|state, sink| is_more_due = state.advance_on(clock, sink));
         }
+    }
+
+    /// What rules answer at an instant: of their findings, those about subjects whose key falls on this partition.
+    pub(in crate::worker) fn ruled(&mut self, ruled: &Ruled, world: &World, outlets: &Outlets) {
+        if self.ruled_until.is_some_and(|until| ruled.at <= until) {
+            return;
+        }
+        // They rest on the clock alone: how far the owner had read meanwhile differs from run to run.
+        let cause = Cause { next: NextOffset::START, clock: LogClock::at(ruled.at), ..self.here() };
+        let is_ours = |finding: &&Finding| {
+            let keys = [&finding.employee_id, &finding.device_id, &finding.site_id];
+            let key = keys.into_iter().find_map(Option::as_deref).unwrap_or(&finding.org);
+            partition_of(key.as_bytes(), self.settings.partitions) == self.partition
+        };
+        for answer in &ruled.answers {
+            let own: Vec<&Finding> = answer.findings.iter().filter(is_ours).collect();
+            self.said.take_ruled(answer, &own, cause);
+        }
+        self.ruled_until = Some(ruled.at);
+        self.publish(world, outlets);
     }
 
     /// Judges people again about whom something was said from further on than this owner then stood.
