@@ -63,6 +63,7 @@ impl Roster {
             org: home.map_or(&row.org, |site| &site.org).clone(),
             business_date: local_date(at, &zone),
             shift_id: None,
+            device_id: None,
             event_ids: vec![EventId::new(request)],
             minutes: None,
             first_at: at,

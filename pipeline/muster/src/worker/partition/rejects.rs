@@ -81,6 +81,7 @@ impl PartitionWork {
             org: home.map_or(&person.org, |site| &site.org).clone(),
             business_date,
             shift_id: None,
+            device_id: None,
             event_ids: reject.event_id.iter().map(|id| EventId::new(id)).collect(),
             minutes: None,
             first_at: at,

@@ -77,6 +77,7 @@ mod tests {
             org: "hk".into(),
             business_date: day.parse().unwrap(),
             shift_id: None,
+            device_id: None,
             event_ids: vec![EventId::new(event_id)],
             minutes: None,
             first_at: EventTime::from_us(at),

@@ -27,7 +27,8 @@ impl SaidBook {
             self.level(finding, AnomalyState::Firing, None, clock, here);
         }
         let waiting: HashSet<AnomalyId> = pending.iter().map(|finding| finding.id).collect();
-        for finding in self.firing(AnomalyKind::ApprovalPending, |finding, _| !waiting.contains(&finding.id))
+        for finding in
+            self.firing_of(AnomalyKind::ApprovalPending, |finding, _| !waiting.contains(&finding.id))
         {
             let RequestDecision { request_id, status, finding: decided } = roster.decided(&finding);
             let word = match status {
@@ -43,13 +44,13 @@ impl SaidBook {
             }
         }
         let is_old = |_: &Finding, said: Cause| said.clock.time().plus_min(DECIDED_MIN) <= clock;
-        for finding in self.firing(AnomalyKind::ApprovalDecided, is_old) {
+        for finding in self.firing_of(AnomalyKind::ApprovalDecided, is_old) {
             self.level(&finding, AnomalyState::Resolved, Some("superseded".into()), clock, here);
         }
     }
 
     /// What was last said to fire of that kind and is chosen, in order.
-    fn firing(&self, kind: AnomalyKind, is_chosen: impl Fn(&Finding, Cause) -> bool) -> Vec<Finding> {
+    fn firing_of(&self, kind: AnomalyKind, is_chosen: impl Fn(&Finding, Cause) -> bool) -> Vec<Finding> {
         let said = self.table.iter().chain(self.outlet.iter()).map(|(_, said)| said);
         let of_kind = said.filter(|said| {
             said.value.finding.kind == kind

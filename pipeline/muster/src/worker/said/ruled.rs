@@ -35,7 +35,7 @@ impl SaidBook {
             .collect();
         over.sort_by_key(|finding| finding.id);
         for finding in over {
-            self.level(&finding, AnomalyState::Resolved, Some("rule"), at, cause);
+            self.level(&finding, AnomalyState::Resolved, Some("rule".into()), at, cause);
         }
     }
 
