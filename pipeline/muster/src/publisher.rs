@@ -104,7 +104,7 @@ impl Publisher {
         writer.write(rows).and_then(|()| writer.finish()).map_err(Failure::from_outside)?;
         let column = |name: &str| {
             rows.column_by_name(name)
-                .ok_or_else(|| Failure::from_outside(format!("table {NAME} has no column {name}")))
+                .ok_or_else(|| Box::new(Failure::from_outside(format!("table {NAME} has no column {name}"))))
         };
         let (shifts, people) = (column("shift_id")?, column("employee_id")?);
         let versions = column("version")?;

@@ -65,7 +65,7 @@ async fn who_has_not_read_the_seal_commits_nothing_any_more() {
 
         let known = Seal { sealed_at: at, ..seal("hk") };
         let mut owner = lake.claim(&log(), &all).await.unwrap();
-        assert_eq!(lake.seals().await.unwrap(), [known.clone()]);
+        assert_eq!(lake.seals().await.unwrap(), std::slice::from_ref(&known));
         assert!(is_done(&lake.commit_derived(&mut owner, adjusted(2), &[Partition::new(0)]).await.unwrap()));
         let fold = lake.fold(&owner, START).await.unwrap();
         assert_eq!(fold.shift_results.iter().map(|result| result.version).collect::<Vec<_>>(), [2]);

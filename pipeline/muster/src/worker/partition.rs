@@ -550,7 +550,9 @@ impl PartitionWork {
             if let Some(reject) = reject {
                 let at = entry.append_time.unwrap_or(self.clock.time());
                 self.append_reject(&reject, at);
-                self.tell_rejected(&reject, at, world);
+                if let (ClockMode::Append, Some(at)) = (self.settings.clock, entry.append_time) {
+                    self.tell_rejected(&reject, at, world);
+                }
                 if reject.code == RejectCode::Misplaced {
                     self.buffers.misplaced_at.push(n);
                 }

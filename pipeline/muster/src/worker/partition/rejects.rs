@@ -55,14 +55,14 @@ impl PartitionWork {
         });
     }
 
-    /// Tells a person who is known that their record could not be taken; the day is the log's where they are at home. Where the
-    /// log has no clock yet, nobody can say which day that is.
+    /// Tells a person who is known that their record could not be taken; the day is that of its append where they are at home.
+    /// Imports tell nobody: what happened is over, and without append times nobody can say on which day.
     pub(super) fn tell_rejected(&mut self, reject: &Reject, at: EventTime, world: &World) {
         let is_theirs = !matches!(
             reject.code,
             RejectCode::Duplicate | RejectCode::Misplaced | RejectCode::Gap | RejectCode::Internal
         );
-        let Some(employee_id) = reject.employee_id.as_deref().filter(|_| is_theirs && at.us() > 0) else {
+        let Some(employee_id) = reject.employee_id.as_deref().filter(|_| is_theirs) else {
             return;
         };
         let Some(person) = world.roster.person(employee_id) else { return };
