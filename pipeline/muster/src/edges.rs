@@ -101,6 +101,10 @@ impl Edges {
         for destination in &config.alerts.destinations {
             metrics.add_destination(&destination.name);
         }
+        if let Some(rules) = &config.rules {
+            // Counters begin at nothing, so that a rule that fails at its first run is seen to have moved.
+            crate::rules::load(rules).0.iter().for_each(|rule| metrics.count_rule_runs(&rule.name, 0, 0));
+        }
         let read_ahead = log.read_ahead().map(|ahead| metrics.budget("source", ahead.bytes_max));
         Ok(Self {
             metrics,

@@ -62,7 +62,7 @@ impl Scene {
         let log = open_log(&broker.bootstrap(), PUNCHES);
         let webhook = Webhook::start(1, false);
         let more = format!(
-            "\n[serve]\naddress = \"127.0.0.1:0\"\n\n[alerts]\ndeliver = true\n\n[[alerts.destinations]]\n\
+            "\n[serve]\naddress = \"127.0.0.1:0\"\n\n[rules]\n\n[alerts]\ndeliver = true\n\n[[alerts.destinations]]\n\
              name = \"desk\"\nurl = \"{}\"\nregion = \"hk\"\n\
              secrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr\"]\ngroup_wait = \"1 s\"\n\
              group_interval = \"1 s\"\nrate_per_minute = 600\nallow_private = [\"127.0.0.1\"]\n",
