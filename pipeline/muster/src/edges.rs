@@ -24,8 +24,9 @@ use crate::config::{ClockKind, Config};
 use crate::failure::Failure;
 use crate::live_log::LiveLog;
 use crate::meter;
-use crate::mover::{Mover, RunningMover};
-use crate::publisher::{Publisher, RunningPublisher};
+use crate::mover::Mover;
+use crate::publisher::Publisher;
+use crate::stepper::Stepper;
 
 /// How long requests in flight may take once the process is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -51,8 +52,8 @@ pub struct Edges {
     pub health: Health,
     runtime: Handle,
     server: Option<Server>,
-    deliverer: Option<(Running, RunningMover)>,
-    publisher: Option<RunningPublisher>,
+    deliverer: Option<(Running, Stepper)>,
+    publisher: Option<Stepper>,
     delivered: DeliveryStats,
     read_ahead: Option<Level>,
     topic: String,
@@ -218,7 +219,7 @@ fn start_deliverer(
     lake: &Lake,
     (runtime, metrics): (&Handle, &Metrics),
     names: &[(Arc<str>, String)],
-) -> Result<(Running, RunningMover), Box<Failure>> {
+) -> Result<(Running, Stepper), Box<Failure>> {
     let alerts = &config.alerts;
     let variable = |name: &str| std::env::var(name).ok();
     let checked = Destination::check_all(&alerts.destinations, &config.regions(), &variable);

@@ -22,6 +22,7 @@ pub mod reference_rows;
 pub mod registry;
 pub mod reloader;
 pub mod rules;
+pub mod stepper;
 pub mod truth;
 pub mod wiring;
 pub mod worker;

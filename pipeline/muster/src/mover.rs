@@ -10,9 +10,6 @@
 //! Invariants: an attempt is noted as stored only once the lake has said so; kept by [`Mover::step`].
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use alerts::{DeliveryLog, DeliveryRow};
@@ -23,6 +20,7 @@ use serve::Metrics;
 use tokio::runtime::Handle;
 
 use crate::failure::Failure;
+use crate::stepper::Stepper;
 
 /// Attempts moved by one commit.
 const ATTEMPTS_MAX: u32 = 1_000;
@@ -83,32 +81,9 @@ impl Mover {
     ///
     /// # Errors
     /// The system has no thread for it.
-    pub fn spawn(self, every: Duration) -> std::io::Result<RunningMover> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread =
-            std::thread::Builder::new().name("mover".into()).spawn(move || self.run(every, &stopped))?;
-        Ok(RunningMover { stop, thread })
-    }
-
-    fn run(mut self, every: Duration, stop: &AtomicBool) {
-        let mut is_failing = false;
-        loop {
-            let is_last = stop.load(Ordering::Relaxed);
-            match self.step() {
-                Ok(_) => is_failing = false,
-                Err(failure) => {
-                    if !is_failing {
-                        tracing::warn!(%failure, "what was delivered waits in the outbox: the lake does not take it");
-                    }
-                    is_failing = true;
-                }
-            }
-            if is_last {
-                return;
-            }
-            std::thread::park_timeout(every);
-        }
+    pub fn spawn(mut self, every: Duration) -> std::io::Result<Stepper> {
+        let waiting = "what was delivered waits in the outbox: the lake does not take it";
+        Stepper::spawn("mover", waiting, every, move || self.step())
     }
 }
 
@@ -118,27 +93,6 @@ impl std::fmt::Debug for Mover {
             .field("log", &self.log)
             .field("position", &self.position)
             .finish_non_exhaustive()
-    }
-}
-
-/// A mover on its thread.
-#[derive(Debug)]
-pub struct RunningMover {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
-}
-
-impl RunningMover {
-    /// Ends it behind one last step.
-    ///
-    /// # Panics
-    /// If its thread did.
-    pub fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.thread().unpark();
-        if let Err(panic) = self.thread.join() {
-            std::panic::resume_unwind(panic);
-        }
     }
 }
 

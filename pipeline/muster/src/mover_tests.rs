@@ -1,6 +1,7 @@
 //! Rows of a real outbox reach the lake once each, in order, wherever the mover dies.
 
-use std::sync::atomic::{AtomicI64, AtomicU32};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use alerts::{
     Deliverer, DeliveryLimits, DeliverySetup, Destination, Done, Outlet, Parcel, Post, Regions, Reply,

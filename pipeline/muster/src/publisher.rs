@@ -13,9 +13,6 @@
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -28,6 +25,7 @@ use tokio::runtime::Handle;
 
 use crate::failure::Failure;
 use crate::files;
+use crate::stepper::Stepper;
 
 /// The header that names a record: shift, person and version, separated by `/`.
 const ID_HEADER: &str = "id";
@@ -151,32 +149,9 @@ impl Publisher {
     ///
     /// # Errors
     /// The system has no thread for it.
-    pub fn spawn(self, every: Duration) -> std::io::Result<RunningPublisher> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread =
-            std::thread::Builder::new().name("results".into()).spawn(move || self.run(every, &stopped))?;
-        Ok(RunningPublisher { stop, thread })
-    }
-
-    fn run(mut self, every: Duration, stop: &AtomicBool) {
-        let mut is_failing = false;
-        loop {
-            let is_last = stop.load(Ordering::Relaxed);
-            match self.step() {
-                Ok(_) => is_failing = false,
-                Err(failure) => {
-                    if !is_failing {
-                        tracing::warn!(%failure, topic = self.topic, "results wait in the lake to be published");
-                    }
-                    is_failing = true;
-                }
-            }
-            if is_last {
-                return;
-            }
-            std::thread::park_timeout(every);
-        }
+    pub fn spawn(mut self, every: Duration) -> std::io::Result<Stepper> {
+        let waiting = "results wait in the lake to be published";
+        Stepper::spawn("results", waiting, every, move || self.step())
     }
 }
 
@@ -202,25 +177,4 @@ fn read_position(path: &Path) -> Result<Option<Position>, Box<Failure>> {
             "remove it: publishing then goes on with results that come from now on",
         ))
     })
-}
-
-/// A publisher on its thread.
-#[derive(Debug)]
-pub struct RunningPublisher {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
-}
-
-impl RunningPublisher {
-    /// Ends it behind one last step.
-    ///
-    /// # Panics
-    /// If its thread did.
-    pub fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.thread().unpark();
-        if let Err(panic) = self.thread.join() {
-            std::panic::resume_unwind(panic);
-        }
-    }
 }
