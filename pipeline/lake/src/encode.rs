@@ -70,6 +70,10 @@ impl Encoded {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
+
+    pub(crate) const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
 }
 
 /// The rows of `batches` as files, in order, one month a file, none much larger than `target_file_bytes`. Rows keep their order.

@@ -30,12 +30,14 @@ pub struct LakeOptions {
     /// [`Lake::maintain`] writes a log snapshot (Delta's checkpoint) once a table has this many entries more than at the last.
     pub checkpoint_every: u64,
     /// [`Lake::maintain`] deletes log entries older than this that a log snapshot covers. An owner stalled for longer finds that
-    /// the log has been cleaned past it, and claims anew. Evidence files that no entry ever named are deleted after as long.
+    /// the log has been cleaned past it, and claims anew. Files that no entry ever named are deleted after as long.
     pub log_retention_hours: u64,
     /// Days that a fix and a scan stay in `punch_evidence`; 0 or less keeps none. See [`Lake::retain_evidence`].
     pub location_days: i64,
     /// How long the bytes of a removed evidence file stay, for readers that began before.
     pub reader_grace_min: u32,
+    /// How long the bytes of other files stay that [`Lake::compact`] has made one of, for readers that began before.
+    pub compacted_grace_min: u32,
     /// How a lake in an S3-compatible store is reached; of no matter for a folder.
     pub s3: S3Options,
 }
@@ -49,6 +51,7 @@ impl Default for LakeOptions {
             log_retention_hours: 24,
             location_days: 7,
             reader_grace_min: 15,
+            compacted_grace_min: 24 * 60,
             s3: S3Options::default(),
         }
     }

@@ -35,6 +35,7 @@
 mod claim;
 mod columns;
 mod commit;
+mod compact;
 mod deliveries;
 mod encode;
 mod error;
@@ -53,12 +54,14 @@ mod s3;
 mod scan;
 mod seals;
 mod statistics;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod vendor_records;
 
 pub use claim::{Claim, SaidUntil};
 pub use commit::{Commit, CommitOutcome, SaidRows};
+pub use compact::{CompactStats, Which};
 pub use deliveries::{Delivered, OutboxRows};
 pub use error::{Action, Error, ErrorKind, Result};
 pub use fold::Fold;

@@ -321,6 +321,19 @@ impl TableLog {
         self.encode_entry(actions.collect(), operation, Vec::new(), BTreeSet::from([REMOVALS]))
     }
 
+    /// An entry that puts `added` in the place of `removed`, the same rows in other files.
+    pub(crate) fn new_compaction(
+        &self,
+        removed: Vec<Remove>,
+        added: Vec<Add>,
+        target_bytes: u64,
+    ) -> Result<NewEntry> {
+        let actions = removed.into_iter().map(Action::Remove).chain(added.into_iter().map(Action::Add));
+        let target_size = i64::try_from(target_bytes).unwrap_or(i64::MAX);
+        let operation = DeltaOperation::Optimize { predicate: None, target_size };
+        self.encode_entry(actions.collect(), operation, Vec::new(), BTreeSet::from([REMOVALS]))
+    }
+
     fn encode_entry(
         &self,
         actions: Vec<Action>,

@@ -1,7 +1,7 @@
 //! Housekeeping off the way of commits: log snapshots (Delta's checkpoints) and the log entries they make superfluous.
 //!
 //! In: nothing.  Out: [`MaintainStats`].  Owns: nothing.
-//! Absent on purpose: retention (`retention`, fenced on its own), compaction and vacuum of the other tables.
+//! Absent on purpose: what touches files of rows: `retention`, `compact`, `sweep`.
 //! Why so: delta-rs writes a log snapshot inside the hundredth commit and lists the log for old entries in every one; here
 //! neither delays a commit, and an error of either fails no commit that has succeeded (`research/streams.md`, 5.3 and 5.5).
 

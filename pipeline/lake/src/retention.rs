@@ -7,10 +7,10 @@
 //!
 //! In: the clocks in the log of `punches`, `location_days`, the wall.  Out: [`RetentionStats`].  Owns: nothing.
 //! Absent on purpose: any other table (their retention is erasure's and counts in months), merging of small files, and the
-//! log: what a broker or the embedded log keeps of the records is that log's retention.
+//! log: what a broker or the embedded log keeps of the records is that log's retention. Bytes leave the store by `sweep`.
 //! Invariants: a row is never lost but by its age nor doubled, whatever other owners and other rounds do meanwhile: a removal
-//! is put behind the version it was planned on, and planned anew where anybody removed anything since ([`Fence::Removals`]);
-//! bytes are deleted only of files that no version of the last minutes names. Tested by `tests::retention`.
+//! is put behind the version it was planned on, and planned anew where anybody removed anything since ([`Fence::Removals`]).
+//! Tested by `tests::retention`.
 //! Why so: the age is counted twice and the stricter count holds. By the log: a row goes once the lowest clock among the
 //! log's partitions is `location_days` past the punch, so that a replay of old records ends as it did when they were new. By
 //! the wall: a file goes once it is `location_days` old, whatever its rows say. So a punch whose device clock ran ahead by
@@ -18,20 +18,16 @@
 //!
 //! [`Fence::Removals`]: crate::log::Fence::Removals
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
-use std::time::{Duration, UNIX_EPOCH};
+use std::collections::BTreeSet;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::TimestampMicrosecondType;
-use deltalake::kernel::{Add, Remove};
+use deltalake::kernel::Add;
 use frontier::{Frontiers, Outcome};
-use futures::{StreamExt as _, TryStreamExt as _};
 use model::{EventTime, Partition};
 use object_store::path::Path;
-use object_store::{ObjectStore as _, ObjectStoreExt as _};
-use schemas::tables::{MONTH_COLUMN, punch_evidence, punches};
+use schemas::tables::{punch_evidence, punches};
 
 use crate::claim::stored_frontiers;
 use crate::encode::now_ms;
@@ -117,7 +113,7 @@ impl Lake {
         let mut stats = RetentionStats::default();
         let limit = self.limit(log, now_ms).await?;
         self.remove_evidence(&table, limit, now_ms, &mut stats).await?;
-        self.sweep(&table, now_ms, &mut stats).await?;
+        stats.files_deleted += self.sweep_table(&table, now_ms).await?;
         Ok(stats)
     }
 
@@ -199,7 +195,7 @@ impl Lake {
                     None => continue,
                     Some(rest) => added.extend(rest),
                 }
-                removed.push(removal(file, now_ms));
+                removed.push(file.removal(now_ms, true));
             }
             if removed.is_empty() {
                 continue;
@@ -245,76 +241,6 @@ impl Lake {
         // The rows are as old as before.
         Ok(Some(rest.map(|add| Add { modification_time: file.written_ms, ..add })))
     }
-
-    /// Deletes the bytes of files that nobody can be reading any more.
-    async fn sweep(&self, table: &TableLog, now_ms: i64, stats: &mut RetentionStats) -> Result<()> {
-        let unnamed_ms = i64::try_from(self.options().log_retention_hours).unwrap_or(i64::MAX);
-        let unnamed_before = now_ms.saturating_sub(unnamed_ms.saturating_mul(60 * MINUTE_MS));
-        let removed_before = now_ms - i64::from(self.options().reader_grace_min) * MINUTE_MS;
-        // Listed first: a file that is named after this look is younger than any bound, or named in the look that follows.
-        let mut found = list_files(table).await?;
-        let Some(head) = table.head().await? else { return Ok(()) };
-        let snapshot = self.snapshot_at(table, head).await?;
-        let live: HashSet<&Path> = snapshot.files.iter().map(|file| &file.path).collect();
-        found.retain(|(path, _)| !live.contains(path));
-        if !found.is_empty() {
-            let removed = self.removed_files(table, head).await?;
-            let is_due = |(path, written_ms): &(Path, i64)| match removed.get(path) {
-                Some(removed_ms) => *removed_ms <= removed_before,
-                None => *written_ms <= unnamed_before,
-            };
-            let due: Vec<Path> = found.into_iter().filter(is_due).map(|(path, _)| path).collect();
-            stats.files_deleted += self.delete(table, due).await?;
-        }
-        stats.files_deleted += self.sweep_staged(table, unnamed_before).await?;
-        Ok(())
-    }
-
-    /// When each file was removed that the log still knows as removed, in milliseconds.
-    async fn removed_files(&self, table: &TableLog, head: u64) -> Result<HashMap<Path, i64>> {
-        let what = || format!("read what was removed from table {}", table.name());
-        let loaded = table.load(head).await.map_err(|e| Error::store(what(), e))?;
-        let state = loaded.snapshot().map_err(|e| Error::store(what(), e))?;
-        let mut tombstones = state.all_tombstones(table.delta().as_ref());
-        let mut removed = HashMap::new();
-        while let Some(tombstone) = tombstones.try_next().await.map_err(|e| Error::store(what(), e))? {
-            let Some(at) = tombstone.deletion_timestamp() else { continue };
-            let path =
-                Path::parse(tombstone.path()).unwrap_or_else(|_| Path::from(tombstone.path().as_ref()));
-            removed.insert(path, at);
-        }
-        Ok(removed)
-    }
-
-    /// Deletes files of the table; one that is gone already is no error.
-    async fn delete(&self, table: &TableLog, paths: Vec<Path>) -> Result<u64> {
-        let store = table.store();
-        let mut deleted = 0;
-        for path in paths {
-            match store.delete(&path).await {
-                Ok(()) => deleted += 1,
-                Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => {
-                    return Err(Error::store(format!("delete file {path} of table {}", table.name()), error));
-                }
-            }
-        }
-        Ok(deleted)
-    }
-
-    /// A local store writes beside and renames: deletes what a kill left beside, which its listings do not show.
-    async fn sweep_staged(&self, table: &TableLog, before_ms: i64) -> Result<u64> {
-        if self.root().scheme() != "file" {
-            return Ok(0);
-        }
-        let Ok(dir) = self.root().to_file_path() else { return Ok(0) };
-        let dir = dir.join(table.name());
-        let what = format!("delete unfinished files of table {}", table.name());
-        match tokio::task::spawn_blocking(move || delete_staged(&dir, before_ms)).await {
-            Ok(deleted) => deleted.map_err(|e| Error::store(what, e)),
-            Err(panic) => Err(Error::corrupt(format!("{what}: {panic}"))),
-        }
-    }
 }
 
 /// The rows that occurred at or after `occurred`.
@@ -327,56 +253,4 @@ fn young_rows(batch: &RecordBatch, occurred: EventTime) -> Result<RecordBatch> {
         .map(|row| Some(times.is_valid(row) && times.value(row) >= occurred.us()))
         .collect();
     filter_record_batch(batch, &mask).map_err(|e| Error::schema(what(), e))
-}
-
-fn removal(file: &FileEntry, now_ms: i64) -> Remove {
-    Remove {
-        path: file.path.to_string(),
-        data_change: true,
-        deletion_timestamp: Some(now_ms),
-        extended_file_metadata: Some(true),
-        partition_values: Some(HashMap::from([(MONTH_COLUMN.to_owned(), file.business_month.clone())])),
-        size: i64::try_from(file.size_bytes).ok(),
-        tags: None,
-        deletion_vector: None,
-        base_row_id: None,
-        default_row_commit_version: None,
-    }
-}
-
-/// Every data file in the table's folders, named by its log or not, and when it was written, in milliseconds.
-async fn list_files(table: &TableLog) -> Result<Vec<(Path, i64)>> {
-    let what = || format!("list the folders of table {}", table.name());
-    let store = table.store();
-    // Not the log's own folder: it is the larger one.
-    let folders = store.list_with_delimiter(None).await.map_err(|e| Error::store(what(), e))?.common_prefixes;
-    let is_month = |folder: &Path| folder.filename().is_some_and(|name| name.starts_with(MONTH_COLUMN));
-    let mut files = Vec::new();
-    for folder in folders.iter().filter(|folder| is_month(folder)) {
-        let mut listed = store.list(Some(folder)).boxed();
-        while let Some(found) = listed.try_next().await.map_err(|e| Error::store(what(), e))? {
-            files.push((found.location, found.last_modified.timestamp_millis()));
-        }
-    }
-    Ok(files)
-}
-
-fn delete_staged(dir: &std::path::Path, before_ms: i64) -> std::io::Result<u64> {
-    let before = UNIX_EPOCH + Duration::from_millis(u64::try_from(before_ms).unwrap_or(0));
-    let mut deleted = 0;
-    let Ok(folders) = std::fs::read_dir(dir) else { return Ok(0) };
-    let is_month = |folder: &PathBuf| {
-        folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(MONTH_COLUMN))
-    };
-    for folder in folders.flatten().map(|folder| folder.path()).filter(is_month) {
-        for file in std::fs::read_dir(folder)?.flatten() {
-            let name = file.file_name().to_string_lossy().into_owned();
-            let is_staged = name.split_once('#').is_some_and(|(_, number)| number.parse::<u64>().is_ok());
-            if is_staged && file.metadata()?.modified()? <= before {
-                std::fs::remove_file(file.path())?;
-                deleted += 1;
-            }
-        }
-    }
-    Ok(deleted)
 }

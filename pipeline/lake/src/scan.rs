@@ -1,11 +1,13 @@
 //! The files that make up a table at one version: what `query` plans its scans over, and what folding reads.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use deltalake::kernel::Snapshot;
+use deltalake::kernel::{Remove, Snapshot};
 use futures::TryStreamExt as _;
 use object_store::path::Path;
+use schemas::tables::MONTH_COLUMN;
 
 use crate::error::{Error, Result};
 use crate::lake::{Lake, schema_of};
@@ -32,6 +34,22 @@ pub struct FileEntry {
 impl FileEntry {
     pub(crate) fn bounds(&self) -> Bounds {
         Bounds::parse(self.statistics.as_deref())
+    }
+
+    /// The action that takes the file out of its table; `is_loss` if rows of it are in no other file then.
+    pub(crate) fn removal(&self, now_ms: i64, is_loss: bool) -> Remove {
+        Remove {
+            path: self.path.to_string(),
+            data_change: is_loss,
+            deletion_timestamp: Some(now_ms),
+            extended_file_metadata: Some(true),
+            partition_values: Some(HashMap::from([(MONTH_COLUMN.to_owned(), self.business_month.clone())])),
+            size: i64::try_from(self.size_bytes).ok(),
+            tags: None,
+            deletion_vector: None,
+            base_row_id: None,
+            default_row_commit_version: None,
+        }
     }
 }
 
@@ -82,7 +100,7 @@ async fn files_at(log: &TableLog, version: u64) -> Result<Vec<FileEntry>> {
             size_bytes: u64::try_from(file.size()).unwrap_or(0),
             written_ms: file.modification_time(),
             rows: bounds.rows(),
-            business_month: file.partition_values_map().remove(schemas::tables::MONTH_COLUMN).flatten(),
+            business_month: file.partition_values_map().remove(MONTH_COLUMN).flatten(),
             statistics,
         }
     });

@@ -1,5 +1,6 @@
 //! The lake against a real local folder and a loopback S3 server: owners, kills, lost answers, folding, plain readers, cost.
 
+mod compact;
 mod deliveries;
 mod faults;
 mod flat;

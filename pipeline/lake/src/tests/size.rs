@@ -5,7 +5,11 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use schemas::tables::punches;
 
+use parquet::file::reader::FileReader as _;
+use parquet::file::serialized_reader::SerializedFileReader;
+
 use super::support::{START, with_punch_at};
+use crate::compact::sorted;
 use crate::encode::encode;
 
 /// Rows as a shift change makes them: 20,000 people in any order, a punch every 15 ms, random ids.
@@ -32,13 +36,33 @@ fn shift_change(rows: i64) -> arrow::array::RecordBatch {
     builder.finish()
 }
 
+/// Bytes a row, of the whole file and of each column.
+fn bytes_a_row(batch: &arrow::array::RecordBatch) -> (f64, Vec<(String, f64)>) {
+    let rows = batch.num_rows() as f64;
+    let files = encode("punches", std::slice::from_ref(batch), u64::MAX).unwrap();
+    let bytes: usize = files.iter().map(crate::encode::Encoded::len).sum();
+    let reader = SerializedFileReader::new(files[0].bytes().clone()).unwrap();
+    let groups = reader.metadata().row_groups();
+    let columns = (0..groups[0].num_columns()).map(|at| {
+        let bytes: i64 = groups.iter().map(|group| group.column(at).compressed_size()).sum();
+        (groups[0].column(at).column_path().string(), bytes as f64 / rows)
+    });
+    (bytes as f64 / rows, columns.collect())
+}
+
 #[test]
 fn a_row_of_punches_stays_small() {
-    let rows = 20_000;
-    let files = encode("punches", &[shift_change(rows)], u64::MAX).unwrap();
-    let bytes: usize = files.iter().map(crate::encode::Encoded::len).sum();
-    let a_row = bytes as f64 / rows as f64;
-    eprintln!("{a_row:.1} bytes a row");
-    // 16 of them are the random bits of a text UUID, which no encoding of text brings below 18; 5 are `local_time`.
-    assert!(a_row < 45.0, "{a_row:.1} bytes a row");
+    let written = shift_change(100_000);
+    let compacted = sorted(std::slice::from_ref(&written)).unwrap();
+    for (what, batch, bound) in [("as written", written, 45.0), ("compacted", compacted, 45.0)] {
+        let (a_row, columns) = bytes_a_row(&batch);
+        let columns: Vec<String> = columns
+            .iter()
+            .filter(|(_, bytes)| *bytes > 0.05)
+            .map(|(name, bytes)| format!("{name} {bytes:.1}"))
+            .collect();
+        eprintln!("{what}: {a_row:.1} bytes a row: {}", columns.join(", "));
+        // 16 of them are the random bits of a text UUID, which no encoding of text brings below 18; 5 are `local_time`.
+        assert!(a_row < bound, "{what}: {a_row:.1} bytes a row");
+    }
 }

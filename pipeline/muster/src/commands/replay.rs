@@ -10,8 +10,8 @@ use alerts::FileOutlet;
 use arc_swap::ArcSwap;
 use clap::Args;
 use jiff::Timestamp;
-use lake::{LocalLock, LogIdentity, LogKind};
-use model::{Anomaly, AnomalyState, EventTime, ShiftResult};
+use lake::{Lake, LocalLock, LogIdentity, LogKind, Which};
+use model::{Anomaly, AnomalyState, EventTime, Reference, ShiftResult};
 use schemas::Decoder;
 use schemas::lines::Summary;
 use source::{BatchLimits, DeadLetterFile, FileFormat, FileSource, Source, StartAt};
@@ -60,7 +60,8 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
     for file in &arguments.punches {
         files::expect_file(file)?;
     }
-    let (reference, loaded) = load::reference(&config.reference)?;
+    let (mut reference, loaded) = load::reference(&config.reference)?;
+    remind_nobody(Arc::make_mut(&mut reference));
     let opened = open_all(arguments, &config)?;
     let runtime = crate::runtime()?;
     let lake = runtime.block_on(place.open())?;
@@ -106,7 +107,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
         watch.progress.finish(&of_file);
         tally.add(&of_file);
     }
-    if let Err(error) = runtime.block_on(lake.maintain()) {
+    if let Err(error) = runtime.block_on(tidy(&lake)) {
         tracing::warn!(%error, "housekeeping of the lake failed");
     }
     let summary = summary(&tally, &replayed.fired, &place.url);
@@ -116,6 +117,20 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
     let letters = folder.join("dead_letters.ndjson");
     tell(&summary, arguments.json, &letters.display().to_string())?;
     Ok(if summary.rejected == 0 { Exit::Done } else { Exit::Findings })
+}
+
+/// A reminder is for before a shift: of one that is over by the time its punches are replayed there is nobody to remind, and
+/// every other shift would have one.
+fn remind_nobody(reference: &mut Reference) {
+    reference.policies.iter_mut().for_each(|policy| policy.reminder_before_min = 0);
+}
+
+/// Nobody else tidies a lake of replays: its small files become one, and what was replaced long ago is deleted.
+async fn tidy(lake: &Lake) -> lake::Result<()> {
+    lake.compact(Which::Due).await?;
+    lake.maintain().await?;
+    lake.sweep().await?;
+    Ok(())
 }
 
 /// Files that stay open between the look at their headers and their turn; further ones are opened twice.

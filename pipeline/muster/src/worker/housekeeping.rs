@@ -1,19 +1,32 @@
-//! When the lake is put in order beside commits: log snapshots now and then, and the fixes and scans that have grown too old.
+//! When the lake is put in order beside commits: fixes and scans that have grown too old, log snapshots, small files, bytes
+//! that no table needs any more.
 //!
-//! In: commits as they are done, the log's clock, passing time.  Out: rounds of `lake::Lake::maintain` and
-//! `retain_evidence`.  Owns: when the last round was.
+//! ```text
+//!   claim, every ten minutes, every hour of the log ─▶ old evidence leaves its table, before the next commit
+//!   every fifty commits ─▶ beside commits, one round at a time: log snapshots ▶ small files become one ▶ (hourly) sweep
+//! ```
+//!
+//! In: commits as they are done, the log's clock, passing time.  Out: rounds of `lake::Lake::retain_evidence`, `maintain`,
+//! `compact`, `sweep`.  Owns: when the last round was.
 //! Absent on purpose: any way to fail: nothing rests on a round, the next one does what this one could not.
-//! Why so: a claim begins with a round, so that a log that stood still for weeks deletes before it reads on. Then every few
-//! minutes by the wall, for a log that lives; and every hour by the log, for a replay that passes months in minutes.
+//! Why so: a claim begins with a round of retention, so that a log that stood still for weeks deletes before it reads on. Then
+//! every few minutes by the wall, for a log that lives; and every hour by the log, for a replay that passes months in minutes.
+//! The rest delays no commit. Of a group only the owner of the first partition compacts: two would do each other's work.
 
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lake::{Lake, LogIdentity};
+use lake::{Lake, LogIdentity, Which};
 use model::EventTime;
 use tokio::runtime::Handle;
 
-/// How many commits between two looks at the tables' logs.
-const MAINTAIN_EVERY_COMMITS: u64 = 50;
+/// How many commits between two looks at the tables' logs and files.
+const TIDY_EVERY_COMMITS: u64 = 50;
+
+/// How long bytes that no table needs wait for their round, by the wall: it lists every folder.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 
 /// How long old fixes and scans wait for their round, by the wall.
 const RETAIN_EVERY: Duration = Duration::from_secs(600);
@@ -26,6 +39,14 @@ const RETAIN_EVERY_LOG_MIN: i64 = 60;
 pub(super) struct Housekeeping {
     commits: u64,
     retained: Option<(Instant, EventTime)>,
+    tidier: Arc<Tidier>,
+}
+
+/// The rounds beside commits.
+#[derive(Debug, Default)]
+struct Tidier {
+    is_at_work: AtomicBool,
+    swept: Mutex<Option<Instant>>,
 }
 
 impl Housekeeping {
@@ -34,16 +55,27 @@ impl Housekeeping {
         self.retain(runtime, lake, log, clock);
     }
 
-    /// After a commit that moved the slowest clock to `clock`.
-    pub(super) fn committed(&mut self, runtime: &Handle, lake: &Lake, log: &LogIdentity, clock: EventTime) {
+    /// After a commit that moved the slowest clock to `clock`, of an owner who holds the first partition or not.
+    pub(super) fn committed(
+        &mut self,
+        runtime: &Handle,
+        lake: &Lake,
+        log: &LogIdentity,
+        clock: EventTime,
+        holds_first: bool,
+    ) {
         self.commits += 1;
         if self.is_due(clock) {
             self.retain(runtime, lake, log, clock);
         }
-        if self.commits.is_multiple_of(MAINTAIN_EVERY_COMMITS)
-            && let Err(error) = runtime.block_on(lake.maintain())
+        if self.commits.is_multiple_of(TIDY_EVERY_COMMITS)
+            && !self.tidier.is_at_work.swap(true, Ordering::AcqRel)
         {
-            tracing::warn!(%error, "housekeeping of the lake failed, it is tried again later");
+            let (tidier, lake) = (Arc::clone(&self.tidier), lake.clone());
+            runtime.spawn(async move {
+                tidier.round(&lake, holds_first).await;
+                tidier.is_at_work.store(false, Ordering::Release);
+            });
         }
     }
 
@@ -64,6 +96,43 @@ impl Housekeeping {
                 tracing::warn!(%error, "fixes and scans past their days could not be removed, it is tried again later");
             }
         }
+    }
+}
+
+impl Tidier {
+    async fn round(&self, lake: &Lake, compacts: bool) {
+        if let Err(error) = lake.maintain().await {
+            tracing::warn!(%error, "log snapshots of the lake could not be written, it is tried again later");
+        }
+        if !compacts {
+            return;
+        }
+        match lake.compact(Which::Due).await {
+            Ok(stats) if stats.files_written > 0 => tracing::debug!(?stats, "small files became one"),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "small files could not become one, it is tried again later");
+            }
+        }
+        if self.is_sweep_due() {
+            match lake.sweep().await {
+                Ok(0) => {}
+                Ok(files) => tracing::info!(files, "files that no table needs any more are deleted"),
+                Err(error) => {
+                    tracing::warn!(%error, "files that no table needs any more could not be deleted, it is tried again later");
+                }
+            }
+        }
+    }
+
+    /// Whether the last sweep was long ago; if so this one is the last.
+    fn is_sweep_due(&self) -> bool {
+        let mut swept = self.swept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let is_due = swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY);
+        if is_due {
+            *swept = Some(Instant::now());
+        }
+        is_due
     }
 }
 

@@ -308,7 +308,9 @@ impl Store {
         });
         committed.drained = self.next_drained(recalls.collect())?;
         let clock = self.claim.as_ref().map_or(EventTime::from_us(0), slowest_clock);
-        self.house.committed(&self.runtime, &self.lake, &self.log, clock);
+        let holds_first =
+            self.claim.as_ref().is_some_and(|claim| claim.frontiers().contains_key(&Partition::new(0)));
+        self.house.committed(&self.runtime, &self.lake, &self.log, clock, holds_first);
         if let Some(claim) = &self.claim {
             committed.known = self.filters.committed(&self.runtime, &self.lake, claim, punches);
         }
