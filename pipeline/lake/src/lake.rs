@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::TableLog;
 use crate::ownership::{self, LogIdentity, LogKind};
 use crate::s3::{self, S3Options};
+use crate::synced::SyncedFileSystem;
 
 /// How a lake writes.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct LakeOptions {
     pub reader_grace_min: u32,
     /// How long the bytes of other files stay that [`Lake::compact`] has made one of, for readers that began before.
     pub compacted_grace_min: u32,
+    /// Whether each file of a lake in a folder is on the disk before it counts, so that a power cut takes nothing back.
+    pub sync: bool,
     /// How a lake in an S3-compatible store is reached; of no matter for a folder.
     pub s3: S3Options,
 }
@@ -52,6 +55,7 @@ impl Default for LakeOptions {
             location_days: 7,
             reader_grace_min: 15,
             compacted_grace_min: 24 * 60,
+            sync: false,
             s3: S3Options::default(),
         }
     }
@@ -107,7 +111,9 @@ impl Lake {
         let root = Url::from_directory_path(&dir).map_err(|()| {
             Error::new(ErrorKind::NoLake, format!("open lake {}: not a folder", dir.display()))
         })?;
-        let mut lake = Self::with_store(Arc::new(LocalFileSystem::new()), root, options)?;
+        let store: Arc<dyn ObjectStore> =
+            if options.sync { Arc::new(SyncedFileSystem::new()) } else { Arc::new(LocalFileSystem::new()) };
+        let mut lake = Self::with_store(store, root, options)?;
         lake.dir = Some(dir);
         // Read for its format alone: a later one is refused before anything else is tried.
         ownership::read(lake.store.as_ref(), &lake.prefix).await?;

@@ -29,8 +29,8 @@
 //! Why so: an entry is put, if absent, at the version behind the one its owner has seen (`frontier`), not by delta-rs's commit
 //! loop: that one lists the whole log and reloads every file on each commit, and takes its own commit, whose answer was lost,
 //! for another's. delta-rs still reads logs and writes their checkpoints.
-//! Not promised yet: survival of a power cut by a lake in a folder. Files are written beside and linked or renamed into place, so kill -9 at any
-//! moment is safe; nothing is synced to the disk before the commit returns.
+//! A lake in a folder outlives a power cut where [`LakeOptions::sync`] is set: each file is on the disk before it has its name
+//! (`synced`). Without, files are written beside and linked or renamed into place all the same, so that kill -9 at any moment is safe.
 
 mod claim;
 mod columns;
@@ -55,6 +55,7 @@ mod scan;
 mod seals;
 mod statistics;
 mod sweep;
+mod synced;
 #[cfg(test)]
 mod tests;
 mod vendor_records;

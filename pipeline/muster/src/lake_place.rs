@@ -34,6 +34,7 @@ impl LakePlace {
         let options = LakeOptions {
             target_file_bytes: config.lake.target_file_bytes,
             location_days: config.privacy.location_days,
+            sync: config.lake.sync,
             s3: s3_options(config)?,
             ..LakeOptions::default()
         };

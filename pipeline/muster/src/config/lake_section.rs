@@ -25,6 +25,8 @@ pub struct LakeConfig {
     pub s3: Option<S3Config>,
     /// At most so long between two commits while there is something to commit.
     pub commit_every_ms: u64,
+    /// Whether a lake in a folder syncs each file to the disk before it counts: a power cut then takes nothing back.
+    pub sync: bool,
     /// Parquet files are rolled at about this size.
     pub target_file_bytes: u64,
     /// Days of punches kept in memory; older ones go through the table `late`.
@@ -40,6 +42,7 @@ impl Default for LakeConfig {
             beside: None,
             s3: None,
             commit_every_ms: 2_000,
+            sync: true,
             target_file_bytes: 128 << 20,
             state_days: 45,
             restate_days: 45,
