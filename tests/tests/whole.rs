@@ -19,6 +19,8 @@ mod requests;
 mod retention;
 #[path = "whole/seals.rs"]
 mod seals;
+#[path = "whole/shadow.rs"]
+mod shadow;
 #[path = "whole/snapshots.rs"]
 mod snapshots;
 #[path = "whole/store.rs"]
