@@ -155,11 +155,13 @@ fn accept(arguments: &AcceptArguments) -> Outcome {
     let Some(mut figures) = figures(&config, &arguments.of)? else { return nothing() };
     hold_against(&reference, &mut figures);
     let accepted = accept::accepted(&figures, &reference, arguments.only);
-    accept::write(&config, &sites, &arguments.out, arguments.force, &accepted.changes)?;
-    for line in &accepted.lines {
-        crate::say(line)?;
+    let found = accept::write(&config, &sites, &arguments.out, arguments.force, &accepted.changes)?;
+    // Sites of other files change when it is their turn.
+    let is_here = |site: &String| found.contains(site) || !accepted.changes.contains_key(site);
+    for (site, line) in accepted.lines.iter().filter(|(site, _)| is_here(site)) {
+        crate::say(&format!("{site}: {line}"))?;
     }
-    let count = crate::counted(accepted.changes.len() as u64, "site changes", "sites change");
+    let count = crate::counted(found.len() as u64, "site changes", "sites change");
     crate::say(&format!("{count}: {}", arguments.out.display()))?;
     Ok(Exit::Done)
 }

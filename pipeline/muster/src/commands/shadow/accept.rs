@@ -5,7 +5,7 @@
 //! Absent on purpose: putting the file in place: whoever answers for the sites looks at it first; and advice about a site that
 //! is not any more as the shadow saw it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -32,7 +32,8 @@ pub(super) enum Only {
 #[derive(Debug, Default)]
 pub(super) struct Accepted {
     pub(super) changes: BTreeMap<String, Change>,
-    pub(super) lines: Vec<String>,
+    /// Site, line.
+    pub(super) lines: Vec<(String, String)>,
 }
 
 /// What of the advice holds for the sites as `reference` has them now.
@@ -42,25 +43,25 @@ pub(super) fn accepted(figures: &Figures, reference: &Reference, only: Option<On
     for (site_id, of) in &figures.sites {
         let Some(row) = &of.row else { continue };
         let (change, note) = advised(row, of, only);
-        accepted.lines.extend(note.map(|note| format!("{site_id}: {note}")));
+        let mut tell = |what: String| accepted.lines.push((site_id.clone(), what));
+        note.into_iter().for_each(&mut tell);
         if change == Change::default() {
             continue;
         }
         let Some(site) = known.get(site_id.as_str()) else {
-            accepted.lines.push(format!("{site_id}: left out: the files of sites have no such site"));
+            tell("left out: the files of sites have no such site".to_owned());
             continue;
         };
         if !is_as_seen(site, row) {
-            let what = "left as it is: the site has changed since; let the shadow judge by it first";
-            accepted.lines.push(format!("{site_id}: {what}"));
+            tell("left as it is: the site has changed since; let the shadow judge by it first".to_owned());
             continue;
         }
         if let (Some(radius_m), Some(today_m)) = (change.radius_m, row.radius_m) {
-            accepted.lines.push(format!("{site_id}: radius_m {today_m} becomes {radius_m}"));
+            tell(format!("radius_m {today_m} becomes {radius_m}"));
         }
         if !change.bssids.is_empty() {
             let count = crate::counted(change.bssids.len() as u64, "access point", "access points");
-            accepted.lines.push(format!("{site_id}: lists {count} more: {}", change.bssids.join(", ")));
+            tell(format!("lists {count} more: {}", change.bssids.join(", ")));
         }
         accepted.changes.insert(site_id.clone(), change);
     }
@@ -124,7 +125,8 @@ pub(super) fn sites_path(config: &Config, named: Option<&Path>) -> Result<PathBu
     }
 }
 
-/// Writes `text` with the changes to `out`, and only if it reads as the sites it is to be.
+/// Writes the file `sites` with the changes to `out`, and only if it reads as the sites it is to be. Gives which of the
+/// changed sites it holds.
 ///
 /// # Errors
 /// A file that is there, or cannot be read, changed or written.
@@ -134,7 +136,7 @@ pub(super) fn write(
     out: &Path,
     is_forced: bool,
     changes: &BTreeMap<String, Change>,
-) -> Result<(), Box<Failure>> {
+) -> Result<BTreeSet<String>, Box<Failure>> {
     if out.exists() && !is_forced {
         let what = format!("{}: it is there already", out.display());
         return Err(Box::new(Failure::usage(what, "name another file, or add --force to write over it")));
@@ -146,7 +148,7 @@ pub(super) fn write(
         ))
     };
     let text = std::fs::read_to_string(sites).map_err(|error| told(sites, error))?;
-    let new = sites_file::changed(&text, changes).map_err(|what| {
+    let (new, found) = sites_file::changed(&text, changes).map_err(|what| {
         Failure::usage(format!("{}: {what}", sites.display()), "`muster check` lists what is wrong with it")
     })?;
     let mut partial = out.as_os_str().to_owned();
@@ -158,7 +160,7 @@ pub(super) fn write(
     if placed.is_err() {
         let _ = std::fs::remove_file(&partial);
     }
-    placed
+    placed.map(|()| found)
 }
 
 /// Loads the reference data with `new` in the place of `sites`.

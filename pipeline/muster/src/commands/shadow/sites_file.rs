@@ -5,7 +5,7 @@
 //! lines their breaks.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::{Deserialize, Deserializer};
@@ -47,20 +47,24 @@ fn raw<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::
     <&RawValue>::deserialize(value).map(Some)
 }
 
-/// `text` with `changes`, by site. Sites that it does not hold are left out.
+/// `text` with `changes`, by site, and which of these sites it holds.
 ///
 /// # Errors
 /// What cannot be read or changed, in a sentence.
-pub(super) fn changed(text: &str, changes: &BTreeMap<String, Change>) -> Result<String, String> {
+pub(super) fn changed(
+    text: &str,
+    changes: &BTreeMap<String, Change>,
+) -> Result<(String, BTreeSet<String>), String> {
     let collection: Collection<'_> =
         serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| error.to_string())?;
-    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    let (mut edits, mut found): (Vec<(Range<usize>, String)>, _) = (Vec::new(), BTreeSet::new());
     for (number, feature) in collection.features.iter().enumerate() {
         let told = |error: serde_json::Error| format!("feature {number}: {error}");
         let feature: Feature<'_> = serde_json::from_str(feature.get()).map_err(told)?;
         let Some(properties) = feature.properties.map(RawValue::get) else { continue };
         let read: Properties<'_> = serde_json::from_str(properties).map_err(told)?;
         let Some(change) = changes.get(&*read.site_id) else { continue };
+        found.insert(read.site_id.clone().into_owned());
         let place = |part: &str| {
             let from = part.as_ptr() as usize - text.as_ptr() as usize;
             from..from + part.len()
@@ -106,7 +110,7 @@ pub(super) fn changed(text: &str, changes: &BTreeMap<String, Change>) -> Result<
         from = range.end;
     }
     out.push_str(&text[from..]);
-    Ok(out)
+    Ok((out, found))
 }
 
 /// What stands between the last two of a list.
@@ -157,10 +161,12 @@ mod tests {
             .replace("null", "[\"x\"]")
             .replace("00:03\"", "00:03\", \"x\"")
             .replace("{\"q\": {}} }}", "{\"q\": {}}, \"bssids\": [\"x\", \"y\"] }}");
-        assert_eq!(changed(FILE, &changes).unwrap(), expected);
+        let (new, found) = changed(FILE, &changes).unwrap();
+        assert_eq!(new, expected);
+        assert_eq!(found, ["a", "b", "c", "d", "e"].map(str::to_owned).into());
         let marked = format!("\u{feff}{FILE}");
-        assert_eq!(changed(&marked, &changes).unwrap(), format!("\u{feff}{expected}"));
-        assert_eq!(changed(FILE, &BTreeMap::new()).unwrap(), FILE);
+        assert_eq!(changed(&marked, &changes).unwrap().0, format!("\u{feff}{expected}"));
+        assert_eq!(changed(FILE, &BTreeMap::new()).unwrap().0, FILE);
     }
 
     #[test]
