@@ -9,6 +9,8 @@
 
 #[path = "live/deliver.rs"]
 mod deliver;
+#[path = "live/shadow.rs"]
+mod shadow;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

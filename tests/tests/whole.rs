@@ -7,6 +7,8 @@
 // A test that cannot go on panics, and says on standard output what it ran on.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "whole/evidence.rs"]
+mod evidence;
 #[path = "whole/inbox.rs"]
 mod inbox;
 #[path = "whole/misplaced.rs"]
@@ -17,6 +19,8 @@ mod requests;
 mod retention;
 #[path = "whole/seals.rs"]
 mod seals;
+#[path = "whole/shadow.rs"]
+mod shadow;
 #[path = "whole/snapshots.rs"]
 mod snapshots;
 #[path = "whole/store.rs"]

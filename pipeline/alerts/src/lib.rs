@@ -14,6 +14,7 @@ mod compose;
 mod delivery;
 mod file_outlet;
 mod outlet;
+mod silent_outlet;
 mod summary;
 mod topic_outlet;
 
@@ -26,5 +27,6 @@ pub use delivery::{
 };
 pub use file_outlet::FileOutlet;
 pub use outlet::{Error, Outlet, SaidAlert};
+pub use silent_outlet::SilentOutlet;
 pub use summary::{Facts, summary};
 pub use topic_outlet::{OpenSource, TopicOutlet};

@@ -8,7 +8,7 @@
 //! In: the files of each table.  Out: entries that say the same rows in other files; [`CompactStats`].  Owns: nothing.
 //! Absent on purpose: a loss of rows (`retention`), the bytes of what was replaced (`sweep`), and delta-rs's own optimizer:
 //! it re-reads the log on every commit and takes its own commit for another's (`research/streams.md`, 5.4).
-//! Invariants: I-33 a row is in exactly one file, whoever compacts, removes and commits at once: an entry is put behind the
+//! Invariants: I-35 a row is in exactly one file, whoever compacts, removes and commits at once: an entry is put behind the
 //! version it was planned on and dropped where anybody removed anything since ([`Fence::Removals`]), and names a file only
 //! whose rows were counted to be as many as those of the files it replaces. Tested by `tests::compact`.
 //! Why so: files by steps of eight in rows and eight of a step become one, so that a row is written again at most three times,

@@ -71,6 +71,10 @@ pub enum LogKind {
     Live,
     /// A file that is replayed. A lake may have many.
     Replay,
+    /// As [`Self::Live`], and nobody is told anything.
+    Shadow,
+    /// As [`Self::Replay`], and nobody is told anything.
+    ShadowReplay,
 }
 
 /// The owner file.
@@ -79,6 +83,9 @@ pub(crate) struct LakeFile {
     format: u32,
     /// The live log; null in a lake of replays.
     live: Option<LiveLog>,
+    /// Whether nobody was told what the lake holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    shadow: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,12 +97,13 @@ struct LiveLog {
 
 impl LakeFile {
     fn of(log: &LogIdentity, kind: LogKind) -> Self {
-        let live = (kind == LogKind::Live).then(|| LiveLog {
+        let live = matches!(kind, LogKind::Live | LogKind::Shadow).then(|| LiveLog {
             log_id: log.log_id.as_str().to_owned(),
             topic: log.topic.as_ref().to_owned(),
             partitions: log.partitions,
         });
-        Self { format: FORMAT, live }
+        let shadow = matches!(kind, LogKind::Shadow | LogKind::ShadowReplay);
+        Self { format: FORMAT, live, shadow }
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -166,6 +174,16 @@ pub(crate) async fn own(
 
 fn check(found: &LakeFile, wanted: &LakeFile, prefix: &Path) -> Result<()> {
     let other = |what: String| Err(Error::new(ErrorKind::OtherLog, what));
+    if found.shadow != wanted.shadow {
+        return other(match found.shadow {
+            true => format!(
+                "open lake /{prefix}: it is a shadow's, and nobody was told what it holds: name a folder of its own"
+            ),
+            false => format!(
+                "shadow into lake /{prefix}: people were told what it holds: give the shadow a folder of its own"
+            ),
+        });
+    }
     match (&found.live, &wanted.live) {
         (None, None) => Ok(()),
         (Some(found), None) => other(format!(
@@ -241,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lake_never_changes_hands() {
-        use LogKind::{Live, Replay};
+        use LogKind::{Live, Replay, Shadow, ShadowReplay};
         for (first, second, expected) in [
             ((log("a", 4), Live), (log("a", 4), Live), None),
             ((log("a", 4), Live), (log("b", 4), Live), Some(ErrorKind::OtherLog)),
@@ -249,6 +267,13 @@ mod tests {
             ((log("a", 4), Live), (log("file:1", 1), Replay), Some(ErrorKind::OtherLog)),
             ((log("file:1", 1), Replay), (log("a", 4), Live), Some(ErrorKind::OtherLog)),
             ((log("file:1", 1), Replay), (log("file:2", 1), Replay), None),
+            ((log("a", 4), Shadow), (log("a", 4), Shadow), None),
+            ((log("a", 4), Shadow), (log("a", 4), Live), Some(ErrorKind::OtherLog)),
+            ((log("a", 4), Live), (log("a", 4), Shadow), Some(ErrorKind::OtherLog)),
+            ((log("a", 4), Shadow), (log("file:1", 1), ShadowReplay), Some(ErrorKind::OtherLog)),
+            ((log("file:1", 1), ShadowReplay), (log("file:2", 1), ShadowReplay), None),
+            ((log("file:1", 1), ShadowReplay), (log("file:1", 1), Replay), Some(ErrorKind::OtherLog)),
+            ((log("file:1", 1), Replay), (log("file:1", 1), ShadowReplay), Some(ErrorKind::OtherLog)),
         ] {
             let (store, prefix) = (InMemory::new(), Path::from("lake"));
             own(&store, &prefix, &first.0, first.1, Retries::at_once(0)).await.unwrap();

@@ -41,6 +41,7 @@ mod ordinary;
 mod outline;
 mod plain_sites;
 mod processor;
+mod questions;
 mod radio_index;
 mod radio_table;
 mod radios;

@@ -149,7 +149,7 @@ impl SiteIndex {
         assert_eq!(self.ranks.len(), reference.sites.len(), "the site index was built from another snapshot");
         assert_eq!(batch.punches.len(), due.rows.len(), "one due row per punch");
         out.clear();
-        let world = World { fences: &self.fences, radios: &self.radios, plain: &self.plain, reference };
+        let world = self.world(reference);
         let Scratch { heard, groups: [newest, second, third, oldest], evidence, sites } = scratch;
         let (mut newest, mut second, mut third, mut oldest) = (newest, second, third, oldest);
         heard.read(&self.radios, batch);
@@ -187,6 +187,10 @@ impl SiteIndex {
             }
             (newest, second, third, oldest) = (oldest, newest, second, third);
         }
+    }
+
+    pub(crate) const fn world<'a>(&'a self, reference: &'a Reference) -> World<'a> {
+        World { fences: &self.fences, radios: &self.radios, plain: &self.plain, reference }
     }
 
     /// `sites` are those that remain where several do.

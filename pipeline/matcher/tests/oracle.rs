@@ -47,6 +47,53 @@ fn the_index_answers_as_a_loop_over_all_sites_would() {
     }
 }
 
+#[test]
+fn single_questions_are_answered_as_a_loop_over_all_sites_would() {
+    let mut numbers = Numbers::new(20_261_123);
+    let earth = Geodesic::wgs84();
+    let (mut held, mut listed, mut asked) = (0, 0, 0);
+    for centre in CENTRES {
+        let Town { reference, batch, .. } = Town::random(&mut numbers, centre, 60, 250);
+        let index = matcher::SiteIndex::build(&reference);
+        for punch in &batch.punches {
+            let at = punch.occurred_at;
+            let in_force = || {
+                reference.sites.iter().filter(|site| {
+                    site.valid_from.is_none_or(|from| at >= from)
+                        && site.valid_to.is_none_or(|until| at < until)
+                })
+            };
+            for seen in batch.wifi(punch) {
+                let lists = |site: &&std::sync::Arc<Site>| {
+                    site.bssids.iter().any(|block| {
+                        let apart = 48 - block.prefix_bits();
+                        seen.bssid.bits() >> apart == block.first().bits() >> apart
+                    })
+                };
+                let expected = in_force().any(|site| lists(&site)) && !seen.bssid.is_placeholder();
+                assert_eq!(index.lists_access_point(&reference, seen.bssid, at), expected, "{seen:?}");
+                listed += u32::from(expected);
+            }
+            for beacon in batch.beacons(punch) {
+                let expected = in_force().any(|site| site.beacons.contains(&beacon.id));
+                assert_eq!(index.lists_beacon(&reference, *beacon, at), expected, "{beacon:?}");
+                listed += u32::from(expected);
+            }
+            let Some(fix) = &punch.fix else { continue };
+            let point = model::datum::to_wgs84(fix.point, fix.datum);
+            let metres: Vec<f64> = in_force().map(|site| signed(&earth, &site.fence, point)).collect();
+            if metres.iter().any(|metres| metres.abs() < BLUR_M) {
+                continue;
+            }
+            let expected = metres.iter().any(|metres| *metres < 0.0);
+            assert_eq!(index.is_in_a_fence(&reference, point, at), expected, "{point:?}");
+            (held, asked) = (held + u32::from(expected), asked + 1);
+        }
+    }
+    println!("{held} of {asked} fixes in a fence, {listed} radios listed");
+    assert!(held > 100 && asked - held > 100 && listed > 100);
+}
+
 /// The sites of the real chain, when the data is at hand: five of its coordinates repeat.
 #[test]
 fn a_real_chain_answers_as_a_loop_over_all_sites_would() {

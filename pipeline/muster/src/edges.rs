@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 
 use crate::config::{ClockKind, Config};
 use crate::failure::Failure;
-use crate::live_log::LiveLog;
+use crate::live_log::{LiveLog, Manner};
 use crate::meter;
 use crate::mover::Mover;
 use crate::publisher::Publisher;
@@ -68,7 +68,7 @@ impl Edges {
     /// What cannot be started: an address in use, a certificate, an outbox that another process holds.
     pub fn start(
         config: &Config,
-        log: &LiveLog,
+        (log, manner): (&LiveLog, Manner),
         lake: &Lake,
         runtime: &Handle,
         names: &[(Arc<str>, String)],
@@ -82,7 +82,7 @@ impl Edges {
         checks.extend(config.alerts.deliver.then_some(DELIVERER));
         checks.extend(config.source.registry.is_some().then_some(crate::registry::CHECK));
         let health = Health::new(&checks, &metrics);
-        let server = start_server(config, log, runtime, &metrics, &health)?;
+        let server = start_server(config, (log, manner), runtime, &metrics, &health)?;
         let deliverer = match config.alerts.deliver {
             true => Some(start_deliverer(config, log, lake, (runtime, &metrics), names)?),
             false => None,
@@ -192,7 +192,7 @@ impl std::fmt::Debug for Edges {
 
 fn start_server(
     config: &Config,
-    log: &LiveLog,
+    (log, manner): (&LiveLog, Manner),
     runtime: &Handle,
     metrics: &Metrics,
     health: &Health,
@@ -202,12 +202,13 @@ fn start_server(
         let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::wrong_use(texts.join("\n"))
     })?;
-    let ingest = Ingest {
+    // A shadow writes no log but one of its own.
+    let ingest = (manner == Manner::Speaks || log.is_alone()).then(|| Ingest {
         appender: log.appender(),
         topic: config.source.topic.clone(),
         record_bytes_max: config.limits.record_bytes_max,
-    };
-    let started = runtime.block_on(Server::start(checked, Some(ingest), metrics.clone(), health.clone()));
+    });
+    let started = runtime.block_on(Server::start(checked, ingest, metrics.clone(), health.clone()));
     let server = started.map_err(Failure::from_outside)?;
     crate::tell(format_args!("serving {}", server.url()));
     Ok(Some(server))

@@ -40,6 +40,11 @@ pub fn expect_file(path: &Path) -> Result<(), Box<Failure>> {
     Err(Box::new(Failure::usage(format!("{}: {what}", path.display()), "name a file of punches")))
 }
 
+/// The file of dead letters in the folder `beside` a lake whose log takes none.
+pub fn letters_file(beside: &Path) -> PathBuf {
+    beside.join("dead_letters.ndjson")
+}
+
 /// Where records that are too large for a dead letter are kept, in the folder `beside` the lake.
 pub fn kept_records_dir(beside: &Path) -> PathBuf {
     beside.join("_muster").join("dead_letters")

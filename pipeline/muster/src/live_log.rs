@@ -18,6 +18,15 @@ use crate::config::{ClockKind, Config, SaslConfig, SourceConfig, SourceKind};
 use crate::failure::Failure;
 use crate::files;
 
+/// Whether a processor tells anybody what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// It does.
+    Speaks,
+    /// It runs beside another system, and writes nothing but its own lake: no alert, no dead letter, no record of the log.
+    Shadow,
+}
+
 /// Bytes read ahead of the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadAhead {
@@ -37,11 +46,11 @@ pub enum LiveLog {
 }
 
 impl LiveLog {
-    /// Opens what `[source]` names.
+    /// Opens what `[source]` names, for a processor of that `manner`.
     ///
     /// # Errors
     /// What does not fit in the configuration; what the log says.
-    pub fn open(config: &Config) -> Result<Self, Box<Failure>> {
+    pub fn open(config: &Config, manner: Manner) -> Result<Self, Box<Failure>> {
         let source = &config.source;
         match source.kind {
             SourceKind::Embedded => {
@@ -51,7 +60,7 @@ impl LiveLog {
                 Ok(Self::Embedded(log))
             }
             SourceKind::Kafka => {
-                let options = kafka_options(config)?;
+                let options = kafka_options(config, manner)?;
                 let log = KafkaLog::open(options, crate::wall_clock()).map_err(files::failure)?;
                 Ok(Self::Kafka(log))
             }
@@ -62,8 +71,12 @@ impl LiveLog {
     ///
     /// # Errors
     /// What the log says: a topic that is not as it has to be, above all.
-    pub fn prepare(&self, config: &Config) -> Result<LogIdentity, Box<Failure>> {
+    pub fn prepare(&self, config: &Config, manner: Manner) -> Result<LogIdentity, Box<Failure>> {
         let identity = match self {
+            Self::Embedded(log) if manner == Manner::Shadow => {
+                log.create_topic(&config.source.topic, config.source.partitions).map_err(files::failure)?
+            }
+            Self::Kafka(log) if manner == Manner::Shadow => log.identity().clone(),
             Self::Embedded(log) => {
                 let made = log
                     .create_topic(&config.source.topic, config.source.partitions)
@@ -180,10 +193,11 @@ impl std::fmt::Debug for LiveLog {
     }
 }
 
-fn kafka_options(config: &Config) -> Result<KafkaOptions, Box<Failure>> {
+fn kafka_options(config: &Config, manner: Manner) -> Result<KafkaOptions, Box<Failure>> {
     let SourceConfig { brokers, topic, group, instance, clock, session_timeout, .. } = &config.source;
     let defaults = KafkaOptions::new(brokers, topic, group);
     let clock = match clock {
+        ClockKind::Append if manner == Manner::Shadow => KafkaClock::Unasked { margin: CLOCK_MARGIN },
         ClockKind::Append => {
             KafkaClock::Append { probe_topic: config.alerts.topic.clone(), margin: CLOCK_MARGIN }
         }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::live_log::LiveLog;
-use alerts::TopicOutlet;
+use crate::live_log::{LiveLog, Manner};
+use alerts::{Outlet, SilentOutlet, TopicOutlet};
 use arc_swap::ArcSwap;
 use lake::{Lake, LogKind};
 use model::Reference;
-use source::{KeptRecords, Registry, Source};
+use source::{DeadLetterFile, KeptRecords, Registry, Source};
 use tokio::runtime::Handle;
 
 use crate::commands::clock_mode;
@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::files;
 use crate::worker::{
-    ClockMode, End, Forwarder, LogReader, Observer, PartitionSettings, Pipeline, Rivals, Settings, Store,
-    Tally, TopicLetters, Unwritten, World,
+    ClockMode, End, FileLetters, Forwarder, Letters, LogReader, Observer, PartitionSettings, Pipeline,
+    Rivals, Settings, Store, Tally, TopicLetters, Unwritten, World,
 };
 
 /// What a run on a live log is wired from.
@@ -36,6 +36,8 @@ pub struct Wiring<'a> {
     pub beside: PathBuf,
     /// The log.
     pub log: &'a LiveLog,
+    /// Whether anybody is told.
+    pub manner: Manner,
     /// What [`LiveLog::prepare`] said of it.
     pub identity: lake::LogIdentity,
     /// Snapshots that came into force since [`Self::write_reference`].
@@ -57,7 +59,11 @@ impl Wiring<'_> {
         reference: &Reference,
         names: &[(Arc<str>, String)],
     ) -> Result<Vec<(&'static str, u64)>, Box<Failure>> {
-        self.runtime.block_on(self.lake.own(&self.identity, LogKind::Live)).map_err(Failure::from_outside)?;
+        let kind = match self.manner {
+            Manner::Speaks => LogKind::Live,
+            Manner::Shadow => LogKind::Shadow,
+        };
+        self.runtime.block_on(self.lake.own(&self.identity, kind)).map_err(Failure::from_outside)?;
         let tables = crate::reference_rows::tables(reference, names, (crate::wall_clock())());
         let written = self.runtime.block_on(self.lake.append_reference(tables, &reference.version));
         written.map_err(|error| Box::new(Failure::from_outside(error)))
@@ -80,13 +86,6 @@ impl Wiring<'_> {
             Some(registry) => Box::new(registry.gate(source)),
             None => source,
         };
-        let (log, alerts_topic) = (self.log.clone(), self.config.alerts.topic.clone());
-        let (again, punches) = (self.log.clone(), topic.clone());
-        let outlet = TopicOutlet::new(
-            &self.config.alerts.topic,
-            self.log.appender(),
-            Box::new(move || log.reader(&alerts_topic)),
-        );
         let clock = clock_mode(self.config);
         let age_max = (clock == ClockMode::Append).then_some(self.config.alerts.max_age.0);
         let import = files::import_options(self.config)?;
@@ -127,19 +126,38 @@ impl Wiring<'_> {
             )
             .behind(Arc::clone(&self.unwritten)),
             world,
-            outlet: Box::new(outlet),
-            letters: Box::new(TopicLetters {
-                appender: self.log.appender(),
-                kept: self.kept_records()?,
-                log: LogReader::new(Box::new(move || again.reader(&punches))),
-            }),
-            forwarder: Some(Forwarder::new(topic, self.log.appender())),
+            outlet: self.outlet(),
+            letters: self.letters()?,
+            forwarder: match self.manner {
+                Manner::Speaks => Some(Forwarder::new(topic, self.log.appender())),
+                Manner::Shadow => None,
+            },
             rules: crate::rules::of_run(self.config, (&self.lake, &self.identity), clock, &self.runtime),
             settings,
             stop,
             may_end,
         };
         pipeline.run(observer)
+    }
+
+    fn outlet(&self) -> Box<dyn Outlet> {
+        if self.manner == Manner::Shadow {
+            return Box::new(SilentOutlet);
+        }
+        let (log, topic) = (self.log.clone(), self.config.alerts.topic.clone());
+        let open = Box::new(move || log.reader(&topic));
+        Box::new(TopicOutlet::new(&self.config.alerts.topic, self.log.appender(), open))
+    }
+
+    /// On the log, or, for a shadow, in a file beside its lake.
+    fn letters(&self) -> Result<Box<dyn Letters>, Box<Failure>> {
+        let (again, punches) = (self.log.clone(), self.config.source.topic.clone());
+        let log = LogReader::new(Box::new(move || again.reader(&punches)));
+        if self.manner == Manner::Shadow {
+            let file = DeadLetterFile::open(&files::letters_file(&self.beside)).map_err(files::failure)?;
+            return Ok(Box::new(FileLetters { file, log }));
+        }
+        Ok(Box::new(TopicLetters { appender: self.log.appender(), kept: self.kept_records()?, log }))
     }
 
     /// Where records go that are too large for a dead letter: beside the lake.

@@ -16,6 +16,7 @@ pub mod repl;
 pub mod rules;
 mod run;
 pub mod session;
+pub mod shadow;
 mod shift_suspected;
 pub mod statements;
 
@@ -34,3 +35,4 @@ pub use repl::{ReplOptions, repl};
 pub use rules::{Rule, RuledRow, Subject};
 pub use run::{Ran, run_laid_out, run_once};
 pub use session::{Answer, Options, Rows, Session};
+pub use shadow::ShadowStatement;

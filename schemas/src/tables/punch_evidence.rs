@@ -72,7 +72,7 @@ pub struct Row<'a> {
     pub fix: Option<EvidenceFix>,
     /// The access points to keep: listed ones, and others only where the fix is inside a fence.
     pub access_points: &'a [AccessPoint],
-    /// The beacons to keep.
+    /// The beacons to keep, likewise.
     pub beacons: &'a [Beacon],
     /// The log's topic.
     pub topic: &'a str,

@@ -22,7 +22,7 @@ use super::replay::{summary, tell};
 use crate::chain_files::{LedgerFile, Made, Pace, append_records, write_reference};
 use crate::failure::{Exit, Failure};
 use crate::lake_place::LakePlace;
-use crate::live_log::LiveLog;
+use crate::live_log::{LiveLog, Manner};
 use crate::picture::{Picture, Scene, StoreLine};
 use crate::truth;
 use crate::wiring::Wiring;
@@ -94,8 +94,8 @@ pub(super) fn run(arguments: &DemoArguments) -> Outcome {
     let lake = runtime.block_on(place.open())?;
     let beside = place.beside(&lake);
     let _lock = LocalLock::take(&beside).map_err(Failure::from_outside)?;
-    let log = LiveLog::open(&config)?;
-    let identity = log.prepare(&config)?;
+    let log = LiveLog::open(&config, Manner::Speaks)?;
+    let identity = log.prepare(&config, Manner::Speaks)?;
     let world = ArcSwap::from_pointee(World::new(Arc::clone(&reference)));
     let wiring = Wiring {
         config: &config,
@@ -103,6 +103,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Outcome {
         lake: lake.clone(),
         beside,
         log: &log,
+        manner: Manner::Speaks,
         identity,
         unwritten: Arc::default(),
         registry: None,

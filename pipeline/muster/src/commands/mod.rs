@@ -12,6 +12,7 @@ mod replay;
 mod review;
 mod run;
 mod seal;
+mod shadow;
 mod shifted;
 mod sql;
 mod top;
@@ -54,6 +55,8 @@ pub enum Command {
     Dlq(dlq::DlqArguments),
     /// Closes a month; later facts go to the adjustment ledger.
     Seal(seal::SealArguments),
+    /// Beside another system, silently; then what would have happened, site by site.
+    Shadow(shadow::ShadowArguments),
     /// Suspicions: what waits for a reviewer, and what is decided about each.
     Review(review::ReviewArguments),
     /// The destinations of alerts: which are switched off, and on again.
@@ -76,6 +79,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Top(arguments) => top::run(&arguments),
         Command::Dlq(arguments) => dlq::run(&arguments),
         Command::Seal(arguments) => seal::run(&arguments),
+        Command::Shadow(arguments) => shadow::run(&arguments),
         Command::Review(arguments) => review::run(&arguments),
         Command::Destinations(arguments) => destinations::run(&arguments),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use alerts::FileOutlet;
+use alerts::{FileOutlet, Outlet, SilentOutlet};
 use arc_swap::ArcSwap;
 use clap::Args;
 use jiff::Timestamp;
@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::lake_place::LakePlace;
+use crate::live_log::Manner;
 use crate::progress::Progress;
 use crate::reference_rows;
 use crate::rules;
@@ -56,13 +57,18 @@ pub struct ReplayArguments {
 /// Runs the command.
 pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
     let config = load::config(arguments.config.as_deref())?;
-    let place = LakePlace::of(&config, arguments.lake.as_deref())?;
+    run_as(Manner::Speaks, &config, arguments)
+}
+
+/// Runs the command, or a shadow over files, under a configuration that was read.
+pub(super) fn run_as(manner: Manner, config: &Config, arguments: &ReplayArguments) -> Outcome {
+    let place = LakePlace::of(config, arguments.lake.as_deref())?;
     for file in &arguments.punches {
         files::expect_file(file)?;
     }
     let (mut reference, loaded) = load::reference(&config.reference)?;
     remind_nobody(Arc::make_mut(&mut reference));
-    let opened = open_all(arguments, &config)?;
+    let opened = open_all(arguments, config)?;
     let runtime = crate::runtime()?;
     let lake = runtime.block_on(place.open())?;
     let beside = place.beside(&lake);
@@ -73,30 +79,32 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
     for (file, source) in arguments.punches.iter().zip(opened) {
         let mut source = match source {
             Some(source) => source,
-            None => open(file, arguments, &config)?,
+            None => open(file, arguments, config)?,
         };
         let identity = source.identity();
         let log = LogIdentity::file(identity.log_id.clone());
-        runtime.block_on(lake.own(&log, LogKind::Replay)).map_err(Failure::from_outside)?;
+        let kind = match manner {
+            Manner::Speaks => LogKind::Replay,
+            Manner::Shadow => LogKind::ShadowReplay,
+        };
+        runtime.block_on(lake.own(&log, kind)).map_err(Failure::from_outside)?;
         let tables = reference_rows::tables(&reference, &loaded.names, (crate::wall_clock())());
         runtime.block_on(lake.append_reference(tables, &reference.version)).map_err(Failure::from_outside)?;
-        let rules = rules::of_run(&config, (&lake, &log), ClockMode::Record, runtime.handle());
+        let rules = rules::of_run(config, (&lake, &log), ClockMode::Record, runtime.handle());
         let pipeline = Pipeline {
             store: store(
                 &source,
                 Store::new(lake.clone(), log, runtime.handle().clone(), config.lake.state_days),
             ),
             world: &world,
-            outlet: Box::new(
-                FileOutlet::open(&beside.join("alerts.ndjson")).map_err(|e| files::outlet_failure(&e))?,
-            ),
+            outlet: outlet(manner, &beside)?,
             letters: Box::new(FileLetters {
-                file: DeadLetterFile::open(&beside.join("dead_letters.ndjson")).map_err(files::failure)?,
+                file: DeadLetterFile::open(&files::letters_file(&beside)).map_err(files::failure)?,
                 log: reader(file, arguments.format),
             }),
             forwarder: None,
             rules,
-            settings: settings(&config, &source, arguments.until)?,
+            settings: settings(config, &source, arguments.until)?,
             stop: &AtomicBool::new(false),
             may_end: &AtomicBool::new(true),
             source: &mut source,
@@ -114,7 +122,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
     // As the lake was named, where that names the folder.
     let is_url = place.url.contains("://");
     let folder = if is_url { beside } else { PathBuf::from(&place.url) };
-    let letters = folder.join("dead_letters.ndjson");
+    let letters = files::letters_file(&folder);
     tell(&summary, arguments.json, &letters.display().to_string())?;
     Ok(if summary.rejected == 0 { Exit::Done } else { Exit::Findings })
 }
@@ -145,6 +153,15 @@ fn open_all(arguments: &ReplayArguments, config: &Config) -> Result<Vec<Option<F
         opened.push((index < KEPT_OPEN_MAX).then_some(source));
     }
     Ok(opened)
+}
+
+fn outlet(manner: Manner, beside: &Path) -> Result<Box<dyn Outlet>, Box<Failure>> {
+    Ok(match manner {
+        Manner::Speaks => {
+            Box::new(FileOutlet::open(&beside.join("alerts.ndjson")).map_err(|e| files::outlet_failure(&e))?)
+        }
+        Manner::Shadow => Box::new(SilentOutlet),
+    })
 }
 
 /// `store` as the records of `source` need it.

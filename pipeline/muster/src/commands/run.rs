@@ -19,8 +19,9 @@ use super::replay::{summary, tell};
 use crate::config::{ClockKind, Config};
 use crate::edges::Edges;
 use crate::failure::{Exit, Failure};
+use crate::files;
 use crate::lake_place::LakePlace;
-use crate::live_log::LiveLog;
+use crate::live_log::{LiveLog, Manner};
 use crate::meter::Meter;
 use crate::progress::Progress;
 use crate::reloader::{Reloader, Reloading};
@@ -44,34 +45,45 @@ pub struct RunArguments {
 /// Runs the command.
 pub(super) fn run(arguments: &RunArguments) -> Outcome {
     let config = load::config(Some(&arguments.config))?;
+    run_as(Manner::Speaks, &config, arguments)
+}
+
+/// Runs the command, or a shadow, under a configuration that was read.
+pub(super) fn run_as(manner: Manner, config: &Config, arguments: &RunArguments) -> Outcome {
     let mut loader = Loader::new(load::sources(&config.reference));
     let seen = loader.look();
     let (reference, loaded) = load::told(loader.load())?;
     let runtime = crate::runtime()?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(&runtime, &stop);
-    let place = LakePlace::of(&config, None)?;
+    let place = LakePlace::of(config, None)?;
     let lake = runtime.block_on(place.open())?;
     let beside = place.beside(&lake);
-    let log = LiveLog::open(&config)?;
-    let _lock =
-        log.is_alone().then(|| LocalLock::take(&beside)).transpose().map_err(Failure::from_outside)?;
-    let identity = log.prepare(&config)?;
+    let log = LiveLog::open(config, manner)?;
+    // The file of a shadow's letters is one process's, too.
+    let is_alone = log.is_alone() || manner == Manner::Shadow;
+    let _lock = is_alone.then(|| LocalLock::take(&beside)).transpose().map_err(Failure::from_outside)?;
+    let identity = log.prepare(config, manner)?;
     let world = Arc::new(ArcSwap::from_pointee(World::new(Arc::clone(&reference))));
     let unwritten = Arc::new(Unwritten::default());
+    let letters = match manner {
+        Manner::Speaks => format!("the topic {}.dlq", config.source.topic),
+        Manner::Shadow => files::letters_file(&beside).display().to_string(),
+    };
     let wiring = Wiring {
-        config: &config,
+        config,
         runtime: runtime.handle().clone(),
         lake: lake.clone(),
         beside,
         log: &log,
+        manner,
         identity,
         unwritten: Arc::clone(&unwritten),
-        registry: crate::registry::open(&config, runtime.handle())?,
+        registry: crate::registry::open(config, runtime.handle())?,
         end: arguments.until.map_or(End::Never, |until| End::At(EventTime::from(until))),
     };
     let written = wiring.write_reference(&reference, &loaded.names)?;
-    let mut edges = Edges::start(&config, &log, &lake, runtime.handle(), &loaded.names)?;
+    let mut edges = Edges::start(config, (&log, manner), &lake, runtime.handle(), &loaded.names)?;
     count_rows(&edges.metrics, &written);
     let reloader = arguments.until.is_none().then(|| {
         let (world, lake, runtime) = (Arc::clone(&world), lake.clone(), runtime.handle().clone());
@@ -100,7 +112,7 @@ pub(super) fn run(arguments: &RunArguments) -> Outcome {
     stopped?;
     watch.progress.finish(&tally);
     let summary = summary(&tally, &watch.fired, &config.lake.url);
-    tell(&summary, arguments.json, &format!("the topic {}.dlq", config.source.topic))?;
+    tell(&summary, arguments.json, &letters)?;
     Ok(if summary.rejected == 0 { Exit::Done } else { Exit::Findings })
 }
 

@@ -112,7 +112,7 @@ pub struct SourceConfig {
     pub start: Start,
     /// Kafka: `host:port`, several separated by commas.
     pub brokers: String,
-    /// Kafka: processes of one group share the partitions.
+    /// Kafka: processes of one group share the partitions; a shadow's group has `-shadow` behind its name.
     pub group: String,
     /// Kafka: this process's name within the group, unique in it; unset, it is a new member at every start.
     pub instance: Option<String>,

@@ -38,8 +38,7 @@ use lake::{Identities, IdentityKey, KnownIds};
 use matcher::Scratch;
 use model::position::{Cause, Generation, LogClock, LogMark, NextOffset, partition_of};
 use model::{
-    Anomaly, Batch, DueBatch, EventTime, Partition, Reason, Reject, RejectCode, ShiftResult, StoredPunch,
-    Verdicts,
+    Anomaly, Batch, DueBatch, EventTime, Partition, Reject, RejectCode, ShiftResult, StoredPunch, Verdicts,
 };
 use schemas::tables::{late, punches, shift_results};
 use schemas::{Decoded, Decoder};
@@ -622,8 +621,7 @@ impl PartitionWork {
         let (reference, topic) = (&world.reference, Arc::clone(&self.settings.topic));
         let row = punches::Row::judged(&topic, batch, punch, (verdicts, verdict), reference, &judgement);
         if self.settings.keeps_evidence {
-            let declined = verdict.reasons.contains(Reason::LocationDeclined);
-            evidence::append_evidence(&mut self.rows, batch, punch, &row, declined);
+            evidence::append_evidence(&mut self.rows, world, (batch, punch), verdict, &row);
         }
         let identity = IdentityKey::of(row.employee_id, row.event_id);
         let is_late = self.state.is_late(punch.occurred_at);

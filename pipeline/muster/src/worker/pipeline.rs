@@ -174,7 +174,8 @@ pub struct Pipeline<'a> {
     pub outlet: Box<dyn Outlet>,
     /// Where dead letters go.
     pub letters: Box<dyn Letters>,
-    /// Takes misplaced records to their own partition; a log of one partition needs none.
+    /// Takes misplaced records to their own partition; a log of one partition needs none, and one that may not be written
+    /// has none.
     pub forwarder: Option<Forwarder>,
     /// Rules in SQL, where there are any.
     pub rules: Option<Rules>,

@@ -70,7 +70,7 @@ async fn errors_point_at_the_place_and_leave_the_shell_running() {
 error: there is no column badd
    2 |   badd from latest_sites
      |   ^
-help: columns here: lat, lon, name, org, radius_m, reference_version, site_id, taken_at, terminals, time_zone, valid_from, valid_to
+help: columns here: access_points, lat, lon, name, org, radius_m, reference_version, site_id, taken_at, terminals, time_zone, tolerance_m, valid_from, valid_to
 error: there is no command \\z: \\? lists them
 format is parquet
 error: parquet is nothing for the screen

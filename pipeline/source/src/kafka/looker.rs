@@ -337,6 +337,9 @@ impl<'a> Watch<'a> {
     fn complete_until(&self, partition: Partition, wall: EventTime) -> Option<EventTime> {
         match &self.log.options().clock {
             KafkaClock::Record => Some(wall),
+            KafkaClock::Unasked { margin } => {
+                Some(wall.plus_us(-i64::try_from(margin.as_micros()).unwrap_or(i64::MAX)))
+            }
             KafkaClock::Append { margin, .. } => {
                 let leader = self.leaders.get(partition.number() as usize).copied().unwrap_or(-1);
                 let time = wall.min(self.times.least(leader)?);

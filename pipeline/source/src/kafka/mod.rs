@@ -83,7 +83,7 @@ impl KafkaLog {
     /// `TopicConfig`, with the command that mends it.
     pub fn open(options: KafkaOptions, wall: WallClock) -> Result<Self, Error> {
         options.check()?;
-        let needs_append_time = matches!(options.clock, KafkaClock::Append { .. });
+        let needs_append_time = options.clock != KafkaClock::Record;
         let asker = Asker::new(&options)?;
         let described = asker.reach(&options.topic, &options.brokers)?;
         let topic = Admin::new(&options)?.log(&options.topic, described, needs_append_time)?;

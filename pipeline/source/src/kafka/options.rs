@@ -65,6 +65,11 @@ pub enum KafkaClock {
         /// before it can be read.
         margin: Duration,
     },
+    /// The brokers' append times, and nothing is written: where no record comes, the clock follows this machine's wall.
+    Unasked {
+        /// How far the clock stays behind the wall: brokers' clocks and this machine's differ by less.
+        margin: Duration,
+    },
     /// The records themselves (`clock = "record"`): append times are not needed.
     Record,
 }

@@ -23,7 +23,7 @@ use crate::config::{Config, SourceKind};
 use crate::failure::Failure;
 use crate::files;
 use crate::lake_place::LakePlace;
-use crate::live_log::LiveLog;
+use crate::live_log::{LiveLog, Manner};
 
 /// How long one poll waits.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -65,8 +65,7 @@ impl Letters {
         let config = load::config(home.config.as_deref())?;
         let place = LakePlace::of(&config, home.lake.as_deref())?;
         let beside = beside(&place)?;
-        let file =
-            beside.as_ref().map(|folder| folder.join("dead_letters.ndjson")).filter(|file| file.is_file());
+        let file = beside.as_deref().map(files::letters_file).filter(|file| file.is_file());
         let home = match (file, &home.lake) {
             // Only replays make this file, and a lake is theirs or a live log's, never both's.
             (Some(file), _) => Home::File(file),
@@ -305,7 +304,7 @@ fn open_log(config: &Config) -> Result<LiveLog, Box<Failure>> {
             "name the configuration of a log that was read, or with --lake a lake that replays filled",
         )));
     }
-    LiveLog::open(config)
+    LiveLog::open(config, Manner::Speaks)
 }
 
 /// Reads a topic from its beginning to its present end.
