@@ -231,8 +231,9 @@ fn shadow(arguments: &ShadowRunArguments) -> Outcome {
     };
     if !arguments.json {
         let file = arguments.config.display();
+        let lake = arguments.lake.as_ref().map(|lake| format!(" --lake {lake}")).unwrap_or_default();
         crate::say(&format!(
-            "nobody was told; `muster shadow report -c {file}` tells what would have happened"
+            "nobody was told; `muster shadow report -c {file}{lake}` tells what would have happened"
         ))?;
     }
     Ok(ran)

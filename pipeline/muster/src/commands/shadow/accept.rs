@@ -180,3 +180,75 @@ fn check(config: &Config, sites: &Path, new: &Path) -> Result<(), Box<Failure>> 
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reference::Sources;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A circle, a polygon that lists one access point, and a circle that nobody punches at.
+    fn reference() -> std::sync::Arc<Reference> {
+        let site = |id: &str, geometry: serde_json::Value, bssids: serde_json::Value| {
+            json!({"type": "Feature", "geometry": geometry, "properties": {"site_id": id, "org": "hk",
+                "time_zone": "Asia/Hong_Kong", "radius_m": 100, "bssids": bssids}})
+        };
+        let point = json!({"type": "Point", "coordinates": [114.17, 22.30]});
+        let ring = json!([[[114.2, 22.3], [114.21, 22.3], [114.21, 22.31], [114.2, 22.3]]]);
+        let features = [
+            site("circle", point.clone(), json!([])),
+            site("quiet", point, json!([])),
+            site("mall", json!({"type": "Polygon", "coordinates": ring}), json!(["aa:00:00:00:00:01"])),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sites.geojson");
+        std::fs::write(&path, json!({"type": "FeatureCollection", "features": features}).to_string())
+            .unwrap();
+        reference::load(&Sources { sites: vec![path], ..Sources::default() }).reference.unwrap()
+    }
+
+    /// Fixes up to 62 m from the fence, and one access point that belongs there.
+    fn figures(site_id: &str, more: serde_json::Value) -> Figures {
+        let mut row = json!({"punches": 60, "fixes": 60, "fix_people": 5, "p98_m": 62.0, "access_points": 0});
+        more.as_object().unwrap().iter().for_each(|(key, value)| row[key] = value.clone());
+        let point = json!({"bssid": "aa:00:00:00:00:02", "people": 3, "punches": 9, "days": 2, "share": 1.0,
+            "fence_m": -20.0, "spread_m": 20.0});
+        let of = SiteFigures {
+            row: Some(serde_json::from_value(row).unwrap()),
+            access_points: vec![serde_json::from_value(point).unwrap()],
+            ..SiteFigures::default()
+        };
+        let day = jiff::civil::date(2026, 11, 2);
+        Figures { since: day, until: day, sites: BTreeMap::from([(site_id.to_owned(), of)]) }
+    }
+
+    fn check(figures: &Figures, only: Option<Only>, change: Option<(Option<f64>, usize)>, said: &str) {
+        let accepted = accepted(figures, &reference(), only);
+        let found: Vec<_> =
+            accepted.changes.values().map(|change| (change.radius_m, change.bssids.len())).collect();
+        assert_eq!(found, Vec::from_iter(change), "{accepted:?}");
+        assert!(accepted.lines.iter().any(|(_, line)| line.contains(said)), "{said}: {accepted:?}");
+    }
+
+    #[test]
+    fn a_site_is_changed_if_it_is_as_the_shadow_saw_it() {
+        let circle =
+            |radius_m: f64| figures("circle", json!({"lon": 114.17, "lat": 22.30, "radius_m": radius_m}));
+        check(&circle(100.0), None, Some((Some(170.0), 1)), "radius_m 100 becomes 170");
+        check(&circle(100.0), Some(Only::Radius), Some((Some(170.0), 0)), "radius_m 100 becomes 170");
+        check(&circle(100.0), Some(Only::AccessPoints), Some((None, 1)), "lists 1 access point more");
+        check(&circle(90.0), None, None, "left as it is");
+        check(&figures("gone", json!({"radius_m": 100.0})), None, None, "have no such site");
+        let moved = figures("circle", json!({"lon": 114.18, "lat": 22.30, "radius_m": 100.0}));
+        check(&moved, None, None, "left as it is");
+    }
+
+    #[test]
+    fn a_polygon_gets_access_points_only() {
+        let mall = |access_points: i64| figures("mall", json!({"access_points": access_points}));
+        check(&mall(1), None, Some((None, 1)), "a polygon has no radius");
+        check(&mall(1), Some(Only::AccessPoints), Some((None, 1)), "lists 1 access point more");
+        check(&mall(2), None, None, "left as it is");
+    }
+}
