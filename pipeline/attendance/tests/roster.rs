@@ -116,7 +116,7 @@ fn batch(world: &World, punches: &[(&str, &str)]) -> Batch {
             wifi: 0..0,
             wifi_ignored: 0,
             beacons: 0..0,
-            has_photo: false,
+            photo: Photo::default(),
         });
     }
     batch

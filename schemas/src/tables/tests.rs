@@ -147,7 +147,7 @@ fn judged() -> (Batch, Verdicts, Reference) {
             wifi: 0..0,
             wifi_ignored: 0,
             beacons: 0..0,
-            has_photo: false,
+            photo: Photo::default(),
         };
         batch.punches.push(punch);
     }
