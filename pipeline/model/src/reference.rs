@@ -44,6 +44,8 @@ pub struct Reference {
     pub calendars: Vec<Calendar>,
     /// Dated legal values, sorted by path, key and day.
     pub law: Vec<LawValue>,
+    /// The release of the time zone rules that its wall times and zones were read by, as `2025b`.
+    pub tz_version: Arc<str>,
 }
 
 /// An outline that a site owns, in WGS-84.

@@ -101,6 +101,11 @@ pub(crate) fn law(reference: &Reference) -> SetDigest {
     })
 }
 
+/// Of the zone rules: under other ones the same wall times are other instants.
+pub(crate) fn tz(reference: &Reference) -> SetDigest {
+    set("tz", std::slice::from_ref(&reference.tz_version), |hash, version| hash.text(version))
+}
+
 fn set<T>(name: &str, rows: &[T], row: impl FnMut(&mut Hash, &T)) -> SetDigest {
     let mut hash = Hash::new();
     hash.rows(name, rows, row);

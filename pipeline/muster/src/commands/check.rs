@@ -59,6 +59,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             crate::counted(counts.errors + ruled.len() as u64, "error", "errors"),
             crate::counted(counts.warnings + beside.len() as u64, "warning", "warnings"),
         ))?;
+        let reference::ZoneRules { version, directory } = reference::zone_rules();
+        let from = directory.as_ref().map_or("brought along".into(), |directory| directory.to_string_lossy());
+        crate::say(&format!("time zone rules: {version} ({from})"))?;
     }
     if let Some(registry) = registry::open(&config, runtime.handle())? {
         registry.greet().map_err(|error| {
