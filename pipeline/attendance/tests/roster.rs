@@ -165,6 +165,7 @@ fn a_field_permission_counts_while_it_is_in_force() {
         approvals: vec![],
         effective_at,
         place,
+        compensation: None,
     };
     let approved = field(RequestStatus::Approved, Some(world.time("10:30")), place);
     let cases = [

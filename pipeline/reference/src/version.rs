@@ -232,7 +232,18 @@ fn shift(hash: &mut Hash, row: &Shift, reference: &Reference, policies: &[String
 }
 
 fn leave_row(hash: &mut Hash, row: &Leave, reference: &Reference) {
-    let Leave { leave_id, person, from, until, leave_type, status, approvals, effective_at, place } = row;
+    let Leave {
+        leave_id,
+        person,
+        from,
+        until,
+        leave_type,
+        status,
+        approvals,
+        effective_at,
+        place,
+        compensation,
+    } = row;
     hash.text(leave_id);
     hash.person(reference, *person);
     hash.time(*from);
@@ -242,6 +253,7 @@ fn leave_row(hash: &mut Hash, row: &Leave, reference: &Reference) {
     hash.approvals(approvals);
     hash.optional(*effective_at, Hash::time);
     hash.optional(*place, Hash::point);
+    hash.optional(compensation.map(|how| how.name()), Hash::text);
 }
 
 fn correction(hash: &mut Hash, row: &Correction, reference: &Reference) {
