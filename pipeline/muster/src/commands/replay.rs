@@ -18,6 +18,7 @@ use source::{BatchLimits, DeadLetterFile, FileFormat, FileSource, Source, StartA
 
 use super::Outcome;
 use super::load;
+use super::reach;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::files;
@@ -61,6 +62,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
         files::expect_file(file)?;
     }
     let (reference, loaded) = load::reference(&config.reference)?;
+    reach::require(&config, &reference)?;
     let opened = open_all(arguments, &config)?;
     let runtime = crate::runtime()?;
     let lake = runtime.block_on(place.open())?;
