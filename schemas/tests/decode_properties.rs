@@ -40,7 +40,8 @@ fn resolved(batch: &Batch) -> Vec<String> {
         let texts = [punch.event_id, punch.employee_id, punch.device_id, punch.site_claim, punch.time_zone]
             .map(|text| batch.text(text));
         let rest = (punch.kind, punch.occurred_at, punch.received_at, punch.origin, punch.trigger, punch.fix);
-        let radios = (batch.wifi(punch), punch.wifi_ignored, batch.beacons(punch), punch.has_photo);
+        let photo = [punch.photo.reference, punch.photo.sha256].map(|part| part.map(|text| batch.text(text)));
+        let radios = (batch.wifi(punch), punch.wifi_ignored, batch.beacons(punch), photo);
         (punch.offset, format!("{texts:?} {rest:?} {radios:?}"))
     });
     let rejects = batch.rejects.iter().map(|reject| {
@@ -101,7 +102,8 @@ fn punch() -> impl Strategy<Value = (PunchLine, EventTime)> {
     let origin = prop::sample::select(vec!["phone", "terminal", "kiosk", "field", "import", "correction"])
         .prop_map(str::to_owned);
     let trigger = of(prop::sample::select(vec!["manual", "wifi", "fence"]).prop_map(str::to_owned));
-    let photo = of(id().prop_map(|reference| PhotoLine { reference, sha256: "00".to_owned() }));
+    let hash = prop_oneof![Just("00".to_owned()), "[0-9a-f]{64}"];
+    let photo = of((id(), hash).prop_map(|(reference, sha256)| PhotoLine { reference, sha256 }));
     let main = (id(), id(), kind, occurred_at(), origin, trigger);
     let rest = (of(id()), of(id()), of(location()), of(vec(access_point(), 0..6)), of(vec(beacon(), 0..3)));
     (main, rest, (photo, of(id()), of(id()))).prop_map(|(main, rest, (photo, note, tz))| {
@@ -142,7 +144,10 @@ fn assert_same(line: &PunchLine, time: EventTime, batch: &Batch) {
     assert_eq!(text(punch.device_id), line.device_id);
     assert_eq!(text(punch.site_claim), line.site_id);
     assert_eq!(text(punch.time_zone), line.tz);
-    assert_eq!(punch.has_photo, line.photo.is_some());
+    let photo = line.photo.as_ref();
+    assert_eq!(punch.photo.reference.and_then(text), photo.map(|photo| photo.reference.clone()));
+    let hash = photo.map(|photo| photo.sha256.clone()).filter(|hash| hash.len() == 64);
+    assert_eq!(punch.photo.sha256.and_then(text), hash);
     assert_eq!(punch.fix.is_some(), line.location.is_some());
     if let (Some(fix), Some(location)) = (punch.fix, &line.location) {
         assert_eq!(fix.point.lon(), location.lon);

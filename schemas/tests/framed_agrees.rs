@@ -111,7 +111,7 @@ fn a_punch_is_the_same_in_every_format() {
     let [punch, other] = [PUNCH, OTHER].map(|text| Schema::parse_str(text).unwrap());
     let mut decoder = decoder();
     for _ in 0..dice.cases("FRAMED_CASES", 1_000) {
-        let line = lines::line(&mut dice);
+        let line = lines::any_line(&mut dice);
         let json = serde_json::to_vec(&line).unwrap();
         let mut batch = Batch::new(Partition::new(0), NextOffset::START);
         decode_all(&mut Decoder::general_json(ImportOptions::default()), &[&json], &mut batch);
@@ -146,7 +146,7 @@ fn damaged_bytes_are_one_punch_or_one_reject() {
     let punch = Schema::parse_str(PUNCH).unwrap();
     let mut decoder = decoder();
     for _ in 0..dice.cases("FRAMED_CASES", 2_000) {
-        let line = lines::line(&mut dice);
+        let line = lines::any_line(&mut dice);
         let proto = [&[0], &lines::protobuf(&pool, &line)[..]].concat();
         let avro = lines::avro(&punch, &line, AvroStyle::Octets, Vec::new());
         for mut value in [lines::framed(3, &proto), lines::framed(1, &avro), lines::framed(2, &avro)] {

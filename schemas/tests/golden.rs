@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
-use model::{Batch, EventTime, NextOffset, Offset, Partition, Vendor, VendorRecord};
+use model::{Batch, EventTime, NextOffset, Offset, Partition, Photo, Text, Vendor, VendorRecord};
 use schemas::decode::{ColumnNames, CsvColumns};
 use schemas::lines::{
     ALERT_DIGEST_TYPE, AlertBody, AlertDigest, CauseLine, DeadLetterLine, KindCount, LedgerLine, Summary,
@@ -80,8 +80,11 @@ fn decoded(format: Format, records: &[&str]) -> String {
         for beacon in batch.beacons(punch) {
             _ = write!(line, " {:x}/{}/{}", beacon.id.uuid, beacon.id.major, beacon.id.minor);
         }
-        if punch.wifi_ignored > 0 || punch.has_photo {
-            _ = write!(line, " ignored {} photo {}", punch.wifi_ignored, punch.has_photo);
+        let photo = punch.photo;
+        if punch.wifi_ignored > 0 || photo != Photo::default() {
+            let part = |part: Option<Text>| part.map_or("-", |text| batch.text(text));
+            let by = if photo.is_with_vendor { "with the vendor" } else { part(photo.reference) };
+            _ = write!(line, " ignored {} photo {by} {}", punch.wifi_ignored, part(photo.sha256));
         }
         lines.insert(punch.offset, line);
     }
@@ -150,8 +153,9 @@ fn check(format: Format, records: &[&str], want: &[&str]) {
 fn punches_as_json() {
     let text = golden("punches.ndjson");
     let records: Vec<_> = text.lines().collect();
-    let android = "114.1694,22.3193 ±12.5 wgs84 Android false a4:56:30:0b:9c:ff Some(-61) true 120 ignored 1 photo false";
-    let ios = "113.324,23.1065 ±0 gcj02 Ios true fda50693a4e24fb1afcfc6eb07647825/10/7 ignored 0 photo true";
+    let android =
+        "114.1694,22.3193 ±12.5 wgs84 Android false a4:56:30:0b:9c:ff Some(-61) true 120 ignored 1 photo - -";
+    let ios = "113.324,23.1065 ±0 gcj02 Ios true fda50693a4e24fb1afcfc6eb07647825/10/7 ignored 0 photo s3://photos/1 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
     let want = [
         &format!("p-1 E1 in 2026-11-23T00:58:31Z phone d-1 - - {android}"),
         "p-2 E1 auto 2026-11-23T10:37:00Z terminal t-7 hk-0001 -",
@@ -175,8 +179,7 @@ fn punches_as_csv() {
     let text = golden("punches.csv");
     let mut lines = text.lines();
     let columns = CsvColumns::from_header(lines.next().unwrap().as_bytes(), &ColumnNames::new()).unwrap();
-    let fix =
-        "114.1694,22.3193 ±12.5 wgs84 Unknown false a4:56:30:0b:9c:ff None false 0 ignored 1 photo false";
+    let fix = "114.1694,22.3193 ±12.5 wgs84 Unknown false a4:56:30:0b:9c:ff None false 0 ignored 1 photo - -";
     let want = [
         &format!("f1d34f80e913aff178a20dad4657c5a4 E1 in 2026-11-23T00:58:31Z import clock-9 - - {fix}"),
         "d8a72df7ca96c7c6eeb31b67d7fd40cf E1 out 2026-11-23T10:02:00Z import k-2 - -",

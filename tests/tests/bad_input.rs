@@ -16,6 +16,8 @@ mod command_line;
 mod disk;
 #[path = "bad_input/lakes.rs"]
 mod lakes;
+#[path = "bad_input/photos.rs"]
+mod photos;
 #[path = "bad_input/records.rs"]
 mod records;
 #[path = "bad_input/reference_data.rs"]

@@ -586,3 +586,99 @@ mod private_broker {
         shop.expect("dlq list -c muster.toml", 3, &[]);
     }
 }
+
+/// Makes every append to the dead-letter topic fail, or lets it be again.
+fn break_letters(shop: &Shop, is_broken: bool) {
+    let file = rusqlite::Connection::open(shop.path("log/log.sqlite")).unwrap();
+    let topic: i64 =
+        file.query_row("SELECT id FROM topics WHERE name = 'punches.dlq'", [], |row| row.get(0)).unwrap();
+    let mut partitions = file.prepare("SELECT partition FROM partitions WHERE topic = ?1").unwrap();
+    let partitions: Vec<i64> =
+        partitions.query_map([topic], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    for partition in partitions {
+        let (name, table) = (format!("broken_{partition}"), format!("log_{topic}_{partition}"));
+        let sql = if is_broken {
+            format!(
+                "CREATE TRIGGER {name} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'the topic is down'); END"
+            )
+        } else {
+            format!("DROP TRIGGER {name}")
+        };
+        file.execute_batch(&sql).unwrap();
+    }
+}
+
+#[test]
+fn a_dead_letter_topic_that_is_down_stops_progress_and_loses_no_letter() {
+    let shop = Shop::embedded();
+    let good = |event_id: &'static str| -> Record {
+        (Some("p1"), Some(punch("p1", event_id, 1).into_bytes()), None)
+    };
+    // The topic is made with its first letter.
+    let before = append(&mut shop.log().appender(), &[good("first"), (Some("p1"), None, None)]);
+    assert_eq!(shop.run()["accepted"], 1);
+    break_letters(&shop, true);
+    let broken: Record = (Some("p1"), Some(b"{oops".to_vec()), None);
+    let places = append(&mut shop.log().appender(), &[good("second"), broken, good("third")]);
+    for _ in 0..2 {
+        let ran = shop.muster("run -c muster.toml --until 2026-11-03T00:00:00+08:00");
+        assert_eq!(ran.code, Some(3), "{}", ran.told());
+        assert!(ran.said().contains("dlq"), "it names the topic: {}", ran.told());
+        // The frontier never passes the record whose letter is not written, so that nothing behind it is taken either.
+        assert!(!shop.punches().contains(&"third".to_owned()));
+    }
+    assert_eq!(shop.list("").len(), 1);
+    break_letters(&shop, false);
+    let ran = shop.run();
+    assert_eq!(ran["rejected"], 1, "{ran}");
+    assert_eq!(shop.punches(), ["first", "second", "third"]);
+    assert_eq!(origins(&shop.list("")), [before[1].as_str(), &places[1]], "once, where it was");
+    assert_eq!(shop.rejects(), ["not_json 1", "null_value 1"]);
+}
+
+#[test]
+fn letters_are_found_by_what_is_known_of_them_and_settled_with_a_reason() {
+    let shop = Shop::embedded();
+    let places = append(&mut shop.log().appender(), &records(2_000));
+    shop.run();
+    let of = |filter: &str| shop.list(filter).len();
+    assert_eq!((of("--stage decode"), of("--stage other"), of("--stage decode --stage other")), (6, 0, 6));
+    assert_eq!((of("--topic punches"), of("--topic others")), (6, 0));
+    assert_eq!(of("--partition 0") + of("--partition 1"), 6);
+    let (partition, offset) = places[1].strip_prefix("punches/").unwrap().split_once('/').unwrap();
+    let offset: i64 = offset.parse().unwrap();
+    let one = format!("--partition {partition} --offsets {offset}..{}", offset + 1);
+    assert_eq!(origins(&shop.list(&one)), [places[1].as_str()]);
+    assert_eq!(of(&format!("--offsets {}..", i64::MAX - 1)), 0);
+    assert_eq!((of("--key elsewhere"), of("--key nobody")), (1, 0));
+    assert_eq!((of("--until 2126-01-01T00:00:00Z"), of("--until 2026-01-01T00:00:00Z")), (6, 0));
+    shop.expect("dlq list -c muster.toml --offsets 7", 2, &["FROM..UNTIL"]);
+
+    let drop = |code: i32, more: &str, words: &[&str]| {
+        let line = format!("dlq drop -c muster.toml --by ops {more}");
+        let program = shop.program(&line).arg("--note").arg("probes of the gateway");
+        let ran = program.run();
+        assert_eq!(ran.code, Some(code), "{}", ran.told());
+        words.iter().for_each(|word| assert!(ran.told().contains(word), "no `{word}`: {}", ran.told()));
+    };
+    drop(2, "", &["which letters"]);
+    drop(0, "--code not_json --code not_utf8 --dry-run", &["2 dead letters: 2 would be settled"]);
+    assert_eq!(of(""), 6);
+    drop(0, "--code not_json --code not_utf8", &["2 settled; nothing was deleted"]);
+    drop(0, "--code not_json --code null_value", &["1 settled", "1 were settled or replayed before"]);
+    assert_eq!((of(""), of("--settled")), (3, 6));
+    let settled = shop.list("--settled --code not_json");
+    assert_eq!(settled[0]["dropped"]["by"], "ops");
+    assert_eq!(settled[0]["dropped"]["note"], "probes of the gateway");
+    assert!(settled[0]["dropped"]["at"].is_string());
+    shop.expect("dlq list -c muster.toml", 0, &["3 more settled by `muster dlq drop`"]);
+    let torn = &places[4];
+    shop.expect(&format!("dlq show -c muster.toml {torn}"), 0, &["by ops: probes of the gateway", "torn"]);
+    let bytes = shop.expect(&format!("dlq show -c muster.toml --bytes {torn}"), 0, &[]);
+    assert_eq!(bytes, "{\"event_id\": \"torn\", oops", "its bytes stay");
+
+    // A replay of all passes them over; one that is named is meant.
+    assert_eq!(shop.replay(0, "--all --dry-run")[..2], [json!(3), json!(3)]);
+    assert_eq!(shop.replay(0, torn)[..2], [json!(1), json!(1)]);
+    drop(0, torn, &["0 settled", "1 were settled or replayed before"]);
+}

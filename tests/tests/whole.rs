@@ -27,6 +27,8 @@ mod snapshots;
 mod store;
 #[path = "whole/swaps.rs"]
 mod swaps;
+#[path = "whole/zones.rs"]
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

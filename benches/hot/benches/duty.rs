@@ -244,7 +244,7 @@ impl Duty {
                 wifi: 0..0,
                 wifi_ignored: 0,
                 beacons: 0..0,
-                has_photo: false,
+                photo: model::Photo::default(),
             });
             self.offset += 1;
         }

@@ -293,6 +293,6 @@ fn punch(place: usize, point: LonLat, accuracy_m: f64, [id, empty]: [model::Text
         wifi: 0..0,
         wifi_ignored: 0,
         beacons: 0..0,
-        has_photo: false,
+        photo: model::Photo::default(),
     }
 }

@@ -45,6 +45,7 @@ pub use expect::{append_clocks, expect};
 pub use findings::anomaly_id;
 pub use judge::{Holds, Judged, Moment, Scope, judge};
 pub use late::is_repunch;
+pub use neighbours::reach;
 pub use partition::{AHEAD, Applied, ClockSource, PartitionState, Recall, Settings, Step, TIMERS_AT_ONCE};
 pub use requests::RequestDecision;
 pub use roster::{Roster, ShiftIndex, Window};

@@ -22,15 +22,20 @@ const DAY_US: i64 = 86_400_000_000;
 /// How far back a shift of this policy looks, in microseconds from start to start; 0 where no rule looks back. A shift may
 /// start up to two days into its business date, hence two days more than a rule counts.
 pub(crate) fn reach_us(policy: &Policy) -> i64 {
-    let days = |is_on: bool, days: i64| if is_on { days + 2 } else { 0 };
-    let reach = [
-        days(policy.rest_min_hours > 0, (policy.rest_min_hours + 23) / 24),
-        days(policy.consecutive_days_max > 0, policy.consecutive_days_max),
-        days(policy.late_leave[0].excused_min > 0, 1),
-        days(policy.hours_day_max > 0, 0),
-        days(policy.hours_week_max > 0, 6),
+    reach(policy).map_or(0, |(_, days)| days * DAY_US)
+}
+
+/// The key of this policy that looks farthest back, and how many days of punches it needs; `None` where no rule looks back.
+pub fn reach(policy: &Policy) -> Option<(&'static str, i64)> {
+    let days = |key, is_on: bool, days: i64| is_on.then_some((key, days + 2));
+    let rules = [
+        days("rest_min_hours", policy.rest_min_hours > 0, (policy.rest_min_hours + 23) / 24),
+        days("consecutive_days_max", policy.consecutive_days_max > 0, policy.consecutive_days_max),
+        days("late_leave", policy.late_leave[0].excused_min > 0, 1),
+        days("hours_day_max", policy.hours_day_max > 0, 0),
+        days("hours_week_max", policy.hours_week_max > 0, 6),
     ];
-    reach.into_iter().max().unwrap_or(0) * DAY_US
+    rules.into_iter().flatten().max_by_key(|(_, days)| *days)
 }
 
 /// The ends of one shift as punches and corrections hold them, and what was worked between.

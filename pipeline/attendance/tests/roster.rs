@@ -116,7 +116,7 @@ fn batch(world: &World, punches: &[(&str, &str)]) -> Batch {
             wifi: 0..0,
             wifi_ignored: 0,
             beacons: 0..0,
-            has_photo: false,
+            photo: Photo::default(),
         });
     }
     batch
@@ -165,6 +165,7 @@ fn a_field_permission_counts_while_it_is_in_force() {
         approvals: vec![],
         effective_at,
         place,
+        compensation: None,
     };
     let approved = field(RequestStatus::Approved, Some(world.time("10:30")), place);
     let cases = [

@@ -248,6 +248,7 @@ impl<'w> Chain<'w> {
             status: "approved".to_owned(),
             approvals: self.approvals(index, leave.approved_at),
             place: None,
+            compensation: None,
         })
     }
 

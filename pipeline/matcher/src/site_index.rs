@@ -8,8 +8,10 @@
 
 use std::sync::Arc;
 
+use model::policy::FieldPhoto;
 use model::{
-    Batch, Due, DueBatch, Place, Punch, Reason, Reference, Site, SiteIndex as SiteAt, Verdict, Verdicts,
+    Batch, Due, DueBatch, Origin, PhotoState, Place, Punch, Reason, Reference, Site, SiteIndex as SiteAt,
+    Verdict, Verdicts,
 };
 
 use crate::evidence::{Evidence, Heard, World};
@@ -183,6 +185,7 @@ impl SiteIndex {
                 });
                 let distance_m = told.and_then(|_| distance_of(world, oldest, at, due, (punch, row)));
                 let verdict = self.verdict(decided, distance_m, (due, row), sites, out);
+                let verdict = with_photo(verdict, reference, (punch, row));
                 out.rows.push(verdict);
             }
             (newest, second, third, oldest) = (oldest, newest, second, third);
@@ -219,6 +222,21 @@ impl SiteIndex {
         let candidates = from..out.candidates.len() as u32;
         Verdict { place, site, candidates, evidence, distance_m, reasons }
     }
+}
+
+/// The verdict with what a field punch lacks of the photo that its policy wants; its place is what it is.
+#[inline]
+fn with_photo(mut verdict: Verdict, reference: &Reference, (punch, due): (&Punch, &Due)) -> Verdict {
+    if punch.origin == Origin::Field && reference.policy(due.policy).field_photo == FieldPhoto::Required {
+        let state = punch.photo.state();
+        if state != PhotoState::Whole {
+            verdict.reasons.insert(Reason::PhotoMissing);
+        }
+        if state == PhotoState::Malformed {
+            verdict.reasons.insert(Reason::PhotoMalformed);
+        }
+    }
+    verdict
 }
 
 /// What all evidence of one punch amounts to.

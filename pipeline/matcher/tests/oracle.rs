@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use geo::{Contains, Coord, LineString, Point, Polygon};
 use geographiclib_rs::{Geodesic, InverseGeodesic};
+use model::policy::FieldPhoto;
 use model::{
-    Batch, Due, DueBatch, EvidenceRule, EvidenceSet, Fence, FenceRule, LonLat, Permitted, Place, Platform,
-    Policy, Punch, Reason, Reasons, Reference, Ring, Site, SiteIndex as SiteAt,
+    Batch, Due, DueBatch, EvidenceRule, EvidenceSet, Fence, FenceRule, LonLat, Origin, Permitted, Place,
+    Platform, Policy, Punch, Reason, Reasons, Reference, Ring, Site, SiteIndex as SiteAt, Text,
 };
 use support::town::{CENTRES, Town};
 use support::{Numbers, verdicts};
@@ -265,6 +266,17 @@ impl Slow<'_> {
         }
         if self.punch.wifi_ignored > 0 {
             reasons.insert(Reason::BssidIgnored);
+        }
+        if self.punch.origin == Origin::Field && self.policy().field_photo == FieldPhoto::Required {
+            let told = |part: Option<Text>| part.map(|text| self.batch.text(text));
+            let parts = (told(self.punch.photo.reference), told(self.punch.photo.sha256));
+            let is_whole = matches!(parts, (Some("s3://x"), Some("hash"))) || self.punch.photo.is_with_vendor;
+            if !is_whole {
+                reasons.insert(Reason::PhotoMissing);
+            }
+            if !is_whole && parts != (None, None) {
+                reasons.insert(Reason::PhotoMalformed);
+            }
         }
         let distance_m = distances.and_then(|distances| self.distance(due, &distances));
         (!self.blurred).then_some(Answer { place, sites, evidence, distance_m, reasons })

@@ -528,6 +528,26 @@ fn the_place_of_a_field_permission_is_a_fence_without_a_site() {
 }
 
 #[test]
+fn a_field_punch_says_what_its_photo_lacks_and_its_place_stays() {
+    check_in(
+        MALL,
+        "field at=0,0 acc=5 photo=ref,hash => inside A gps -100.00
+         field at=0,0 acc=5 vendors_photo => inside A gps -100.00
+         field at=0,0 acc=5 => inside A gps -100.00 because photo_missing
+         field at=0,0 acc=5 photo=ref => inside A gps -100.00 because photo_malformed,photo_missing
+         field at=0,0 acc=5 photo=hash => inside A gps -100.00 because photo_malformed,photo_missing
+         field => no_evidence - - - because photo_missing
+         field at=9999999,0 acc=900 => no_evidence - - - because accuracy_poor,photo_missing
+         at=0,0 acc=5 => inside A gps -100.00
+         at=0,0 acc=5 photo=ref => inside A gps -100.00
+         policy photo=optional
+         due
+         field at=0,0 acc=5 => inside A gps -100.00
+         field at=0,0 acc=5 photo=ref => inside A gps -100.00",
+    );
+}
+
+#[test]
 fn multipolygons_are_the_union_of_their_parts() {
     check(
         "site M polygon=0,0;100,0;100,100;0,100|40,40;60,40;60,60;40,60||200,0;300,0;300,100;200,100

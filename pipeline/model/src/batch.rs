@@ -149,6 +149,41 @@ pub struct Beacon {
     pub rssi_dbm: Option<i16>,
 }
 
+/// What a punch says of a photo: a reference and a hash, never the picture. Of each part: `None` where nothing came, an
+/// empty text where what came is no reference or no hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Photo {
+    /// Where the picture is kept.
+    pub reference: Option<Text>,
+    /// The SHA-256 of its bytes: 64 hex digits, small letters.
+    pub sha256: Option<Text>,
+    /// Whether another attendance system has it, of which neither is told.
+    pub is_with_vendor: bool,
+}
+
+/// What a [`Photo`] is worth to whoever has to look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhotoState {
+    /// Nothing came.
+    Absent,
+    /// Something came, but no reference with a hash: nobody could say later that a picture is the one that was taken.
+    Malformed,
+    /// It can be found, and told from any other.
+    Whole,
+}
+
+impl Photo {
+    /// What it is worth.
+    pub fn state(&self) -> PhotoState {
+        match (self.reference, self.sha256) {
+            _ if self.is_with_vendor => PhotoState::Whole,
+            (None, None) => PhotoState::Absent,
+            (Some(reference), Some(hash)) if !reference.is_empty() && !hash.is_empty() => PhotoState::Whole,
+            _ => PhotoState::Malformed,
+        }
+    }
+}
+
 /// One clock-in, clock-out or break, decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Punch {
@@ -182,8 +217,8 @@ pub struct Punch {
     pub wifi_ignored: u16,
     /// The beacons seen, in [`Batch::beacons`].
     pub beacons: Range<u32>,
-    /// Whether a photo reference came along.
-    pub has_photo: bool,
+    /// What came along as a photo.
+    pub photo: Photo,
 }
 
 /// Why a record could not be taken. The names are the contract's stable codes.

@@ -26,7 +26,8 @@ pub mod verdict;
 
 pub use anomaly::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, Audience, Severity};
 pub use batch::{
-    AccessPoint, Batch, Beacon, Fix, Kind, Origin, Platform, Punch, Reject, RejectCode, Text, Trigger,
+    AccessPoint, Batch, Beacon, Fix, Kind, Origin, Photo, PhotoState, Platform, Punch, Reject, RejectCode,
+    Text, Trigger,
 };
 pub use event_id::{EventId, EventText};
 pub use geometry::{Datum, LonLat, Meters, Ring};

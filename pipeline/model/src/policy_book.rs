@@ -68,17 +68,21 @@ impl PolicyBook {
     /// The policy for a site's `org` (a person's own where there is no site), the person's `groups` (sorted), the `name`
     /// the site asks for and a business date; [`PolicyIndex`] 0 (the defaults) where no table applies.
     pub fn find(&self, org: &str, groups: &[Arc<str>], name: Option<&str>, date: Date) -> PolicyIndex {
+        let from = self.dated(org, groups, name);
+        match from.partition_point(|(from, _)| *from <= date) {
+            0 => PolicyIndex(0),
+            n => from[n - 1].1,
+        }
+    }
+
+    /// As [`Self::find`], for all dates: (first business date, policy), ascending; the defaults before the first.
+    pub fn dated(&self, org: &str, groups: &[Arc<str>], name: Option<&str>) -> &[(Date, PolicyIndex)] {
         if self.scopes.is_empty() {
-            return PolicyIndex(0);
+            return &[];
         }
         let org = Self::deepest(org, |path| self.orgs.binary_search_by(|known| (**known).cmp(path)).is_ok());
-        let Some(scope) = self.scope(org, groups, name).or_else(|| self.scope(org, groups, None)) else {
-            return PolicyIndex(0);
-        };
-        match scope.from.partition_point(|(from, _)| *from <= date) {
-            0 => PolicyIndex(0),
-            n => scope.from[n - 1].1,
-        }
+        let scope = self.scope(org, groups, name).or_else(|| self.scope(org, groups, None));
+        scope.map_or(&[], |scope| &scope.from)
     }
 
     fn scope(&self, org: &str, groups: &[Arc<str>], name: Option<&str>) -> Option<&PolicyScope> {

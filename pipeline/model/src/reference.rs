@@ -44,6 +44,8 @@ pub struct Reference {
     pub calendars: Vec<Calendar>,
     /// Dated legal values, sorted by path, key and day.
     pub law: Vec<LawValue>,
+    /// The release of the time zone rules that its wall times and zones were read by, as `2025b`.
+    pub tz_version: Arc<str>,
 }
 
 /// An outline that a site owns, in WGS-84.
@@ -265,6 +267,21 @@ pub struct Leave {
     pub effective_at: Option<EventTime>,
     /// The place of a `field` permission.
     pub place: Option<LonLat>,
+    /// How an `overtime` permission is made good, where that is told.
+    pub compensation: Option<Compensation>,
+}
+
+/// How overtime is made good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compensation {
+    /// By pay.
+    Pay,
+    /// By as much time off.
+    TimeOff,
+}
+
+named! {
+    Compensation { Pay = "pay", TimeOff = "time_off" }
 }
 
 impl Leave {
@@ -376,6 +393,17 @@ pub fn org_covers(scope: &str, path: &str) -> bool {
 }
 
 impl Reference {
+    /// The policies under which `person` is judged where no shift says otherwise: (first business date, policy), ascending;
+    /// the defaults before the first.
+    pub fn policies_of(&self, person: &Person) -> &[(Date, PolicyIndex)] {
+        let mut groups = person.groups.clone();
+        groups.sort();
+        match person.home_site.map(|site| self.site(site)) {
+            Some(site) => self.policy_rules.dated(&site.org, &groups, site.policy.as_deref()),
+            None => self.policy_rules.dated(&person.org, &groups, None),
+        }
+    }
+
     /// What `date` is for `org`, by the calendar with the longest `applies_to` that covers it; a workday without one.
     pub fn day(&self, org: &str, date: Date) -> CalendarDay {
         let plain = |kind| CalendarDay { date, kind, is_statutory: false, is_estimated: false };

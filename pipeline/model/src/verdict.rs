@@ -123,6 +123,10 @@ pub enum Reason {
     Mocked,
     /// The place is a site where the person may not punch.
     NotPermittedSite,
+    /// A photo is needed, and what came as one is no reference with a SHA-256: it counts as missing.
+    PhotoMalformed,
+    /// The policy wants a photo of a field punch, and there is none that counts.
+    PhotoMissing,
     /// The same kind again within the policy's debounce; never binds.
     Repunch,
     /// The terminal's claim was not believed: its device is not listed at that site.
@@ -143,7 +147,8 @@ named! {
         BssidIgnored = "bssid_ignored", BssidUnknown = "bssid_unknown", ClockSuspect = "clock_suspect",
         ContradictionRadio = "contradiction_radio", ContradictionWifiGps = "contradiction_wifi_gps",
         EvidenceMissing = "evidence_missing", LocationDeclined = "location_declined", Mocked = "mocked",
-        NotPermittedSite = "not_permitted_site", Repunch = "repunch", TerminalUnlisted = "terminal_unlisted",
+        NotPermittedSite = "not_permitted_site", PhotoMalformed = "photo_malformed",
+        PhotoMissing = "photo_missing", Repunch = "repunch", TerminalUnlisted = "terminal_unlisted",
         UnknownEmployee = "unknown_employee", UnknownSite = "unknown_site", Unscheduled = "unscheduled",
         WifiStale = "wifi_stale"
     }

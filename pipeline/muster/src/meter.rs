@@ -99,6 +99,8 @@ impl<'a> Meter<'a> {
             let known = before.rules.get(rule).copied().unwrap_or_default();
             metrics.count_rule_runs(rule, now.done - known.done, now.failed - known.failed);
         }
+        let (now, known) = (events.rule_sets, before.rule_sets);
+        metrics.count_rule_sets(now.done - known.done, now.failed - known.failed);
         self.events = events.clone();
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use model::{EventTime, Reference};
 use schemas::tables::{
-    SnapshotRef, TableBuilder, TableRows, corrections, law_values, leave, orgs, people, people_names, shifts,
-    sites, snapshots,
+    SnapshotRef, TableBuilder, TableRows, calendar_days, corrections, law_values, leave, orgs, people,
+    people_names, shifts, sites, snapshots,
 };
 
 /// The rows of every reference table of `reference`, taken at `taken_at`.
@@ -18,6 +18,11 @@ pub fn tables(
     taken_at: EventTime,
 ) -> Vec<(&'static str, RecordBatch)> {
     let snapshot = SnapshotRef { version: &reference.version, taken_at };
+    let rules: Vec<_> = reference
+        .calendars
+        .iter()
+        .flat_map(|calendar| calendar_days::Rule::all(calendar).map(move |rule| (calendar, rule)))
+        .collect();
     vec![
         table::<sites::Sites, _>(&reference.sites, |site| sites::Row { snapshot, site }),
         table::<orgs::Orgs, _>(&reference.orgs, |org| orgs::Row { snapshot, org }),
@@ -35,6 +40,11 @@ pub fn tables(
             reference,
         }),
         table::<law_values::LawValues, _>(&reference.law, |law| law_values::Row { snapshot, law }),
+        table::<calendar_days::CalendarDays, _>(&rules, |(calendar, rule)| calendar_days::Row {
+            snapshot,
+            calendar,
+            rule: *rule,
+        }),
         table::<snapshots::Snapshots, _>(&[()], |()| snapshots::Row { taken_at, reference, problems: &[] }),
     ]
 }

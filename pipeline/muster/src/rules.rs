@@ -2,10 +2,11 @@
 //!
 //! In: `[rules]`.  Out: rules for the pipeline, and what is wrong with any.  Owns: nothing.
 //! Absent on purpose: a way for a broken file to keep the processor from starting: that rule is left out, the log says so, and
-//! `muster check` finds it. Files are read once, at the start.
+//! `muster check` finds it. A change while a live log is processed is taken whole or not at all.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use lake::{Lake, LogIdentity};
 use query::Rule;
@@ -38,7 +39,51 @@ pub fn of_run(
         tracing::error!(rule = %problem.file.display(), problem.what, "a rule is left out");
     }
     let (lake, log, runtime) = (lake.clone(), log.clone(), runtime.clone());
-    Some(Rules { rules, every_min: settings.every_min(), lake, log, clock, runtime })
+    Some(Rules { rules, files: None, every_min: settings.every_min(), lake, log, clock, runtime })
+}
+
+/// The files of a run's rules, to be looked at again.
+#[derive(Clone, Debug)]
+pub struct RuleFiles {
+    config: RulesConfig,
+    seen: Vec<(PathBuf, Option<(SystemTime, u64)>)>,
+}
+
+impl RuleFiles {
+    /// Those that `config` names, as they look now; `None` where it names none.
+    pub fn of(config: &RulesConfig) -> Option<Self> {
+        config.dir.as_ref()?;
+        let mut files = Self { config: config.clone(), seen: Vec::new() };
+        files.seen = files.look();
+        Some(files)
+    }
+
+    /// The rules once more, if any file looks otherwise than when it was last read.
+    ///
+    /// # Errors
+    /// All that is wrong with them: those in force had better stay.
+    pub fn changed(&mut self, runtime: &Handle) -> Option<Result<Vec<Rule>, Vec<RuleProblem>>> {
+        let now = self.look();
+        if now == self.seen {
+            return None;
+        }
+        self.seen = now;
+        let (rules, problems) = tried(&self.config, runtime);
+        Some(if problems.is_empty() { Ok(rules) } else { Err(problems) })
+    }
+
+    /// Time and size of each file, the folder among them.
+    fn look(&self) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
+        let folder = self.config.dir.clone().unwrap_or_default();
+        let mut files = rule_files(&folder).unwrap_or_default();
+        files.push(folder);
+        let look = |file: PathBuf| {
+            let stamp =
+                std::fs::metadata(&file).ok().and_then(|seen| Some((seen.modified().ok()?, seen.len())));
+            (file, stamp)
+        };
+        files.into_iter().map(look).collect()
+    }
 }
 
 /// The rules that `config` asks for, by name, and what is wrong with those that are left out.
@@ -67,17 +112,13 @@ fn own_files(
     texts: &mut BTreeMap<String, (PathBuf, String)>,
     problems: &mut Vec<RuleProblem>,
 ) {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
+    let files = match rule_files(folder) {
+        Ok(files) => files,
         Err(error) => {
             let what = format!("the folder cannot be read: {error}");
             return problems.push(RuleProblem { file: folder.to_owned(), what });
         }
     };
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<PathBuf> =
-        files.filter(|file| file.extension().is_some_and(|end| end == "sql")).collect();
-    files.sort();
     for file in files {
         let Some(name) = file.file_stem().map(|name| name.to_string_lossy().into_owned()) else { continue };
         match std::fs::read_to_string(&file) {
@@ -90,9 +131,23 @@ fn own_files(
     }
 }
 
+/// The rules in a folder, in order.
+fn rule_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let files = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut files: Vec<PathBuf> =
+        files.filter(|file| file.extension().is_some_and(|end| end == "sql")).collect();
+    files.sort();
+    Ok(files)
+}
+
 /// Everything wrong with the rules of `config`: headers, and statements that do not run on a lake's tables.
 pub fn problems(config: &Config, runtime: &Handle) -> Vec<Problem> {
     let Some(config) = &config.rules else { return Vec::new() };
+    tried(config, runtime).1.into_iter().map(told).collect()
+}
+
+/// The rules, and everything wrong with them: tried on tables without rows.
+fn tried(config: &RulesConfig, runtime: &Handle) -> (Vec<Rule>, Vec<RuleProblem>) {
     let (rules, mut problems) = load(config);
     let folder = config.dir.clone().unwrap_or_default();
     match runtime.block_on(try_all(&rules)) {
@@ -102,7 +157,7 @@ pub fn problems(config: &Config, runtime: &Handle) -> Vec<Problem> {
         })),
         Err(error) => problems.push(RuleProblem { file: folder, what: error.to_string() }),
     }
-    problems.into_iter().map(told).collect()
+    (rules, problems)
 }
 
 fn told(problem: RuleProblem) -> Problem {
@@ -144,5 +199,33 @@ mod tests {
         let config = RulesConfig { dir: Some("/nowhere/at/all".into()), ..RulesConfig::default() };
         let (rules, problems) = load(&config);
         assert_eq!((rules.len(), problems.len()), (SHIPPED.len(), 1));
+    }
+
+    #[test]
+    fn changed_files_are_read_whole_or_not_at_all() {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let config = RulesConfig { dir: Some(folder.path().to_owned()), ..RulesConfig::default() };
+        let whole = "-- kind: shared_device\n-- subject: site\n-- window: 2 hours\n-- every: 1 hour\n\
+                     SELECT site_id, business_date, occurred_at AS first_at, occurred_at AS last_at FROM punches \
+                     WHERE occurred_at <= $now AND occurred_at > $since";
+        let mut files = RuleFiles::of(&config).unwrap();
+        let mut changed = || files.changed(runtime.handle());
+        assert!(changed().is_none());
+        write("tablets.sql", whole);
+        assert_eq!(changed().unwrap().unwrap().len(), SHIPPED.len() + 1);
+        assert!(changed().is_none());
+        write("tablets.sql", &whole.replace("punches", "no_such_table"));
+        let problems = changed().unwrap().unwrap_err();
+        assert!(problems.len() == 1 && problems[0].what.contains("no_such_table"), "{problems:?}");
+        write("other.sql", "SELECT 1");
+        assert_eq!(changed().unwrap().unwrap_err().len(), 2);
+        std::fs::remove_file(folder.path().join("other.sql")).unwrap();
+        write("tablets.sql", &whole.replace("2 hours", "30 hours"));
+        let rules = changed().unwrap().unwrap();
+        assert_eq!(rules.iter().find(|rule| rule.name == "tablets").unwrap().window_min, 1_800);
+        assert!(RuleFiles::of(&RulesConfig::default()).is_none());
     }
 }

@@ -19,9 +19,10 @@ use crate::commands::clock_mode;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::files;
+use crate::rules::{self, RuleFiles};
 use crate::worker::{
     ClockMode, End, FileLetters, Forwarder, Letters, LogReader, Observer, PartitionSettings, Pipeline,
-    Rivals, Settings, Store, Tally, TopicLetters, Unwritten, World,
+    Rivals, Rules, Settings, Store, Tally, TopicLetters, Unwritten, World,
 };
 
 /// What a run on a live log is wired from.
@@ -116,6 +117,11 @@ impl Wiring<'_> {
             end: self.end,
             rivals: Rivals::Overtake,
         };
+        // Looked at before they are read: what changes in between is seen later.
+        let is_open = matches!(self.end, End::Never);
+        let files = self.config.rules.as_ref().filter(|_| is_open).and_then(RuleFiles::of);
+        let rules = rules::of_run(self.config, (&self.lake, &self.identity), clock, &self.runtime);
+        let rules = rules.map(|rules| Rules { files, ..rules });
         let pipeline = Pipeline {
             source: &mut *source,
             store: Store::new(
@@ -132,7 +138,7 @@ impl Wiring<'_> {
                 Manner::Speaks => Some(Forwarder::new(topic, self.log.appender())),
                 Manner::Shadow => None,
             },
-            rules: crate::rules::of_run(self.config, (&self.lake, &self.identity), clock, &self.runtime),
+            rules,
             settings,
             stop,
             may_end,

@@ -2,7 +2,8 @@
 -- look: as long as it is listed, whoever stands beside it counts as being at the site.
 --
 -- Three people or more whom Wi-Fi placed at the site, and whose own fix lay more than 500 m (and its accuracy) outside the
--- site's circle, saw one and the same access point. One phone with a bad fix is nothing; nor is a site drawn as a polygon.
+-- site's fence, saw one and the same access point. One phone with a bad fix is nothing. How far a fix lies from a site drawn as
+-- polygons is known of people who were due there.
 --
 -- kind: access_point_moved
 -- subject: site
@@ -13,12 +14,16 @@ WITH far AS (
   FROM punches AS p
   JOIN punch_evidence AS e ON e.employee_id = p.employee_id AND e.event_id = p.event_id
   JOIN latest_sites AS s ON s.site_id = p.site_id
+  LEFT JOIN punches_by_site_due AS d ON d.employee_id = p.employee_id AND d.event_id = p.event_id
   WHERE p.occurred_at > $since AND p.occurred_at <= $now
     AND e.occurred_at > $since AND e.occurred_at <= $now
     AND p.place = 'inside' AND array_has(p.evidence, 'wifi')
     AND e.lon IS NOT NULL AND e.lat IS NOT NULL AND NOT coalesce(e.mocked, false)
     AND coalesce(e.accuracy_m, 0) >= 0 AND coalesce(e.accuracy_m, 0) <= 500
-    AND ground_distance_m(s.lon, s.lat, e.lon, e.lat) - s.radius_m
+    AND CASE
+        WHEN s.radius_m IS NOT NULL THEN ground_distance_m(s.lon, s.lat, e.lon, e.lat) - s.radius_m
+        WHEN d.site_id = p.site_id THEN p.distance_m
+      END
       - CASE WHEN coalesce(e.accuracy_m, 0) = 0 THEN 100.0 ELSE e.accuracy_m END > 500
 ),
 moved AS (

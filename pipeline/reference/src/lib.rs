@@ -40,7 +40,10 @@ mod suggest;
 mod toml_tree;
 mod version;
 mod wall_time;
+mod zone_rules;
 
 pub use accept::{Loss, Refused, accept};
 pub use load::{Counts, Loaded, Loader, Look, Sources, load};
 pub use problem::{Problem, Severity};
+pub use requests::places_of_corrections;
+pub use zone_rules::{ZoneRules, zone_rules};

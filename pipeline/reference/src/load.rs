@@ -28,6 +28,7 @@ use crate::policy_resolution::{Resolver, SCOPES_MAX};
 use crate::problem::{At, Problem, Report};
 use crate::shifts::{Known, Shifts, unknown_policy};
 use crate::sites::{Sites, Update};
+use crate::zone_rules::zone_rules;
 use crate::{calendars, files, law, orgs, people, policies, requests, shifts, sites, version};
 
 /// Files and folders of each set. A folder stands for all its files with a fitting ending; an empty list is a set that
@@ -105,6 +106,7 @@ pub fn load(sources: &Sources) -> Loaded {
 pub struct Loader {
     sources: Sources,
     kept: Kept,
+    tz_version: Arc<str>,
 }
 
 /// What the last load read without an error.
@@ -184,7 +186,7 @@ impl Sets {
 impl Loader {
     /// Loads from there.
     pub fn new(sources: Sources) -> Self {
-        Self { sources, kept: Kept::default() }
+        Self { sources, kept: Kept::default(), tz_version: Arc::clone(&zone_rules().version) }
     }
 
     /// What the files look like without reading them: as long as this stays equal, there is nothing to load.
@@ -203,7 +205,7 @@ impl Loader {
             // Places of files have other numbers now.
             self.kept = Kept { files, ..Kept::default() };
         }
-        let loaded = self.kept.load(&sets);
+        let loaded = self.kept.load(&sets, &self.tz_version);
         self.kept.forget_faulty();
         loaded
     }
@@ -214,7 +216,7 @@ impl Loader {
 pub struct Look(Vec<(PathBuf, Option<Stamp>)>);
 
 impl Kept {
-    fn load(&mut self, sets: &Sets) -> Loaded {
+    fn load(&mut self, sets: &Sets, tz_version: &Arc<str>) -> Loaded {
         let mut report = sets.report();
         let strings = &mut Strings::default();
         let (calendars, same_calendars) =
@@ -287,6 +289,7 @@ impl Kept {
             policy_rules: planned.value.book.clone(),
             calendars: calendars_met.clone(),
             law: law_met.clone(),
+            tz_version: Arc::clone(tz_version),
         };
         if !(rests && same_shifts && same_calendars) {
             self.estimated = None;
@@ -310,6 +313,7 @@ impl Kept {
                 version::policies(all),
                 version::calendars(all),
                 version::law(all),
+                version::tz(all),
             ];
             reference.version = version::of(&sites.value.digests, &digests);
             Arc::new(reference)

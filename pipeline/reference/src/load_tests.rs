@@ -888,3 +888,18 @@ fn sites_changed_at_random_load_as_afresh() {
     println!("{refused} refused, {shared} sites shared with the snapshot before");
     assert!(refused > 10 && shared > 1_000, "{refused} refused, {shared} shared");
 }
+
+#[test]
+fn other_zone_rules_make_another_snapshot() {
+    let chain = Chain::good();
+    let loaded = |tz_version: &str| {
+        let mut loader = Loader::new(chain.sources.clone());
+        loader.tz_version = tz_version.into();
+        loader.load().reference.unwrap()
+    };
+    let (before, after) = (loaded("2025a"), loaded("2025b"));
+    assert_ne!(before.version, after.version);
+    assert_eq!((&*before.tz_version, &before.version), ("2025a", &loaded("2025a").version));
+    let plain = Loader::new(chain.sources.clone()).load().reference.unwrap();
+    assert_eq!(plain.tz_version, zone_rules().version);
+}

@@ -6,11 +6,12 @@
 //! A time without an offset, and a date alone (its midnight), are read on the wall clock of the person's home site; a
 //! span is half open, so leave for 2 November goes from 2026-11-02 to 2026-11-03.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use model::reference::{Approval, CorrectionKind, CorrectionType, RequestStatus};
+use model::reference::{Approval, Compensation, CorrectionKind, CorrectionType, RequestStatus};
 use model::{Correction, EventTime, Leave, LonLat, PersonIndex};
 use schemas::rows::{ApprovalRow, CorrectionRow, LeaveRow, PlaceRow};
 
@@ -18,7 +19,7 @@ use crate::ids::{Ids, Lookup, Strings};
 use crate::people::People;
 use crate::problem::{At, FileId, Report};
 use crate::shifts::{Known, Shifts, person_of};
-use crate::{rings, rows, wall_time};
+use crate::{files, rings, rows, wall_time};
 
 const LEAVE_REQUIRED: &[&str] = &["leave_id", "employee_id", "from", "to", "type", "status"];
 const CORRECTION_REQUIRED: &[&str] =
@@ -127,6 +128,16 @@ impl<'r> Row<'r> {
             }
         }
     }
+
+    fn compensation(&self, report: &mut Report, row: &LeaveRow) -> Result<Option<Compensation>, ()> {
+        let Some(text) = row.compensation.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+        if row.leave_type != "overtime" {
+            let what = "only permissions of type `overtime` are made good";
+            let remedy = "remove `compensation`, or write the type `overtime`";
+            report.warning("idle_compensation", self.at, &self.subject, what, remedy);
+        }
+        self.named(report, "compensation", text, COMPENSATION).map(Some).ok_or(())
+    }
 }
 
 /// The values of one named type.
@@ -138,6 +149,8 @@ struct Names<T: 'static> {
 
 const STATUS: Names<RequestStatus> =
     Names { all: RequestStatus::ALL, name: RequestStatus::name, from_name: RequestStatus::from_name };
+const COMPENSATION: Names<Compensation> =
+    Names { all: Compensation::ALL, name: Compensation::name, from_name: Compensation::from_name };
 const KIND: Names<CorrectionKind> =
     Names { all: CorrectionKind::ALL, name: CorrectionKind::name, from_name: CorrectionKind::from_name };
 const TYPE: Names<CorrectionType> =
@@ -181,6 +194,7 @@ fn leave(
     let status = checked.named(report, "status", &row.status, STATUS);
     let approvals = checked.approvals(report, &row.approvals, strings);
     let place = checked.place(report, row.place.as_ref(), &row.leave_type);
+    let compensation = checked.compensation(report, row);
     let (from, until) = (from?, until?);
     if until <= from {
         let what = format!("`to` {} is not after `from` {}", row.to, row.from);
@@ -188,9 +202,20 @@ fn leave(
         return None;
     }
     let leave_type = strings.get(&row.leave_type);
-    let ((approvals, effective_at), place) = (approvals?, place.ok()?);
+    let ((approvals, effective_at), place, compensation) = (approvals?, place.ok()?, compensation.ok()?);
     let (person, status) = (person?, status?);
-    Some(Leave { leave_id, person, from, until, leave_type, status, approvals, effective_at, place })
+    Some(Leave {
+        leave_id,
+        person,
+        from,
+        until,
+        leave_type,
+        status,
+        approvals,
+        effective_at,
+        place,
+        compensation,
+    })
 }
 
 /// Reads all corrections; sorted by (person, occurred_at, id).
@@ -217,6 +242,31 @@ pub(crate) fn read_corrections(
     let key = |row: &Correction| (row.person, row.occurred_at, row.correction_id.clone());
     read.sort_by_cached_key(key);
     read
+}
+
+/// File and line of each of these corrections: the first row that has the id, for what is found out about it only when all
+/// are known.
+pub fn places_of_corrections(paths: &[PathBuf], ids: &HashSet<&str>) -> HashMap<String, (PathBuf, u64)> {
+    let mut found: HashMap<String, (PathBuf, u64)> = HashMap::new();
+    if ids.is_empty() {
+        return found;
+    }
+    let mut report = Report::default();
+    for (file, path) in files::expand(&mut report, paths, files::ROW_ENDINGS) {
+        let rows = [(file, path.clone())];
+        rows::read::<CorrectionRow>(
+            &mut report,
+            &rows,
+            CORRECTION_REQUIRED,
+            |_| (),
+            |_, at, row| {
+                if ids.contains(&*row.correction_id) {
+                    found.entry(row.correction_id).or_insert_with(|| (path.clone(), at.line));
+                }
+            },
+        );
+    }
+    found
 }
 
 fn correction(

@@ -101,6 +101,11 @@ pub(crate) fn law(reference: &Reference) -> SetDigest {
     })
 }
 
+/// Of the zone rules: under other ones the same wall times are other instants.
+pub(crate) fn tz(reference: &Reference) -> SetDigest {
+    set("tz", std::slice::from_ref(&reference.tz_version), |hash, version| hash.text(version))
+}
+
 fn set<T>(name: &str, rows: &[T], row: impl FnMut(&mut Hash, &T)) -> SetDigest {
     let mut hash = Hash::new();
     hash.rows(name, rows, row);
@@ -227,7 +232,18 @@ fn shift(hash: &mut Hash, row: &Shift, reference: &Reference, policies: &[String
 }
 
 fn leave_row(hash: &mut Hash, row: &Leave, reference: &Reference) {
-    let Leave { leave_id, person, from, until, leave_type, status, approvals, effective_at, place } = row;
+    let Leave {
+        leave_id,
+        person,
+        from,
+        until,
+        leave_type,
+        status,
+        approvals,
+        effective_at,
+        place,
+        compensation,
+    } = row;
     hash.text(leave_id);
     hash.person(reference, *person);
     hash.time(*from);
@@ -237,6 +253,7 @@ fn leave_row(hash: &mut Hash, row: &Leave, reference: &Reference) {
     hash.approvals(approvals);
     hash.optional(*effective_at, Hash::time);
     hash.optional(*place, Hash::point);
+    hash.optional(compensation.map(|how| how.name()), Hash::text);
 }
 
 fn correction(hash: &mut Hash, row: &Correction, reference: &Reference) {

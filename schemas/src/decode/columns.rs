@@ -268,7 +268,9 @@ impl PunchColumns {
             items(&beacons.of, row).for_each(|item| beacons.read(item, &mut filler));
         }
         if let Some(photo) = self.photo.as_ref().filter(|photo| photo.of.is_valid(row)) {
-            filler.draft.has_photo = photo.reference.get(row).is_some_and(|text| !text.is_empty());
+            for (at, texts) in [&photo.reference, &photo.sha256].into_iter().enumerate() {
+                filler.photo_part(at, texts.get(row).unwrap_or_default().as_bytes());
+            }
         }
         filler.draft.time_zone = text(&mut filler, &self.time_zone);
         filler.finish()

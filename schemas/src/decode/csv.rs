@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 
 use csv_core::ReadRecordResult;
 use model::{
-    AccessPoint, Batch, Bssid, Datum, EventTime, Fix, Kind, LonLat, Origin, Platform, RejectCode, Trigger,
+    AccessPoint, Batch, Bssid, Datum, EventTime, Fix, Kind, LonLat, Origin, Photo, Platform, RejectCode,
+    Trigger,
 };
 
 use super::ImportOptions;
 use super::draft::{Draft, Fault};
 use super::import::{FileTime, push_event_id, push_trimmed};
 use super::json_nested::{out_of_range, platform_of};
+use super::photo;
 use super::time_text;
 
 /// The cells of one record.
@@ -74,7 +76,7 @@ fn not_csv(message: &str) -> Fault {
 }
 
 /// The fields that a CSV file may have: all those of the contract that fit into a cell, and `bssids`.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 17] = [
     "event_id",
     "employee_id",
     "kind",
@@ -90,6 +92,8 @@ const FIELDS: [&str; 15] = [
     "mocked",
     "platform",
     "bssids",
+    "photo_ref",
+    "photo_sha256",
 ];
 /// Fields that may have a column and are not kept.
 const SKIPPED: [&str; 4] = ["note", "notice_version", "tz", "photo"];
@@ -191,6 +195,7 @@ const DATUM: usize = 11;
 const MOCKED: usize = 12;
 const PLATFORM: usize = 13;
 const BSSIDS: usize = 14;
+const PHOTO: [usize; 2] = [15, 16];
 
 /// One record's cells, by field.
 struct Record<'a> {
@@ -273,6 +278,8 @@ pub(super) fn read(
         }
     }
     draft.wifi.end = batch.access_points.len() as u32;
+    let [reference, sha256] = [0, 1].map(|at| photo::part(at, record.get(PHOTO[at]).as_bytes(), batch));
+    draft.photo = Photo { reference, sha256, is_with_vendor: false };
     if draft.event_id.is_empty() {
         draft.event_id = push_event_id(device, person, time, &[kind.name()], batch);
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use model::{Batch, EventTime, Fix, Kind, Origin, Punch, RejectCode, Text, Trigger};
+use model::{Batch, EventTime, Fix, Kind, Origin, Photo, Punch, RejectCode, Text, Trigger};
 
 use super::RawRecord;
 
@@ -40,7 +40,7 @@ pub(super) struct Draft {
     pub(super) wifi: Range<u32>,
     pub(super) wifi_ignored: u16,
     pub(super) beacons: Range<u32>,
-    pub(super) has_photo: bool,
+    pub(super) photo: Photo,
 }
 
 impl Draft {
@@ -61,7 +61,7 @@ impl Draft {
             wifi: wifi..wifi,
             wifi_ignored: 0,
             beacons: beacons..beacons,
-            has_photo: false,
+            photo: Photo::default(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Draft {
             wifi: self.wifi.clone(),
             wifi_ignored: self.wifi_ignored,
             beacons: self.beacons.clone(),
-            has_photo: self.has_photo,
+            photo: self.photo,
         });
         Ok(())
     }

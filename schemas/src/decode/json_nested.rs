@@ -8,6 +8,7 @@ use serde::de::{MapAccess, SeqAccess};
 
 use super::json::Reader;
 use super::json_shape::{Any, Found, Keys, Next, Shape, scalar};
+use super::photo;
 
 /// The field `location`.
 pub(super) struct Location<'a, 'r>(pub(super) &'a mut Reader<'r>);
@@ -280,7 +281,7 @@ fn beacon_number(found: Found<'_>) -> Option<u16> {
     }
 }
 
-/// The field `photo`: only that there is a reference counts.
+/// The field `photo`.
 pub(super) struct Photo<'a, 'r>(pub(super) &'a mut Reader<'r>);
 
 const PHOTO: &[&str] = &["ref", "sha256"];
@@ -298,15 +299,18 @@ impl<'de> Shape<'de> for Photo<'_, '_> {
         while let Some(next) = keys.next(&mut map)? {
             match next {
                 Next::Known(at) => {
-                    let is_text = scalar(&mut map, |found| match found {
-                        Found::Text(text) => !text.is_empty(),
-                        Found::Null => false,
+                    let part = scalar(&mut map, |found| match found {
+                        Found::Text(text) => photo::part(at, text.as_bytes(), reader.batch),
+                        Found::Null => None,
                         _ => {
-                            reader.wrong(["photo.ref", "photo.sha256"][at], found, "a text");
-                            false
+                            reader.wrong(photo::PARTS[at], found, "a text");
+                            None
                         }
                     })?;
-                    reader.draft.has_photo |= at == 0 && is_text;
+                    match at {
+                        0 => reader.draft.photo.reference = part,
+                        _ => reader.draft.photo.sha256 = part,
+                    }
                 }
                 Next::Unknown => reader.batch.unknown_fields += 1,
                 Next::Again(at) => reader.twice(PHOTO[at]),

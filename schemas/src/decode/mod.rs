@@ -27,6 +27,7 @@ mod import;
 mod json;
 mod json_nested;
 mod json_shape;
+mod photo;
 mod scan;
 mod scan_radios;
 mod time_text;

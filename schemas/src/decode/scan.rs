@@ -15,6 +15,7 @@ use model::{Batch, Datum, EventTime, Fix, Kind, LonLat, Origin, Platform, Text, 
 use super::cursor::{Cursor, Number};
 use super::draft::Draft;
 use super::json_nested::platform_of;
+use super::photo;
 use super::time_text;
 
 /// Reads the record's text into `draft` and its lists into `batch`, or gives up: the caller then rolls both back.
@@ -332,7 +333,7 @@ impl<const SPACED: bool> Scanner<'_, '_, SPACED> {
         }
     }
 
-    /// The photo: whether there is a reference.
+    /// The photo: its reference and its hash.
     #[inline(always)]
     fn photo(&mut self) -> Option<()> {
         if !self.opens(b'{')? {
@@ -342,12 +343,15 @@ impl<const SPACED: bool> Scanner<'_, '_, SPACED> {
         loop {
             let is_reference = self.key(&mut seen, 0, b"\"ref\":")?;
             if is_reference || self.key(&mut seen, 1, b"\"sha256\":")? {
-                let is_null = self.at.eat(b"null");
-                if !is_null && !self.at.eat(b"\"") {
-                    return None;
+                let part = if self.at.eat(b"\"") {
+                    photo::part(usize::from(!is_reference), self.at.plain_text()?.as_bytes(), self.batch)
+                } else {
+                    self.at.eat(b"null").then_some(None)?
+                };
+                match is_reference {
+                    true => self.draft.photo.reference = part,
+                    false => self.draft.photo.sha256 = part,
                 }
-                let is_text = !is_null && !self.at.plain_text()?.is_empty();
-                self.draft.has_photo |= is_reference && is_text;
                 if !self.more(b'}')? {
                     return Some(());
                 }

@@ -58,8 +58,10 @@ fn show(batch: &Batch) -> String {
             let id = beacon.id;
             _ = write!(out, " beacon {:x}/{}/{} {:?}", id.uuid, id.major, id.minor, beacon.rssi_dbm);
         }
-        if punch.has_photo {
-            out.push_str(" photo");
+        for (name, part) in [("photo", punch.photo.reference), ("sha256", punch.photo.sha256)] {
+            if let Some(part) = part {
+                _ = write!(out, " {name} {:?}", batch.text(part));
+            }
         }
     }
     if batch.unknown_fields > 0 {
@@ -104,7 +106,7 @@ fn a_whole_punch() {
     let want = "p-1 E1 break_out 2026-11-22T00:58:31Z phone received 2026-11-22T00:58:32Z by wifi device d \
         site hk-0001 tz Asia/Hong_Kong fix 114.17 22 Some(12.5) gcj02 Ios mocked \
         ap a4:56:30:0b:9c:ff Some(-61) true 120 ap a4:56:30:0b:9c:00 None false 0 \
-        beacon fda50693a4e24fb1afcfc6eb07647825/1/65535 Some(-70) photo";
+        beacon fda50693a4e24fb1afcfc6eb07647825/1/65535 Some(-70) photo \"s3://x\" sha256 \"\"";
     let options = ImportOptions::default();
     assert_eq!(shown(Format::Json, options, Some(text.as_bytes()), Some(1_795_309_112_000)), want);
 }
@@ -285,7 +287,14 @@ fn malformed_radios_are_dropped_and_never_a_reject() {
         check("beacons", &format!("[{bad},{beacon}]"), kept);
     }
     check("beacons", "5", "wrong_type E1 p-1: `beacons` is 5, expected an array");
-    check("photo", "{\"ref\":\"\",\"sha256\":\"00\"}", "");
+    let hash = "0e".repeat(32);
+    let whole = format!("photo \"s3://x\" sha256 {hash:?}");
+    check("photo", &format!("{{\"ref\":\"s3://x\",\"sha256\":{hash:?}}}"), &whole);
+    check("photo", &format!("{{ \"sha256\":{:?},\"ref\":\"s3:\\/\\/x\"}}", hash.to_uppercase()), &whole);
+    check("photo", "{\"ref\":\"s3://x\",\"sha256\":\"00\"}", "photo \"s3://x\" sha256 \"\"");
+    check("photo", "{\"ref\":\"data:image/png;base64,AA==\",\"sha256\":null}", "photo \"\"");
+    check("photo", "{\"ref\":\"\",\"sha256\":\"\"}", "");
+    check("photo", "{\"ref\":\"s3://x\",\"ref\":\"s3://y\"}", "wrong_type E1 p-1: `ref` appears twice");
     check("photo", "{\"ref\":5}", "wrong_type E1 p-1: `photo.ref` is 5, expected a text");
 }
 

@@ -27,6 +27,9 @@ pub struct LeaveRow {
     /// The place of a `field` permission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceRow>,
+    /// How an `overtime` permission is made good: `pay` or `time_off`; absent = not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<String>,
 }
 
 /// A correction (補卡).
@@ -86,6 +89,7 @@ impl ReferenceRow for LeaveRow {
         text("status"),
         field("approvals", FieldKind::Json),
         field("place", FieldKind::Json),
+        text("compensation"),
     ];
 }
 

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use arrow::datatypes::SchemaRef;
 use jiff::tz::TimeZone;
+use model::reference::Compensation;
 use model::{Leave, Reference};
 
 use super::approvals;
@@ -35,6 +36,7 @@ pub fn schema() -> SchemaRef {
             required("reference_version", Type::Text),
             required("taken_at", Type::Time),
             optional("approvals", Type::Texts),
+            optional("compensation", Type::Text),
         ])
     });
     SCHEMA.clone()
@@ -72,6 +74,7 @@ impl TableRows for LeaveTable {
             .text(row.snapshot.version)
             .time(row.snapshot.taken_at)
             .texts(leave.approvals.iter().map(|approval| approvals::text(&leave.leave_id, approval)))
+            .text_or_null(leave.compensation.map(Compensation::name))
             .month(local_date(row.snapshot.taken_at, &TimeZone::UTC));
     }
 }

@@ -11,6 +11,7 @@ pub mod adjustments;
 pub mod alert_deliveries;
 pub mod anomalies;
 mod approvals;
+pub mod calendar_days;
 mod columns;
 pub mod corrections;
 pub mod late;
@@ -80,6 +81,7 @@ pub const ALL: &[Table] = &[
     Table { name: leave::NAME, schema: leave::schema },
     Table { name: corrections::NAME, schema: corrections::schema },
     Table { name: law_values::NAME, schema: law_values::schema },
+    Table { name: calendar_days::NAME, schema: calendar_days::schema },
 ];
 
 /// What a table's rows are: its borrowed row, and how that is written.

@@ -3,8 +3,10 @@
 use std::sync::LazyLock;
 
 use arrow::datatypes::SchemaRef;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use model::{Person, Reference};
+use model::policy::Overtime;
+use model::{Person, PolicyIndex, Reference};
 
 use super::columns::{Cells, Type, optional, required, schema as make_schema};
 use super::local_time::local_date;
@@ -35,6 +37,7 @@ pub fn schema() -> SchemaRef {
             required("managers", Type::Texts),
             required("reference_version", Type::Text),
             required("taken_at", Type::Time),
+            optional("overtime_rules", Type::Texts),
         ])
     });
     SCHEMA.clone()
@@ -49,6 +52,24 @@ pub struct Row<'a> {
     pub person: &'a Person,
     /// The values of that snapshot, which name the person's sites.
     pub reference: &'a Reference,
+}
+
+/// How overtime of the person is counted on days without a shift: `day:basis:least:most:before:after`, the first business date
+/// of the rule, `overtime`, its least and most minutes, and the acceptance window in minutes; a rule for each day on which one
+/// of these changes, none where overtime is never counted.
+fn overtime_rules(reference: &Reference, person: &Person) -> Vec<String> {
+    let rule = |(from, policy): &(Date, PolicyIndex)| {
+        let policy = reference.policy(*policy);
+        let (least, most) = (policy.overtime_min_min, policy.overtime_max_min);
+        let (before, after) = (policy.accept_before_min, policy.accept_after_min);
+        (*from, format!("{}:{least}:{most}:{before}:{after}", policy.overtime.name()))
+    };
+    let mut rules: Vec<_> = reference.policies_of(person).iter().map(rule).collect();
+    rules.dedup_by(|later, earlier| later.1 == earlier.1);
+    if rules.iter().all(|(_, rule)| rule.starts_with(Overtime::Off.name())) {
+        return Vec::new();
+    }
+    rules.into_iter().map(|(from, rule)| format!("{from}:{rule}")).collect()
 }
 
 impl TableRows for People {
@@ -74,6 +95,7 @@ impl TableRows for People {
             .texts(&person.managers)
             .text(row.snapshot.version)
             .time(row.snapshot.taken_at)
+            .texts(overtime_rules(row.reference, person))
             .month(local_date(row.snapshot.taken_at, &TimeZone::UTC));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! In: a punch of a batch with its verdict and judgement; or rows as stored.  Out: a record batch; or `StoredPunch`es,
 //! the one form from which state is folded, live as in recovery.
-//! Absent on purpose: coordinates and scans (`punch_evidence`), and what later facts do to a punch (`shift_results`).
+//! Absent on purpose: coordinates and scans (`punch_evidence`), pictures (a row says where one is kept), and what later facts do to a punch (`shift_results`).
 
 use std::sync::LazyLock;
 
@@ -75,6 +75,8 @@ pub(super) fn fields() -> Vec<Field> {
         required("candidates", Type::Texts),
         required("evidence", Type::Texts),
         required("reasons", Type::Texts),
+        optional("photo_ref", Type::Text),
+        optional("photo_sha256", Type::Text),
     ]
 }
 
@@ -149,6 +151,10 @@ pub struct Row<'a> {
     pub evidence: EvidenceSet,
     /// Why, verdict and history together.
     pub reasons: Reasons,
+    /// Where a photo is kept; empty = none, stored as null.
+    pub photo_ref: &'a str,
+    /// Its SHA-256, 64 hex digits; empty = none, stored as null.
+    pub photo_sha256: &'a str,
 }
 
 impl<'a> Row<'a> {
@@ -184,6 +190,8 @@ impl<'a> Row<'a> {
             candidates: Candidates::Sites(verdicts.candidates(verdict), reference),
             evidence: verdict.evidence,
             reasons: verdict.reasons.union(judgement.reasons),
+            photo_ref: batch.text(punch.photo.reference.unwrap_or_default()),
+            photo_sha256: batch.text(punch.photo.sha256.unwrap_or_default()),
         }
     }
 
@@ -238,7 +246,12 @@ impl<'a> Row<'a> {
             }
             Candidates::Ids(ids) => cells.texts(ids.iter()),
         };
-        cells.texts(self.evidence.names()).texts(self.reasons.iter().map(Reason::name));
+        let some = |text: &'a str| Some(text).filter(|text| !text.is_empty());
+        cells
+            .texts(self.evidence.names())
+            .texts(self.reasons.iter().map(Reason::name))
+            .text_or_null(some(self.photo_ref))
+            .text_or_null(some(self.photo_sha256));
     }
 }
 

@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use jiff::tz::TimeZone;
 use model::Reference;
 
-use super::columns::{Cells, Type, required, schema as make_schema};
+use super::columns::{Cells, Type, optional, required, schema as make_schema};
 use super::local_time::local_date;
 use super::{SnapshotRef, TableBuilder, TableRows};
 
@@ -35,6 +35,7 @@ pub fn schema() -> SchemaRef {
             required("policies", Type::Int),
             required("calendars", Type::Int),
             required("problems", Type::Texts),
+            optional("tz_version", Type::Text),
         ])
     });
     SCHEMA.clone()
@@ -81,6 +82,7 @@ impl TableRows for Snapshots {
             .int(count(reference.policies.len()))
             .int(count(reference.calendars.len()))
             .texts(row.problems)
+            .text_or_null(Some(&*reference.tz_version).filter(|version| !version.is_empty()))
             .month(local_date(row.taken_at, &TimeZone::UTC));
     }
 }

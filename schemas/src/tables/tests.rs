@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use model::anomaly::Finding;
 use model::geometry::Meters;
 use model::reference::{
-    Approval, Break, CorrectionKind, CorrectionType, DayKind, Fence, LawValue, Org, RequestStatus, ShiftKind,
-    ShiftPlan,
+    Approval, Break, Compensation, CorrectionKind, CorrectionType, DayKind, Fence, LawValue, Org,
+    RequestStatus, ShiftKind, ShiftPlan,
 };
 use model::shift_result::{Approved, ShiftOutcome};
 use model::*;
@@ -147,7 +147,7 @@ fn judged() -> (Batch, Verdicts, Reference) {
             wifi: 0..0,
             wifi_ignored: 0,
             beacons: 0..0,
-            has_photo: false,
+            photo: Photo::default(),
         };
         batch.punches.push(punch);
     }
@@ -645,10 +645,15 @@ fn tables_of_dated_reference_rows() {
         approvals: Vec::new(),
         effective_at: None,
         place: None,
+        compensation: Some(Compensation::TimeOff),
     };
     let row = leave::Row { snapshot, leave: &leave, reference };
-    let want =
-        [("type", "annual"), ("to", "2026-11-22T04:00:00"), ("effective_at", "null"), ("status", "approved")];
+    let want = [
+        ("type", "annual"),
+        ("to", "2026-11-22T04:00:00"),
+        ("effective_at", "null"),
+        ("compensation", "time_off"),
+    ];
     check_row::<leave::LeaveTable>(&row, &want);
     let correction = Correction {
         correction_id: "c-1".into(),

@@ -68,6 +68,26 @@ pub(crate) fn line(dice: &mut Dice) -> PunchLine {
     }
 }
 
+/// As [`line`], with a photo of any kind.
+pub(crate) fn any_line(dice: &mut Dice) -> PunchLine {
+    let line = line(dice);
+    let photo = dice.once_in(2).then(|| PhotoLine { reference: reference(dice), sha256: hash(dice) });
+    PunchLine { photo: photo.or(line.photo), ..line }
+}
+
+/// Where a photo is kept: a text, none, a picture itself, a text beyond all bounds.
+fn reference(dice: &mut Dice) -> String {
+    let long = "x".repeat(2_047 + dice.below(3));
+    (*dice.pick(&["s3://photos/1", "員", "", "data:image/png;base64,AA==", "DATA:", "dat", &long])).to_owned()
+}
+
+/// A photo's hash: whole, in capitals, none, or malformed in some way.
+fn hash(dice: &mut Dice) -> String {
+    let whole = "0e".repeat(32);
+    let (capital, short, other) = (whole.to_uppercase(), &whole[1..], format!("{}é", &whole[2..]));
+    (*dice.pick(&[&*whole, &capital, short, &other, "00", ""])).to_owned()
+}
+
 /// A registry's frame around `body`.
 pub(crate) fn framed(id: u32, body: &[u8]) -> Vec<u8> {
     [&[0], &id.to_be_bytes()[..], body].concat()

@@ -235,7 +235,18 @@ fn good(dice: &mut Dice, name: &str) -> String {
         }
         "wifi" => list(dice, access_point),
         "beacons" => list(dice, beacon),
-        "photo" => "{\"ref\":\"s3://x\",\"sha256\":\"00\"}".to_owned(),
+        "photo" => {
+            let whole = "0e".repeat(32);
+            let [small, capital] = [whole.clone(), whole.to_uppercase()].map(|hash| format!("{hash:?}"));
+            let hash = dice.pick(&["\"00\"", "null", "\"\"", &small, &capital]);
+            let reference = dice.pick(&["\"s3://x\"", "null", "\"\"", "\"data:,x\"", "\"s3:\\/\\/x\""]);
+            let (a, b) = (format!("\"ref\":{reference}"), format!("\"sha256\":{hash}"));
+            match dice.below(4) {
+                0 => format!("{{{b},{a}}}"),
+                1 => format!("{{{a}}}"),
+                _ => format!("{{{a},{b}}}"),
+            }
+        }
         _ => {
             let len = dice.below(40);
             let of = ["a", "b", "-", "7", "é", "員", "🏪", " ", ":", "{", ","];

@@ -23,6 +23,7 @@ pub(crate) fn seen(batch: &Batch) -> Vec<String> {
         .punches
         .iter()
         .map(|punch| {
+            let photo = punch.photo;
             let texts =
                 [punch.event_id, punch.employee_id, punch.device_id, punch.site_claim, punch.time_zone]
                     .map(|text| batch.text(text));
@@ -32,7 +33,8 @@ pub(crate) fn seen(batch: &Batch) -> Vec<String> {
                 punch.received_at,
                 punch.origin,
                 punch.trigger,
-                punch.has_photo,
+                (photo.reference.map(|text| batch.text(text)), photo.sha256.map(|text| batch.text(text))),
+                photo.is_with_vendor,
             );
             let radios =
                 (&punch.wifi, batch.wifi(punch), punch.wifi_ignored, &punch.beacons, batch.beacons(punch));

@@ -299,6 +299,32 @@ fn a_wrong_configuration_shows_each_place_and_what_was_meant() {
 }
 
 #[test]
+fn a_rule_that_looks_farther_back_than_memory_names_both_keys() {
+    let shop = Shop::new();
+    let with = |state_days: u32| {
+        let more = "policies = \"policies.toml\"\n[source]";
+        let lake = format!("[lake]\nstate_days = {state_days}\nrestate_days = 30");
+        shop.put("muster.toml", CONFIG.replace("[source]", more).replace("[lake]", &lake));
+    };
+    shop.put("policies.toml", "[[policy]]\nconsecutive_days_max = 31\nhours_week_max = 60\n");
+    shop.put("p.ndjson", "");
+    with(32);
+    let words = [
+        "`consecutive_days_max` needs the punches of 33 days",
+        "`state_days` of [lake] keeps 32",
+        "33 or more",
+    ];
+    let checked = shop.muster("check -c muster.toml");
+    assert_eq!(checked.code, Some(1), "{}", checked.told());
+    assert!(words.iter().all(|word| checked.stdout.contains(word)), "{}", checked.told());
+    check(&shop.muster("replay -c muster.toml p.ndjson"), 2, &words);
+    check(&shop.muster("run -c muster.toml --until 2026-11-03T00:00:00Z"), 2, &words);
+    with(33);
+    check(&shop.muster("check -c muster.toml"), 0, &[]);
+    check(&shop.muster("replay -c muster.toml p.ndjson"), 0, &[]);
+}
+
+#[test]
 fn corrections_that_the_policy_refuses_are_told() {
     let shop = Shop::new();
     let more = "policies = \"policies.toml\"\ncorrections = \"corrections.ndjson\"\n[source]";
@@ -315,7 +341,8 @@ fn corrections_that_the_policy_refuses_are_told() {
     shop.put("policies.toml", "[[policy]]\ncorrection_count_max = 1\n");
     let checked = shop.muster("check -c muster.toml");
     assert_eq!(checked.code, Some(1), "{}", checked.told());
-    assert!(checked.stdout.contains("warning: correction c2: it is approved, but"), "{}", checked.told());
+    let told = "corrections.ndjson:2: warning: correction c2: it is approved, but";
+    assert!(checked.stdout.contains(told), "{}", checked.told());
     assert!(checked.stdout.contains("1 warning") && !checked.stdout.contains("c1"), "{}", checked.told());
     shop.put("policies.toml", "[[policy]]\ncorrection_kinds = \"late;earlier\"\n");
     check(&shop.muster("check -c muster.toml"), 1, &[]);

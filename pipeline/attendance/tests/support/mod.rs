@@ -216,6 +216,7 @@ impl World {
                     approvals: approvals.clone(),
                     effective_at: approvals.iter().map(|approval| approval.at).max(),
                     place: None,
+                    compensation: None,
                 };
                 self.reference.leave.push(row);
             }

@@ -367,6 +367,8 @@ pub(super) fn with_punch_at<T>(
         candidates: punches::Candidates::Ids(&[]),
         evidence: EvidenceSet::GPS,
         reasons: Reasons::EMPTY,
+        photo_ref: "",
+        photo_sha256: "",
     })
 }
 

@@ -20,11 +20,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use model::policy::FieldPhoto;
 use model::{
     AccessPoint, Batch, Beacon, BeaconId, BssidBlock, Datum, Due, DueBatch, EventTime, EvidenceRule,
     EvidenceSet, Fence, FenceRule, Fix, Kind, LonLat, NextOffset, Offset, Origin, Partition, Permitted,
-    PersonIndex, Platform, Policy, PolicyIndex, Punch, Reference, Ring, Site, SiteIndex as SiteAt, Verdict,
-    Verdicts,
+    PersonIndex, Photo, Platform, Policy, PolicyIndex, Punch, Reference, Ring, Site, SiteIndex as SiteAt,
+    Verdict, Verdicts,
 };
 
 /// The origin of metres: Mong Kok.
@@ -131,7 +132,7 @@ pub(crate) fn punch(batch: &mut Batch, at: EventTime) -> Punch {
         wifi: batch.access_points.len() as u32..batch.access_points.len() as u32,
         wifi_ignored: 0,
         beacons: batch.beacons.len() as u32..batch.beacons.len() as u32,
-        has_photo: false,
+        photo: Photo::default(),
     }
 }
 
@@ -315,6 +316,7 @@ impl World {
                 "t" => policy.tolerance_m = value.parse().unwrap(),
                 "evidence" => policy.evidence = evidence_rule(value),
                 "accuracy_max" => policy.accuracy_max_m = value.parse().unwrap(),
+                "photo" => policy.field_photo = FieldPhoto::from_name(value).unwrap(),
                 "age_max" => policy.wifi_age_max_ms = value.parse().unwrap(),
                 _ => panic!("no such policy word: {key}"),
             }
@@ -370,6 +372,13 @@ impl World {
         row.wifi_ignored = words.get("ignored").map_or(0, |count| count.parse().unwrap());
         row.device_id = batch.push_text(words.get("device").copied().unwrap_or(""));
         row.site_claim = batch.push_text(words.get("claim").copied().unwrap_or(""));
+        if words.contains_key("field") {
+            row.origin = Origin::Field;
+        }
+        let mut part =
+            |of: &str| words.get("photo").filter(|told| told.contains(of)).map(|_| batch.push_text(of));
+        row.photo = Photo { reference: part("ref"), sha256: part("hash"), is_with_vendor: false };
+        row.photo.is_with_vendor = words.contains_key("vendors_photo");
         batch.punches.push(row);
         self.due.rows.push(self.due_now.clone());
     }

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use model::policy::FieldPhoto;
 use model::{
     AccessPoint, Batch, Beacon, BeaconId, Bssid, BssidBlock, Datum, Due, DueBatch, EventTime, Fence,
-    FenceRule, Fix, LonLat, Permitted, PersonIndex, Platform, Policy, PolicyIndex, Punch, Reference, Ring,
-    Site, SiteIndex as SiteAt,
+    FenceRule, Fix, LonLat, Origin, Permitted, PersonIndex, Photo, Platform, Policy, PolicyIndex, Punch,
+    Reference, Ring, Site, SiteIndex as SiteAt,
 };
 
 use super::{Numbers, empty_batch, evidence_rule, lon_lat, moved, punch, reference, site};
@@ -150,6 +151,7 @@ fn random_policy(numbers: &mut Numbers) -> Policy {
         fence_rule: numbers.pick(FenceRule::ALL),
         tolerance_m: numbers.pick(&[0.0, 0.0, 10.0, 60.0]),
         accuracy_max_m: numbers.pick(&[80.0, 500.0]),
+        field_photo: numbers.pick(FieldPhoto::ALL),
         ..Policy::default()
     }
 }
@@ -188,6 +190,12 @@ fn random_punch(
         let claimed = reference.sites[numbers.below(reference.sites.len())].site_id.clone();
         row.site_claim = batch.push_text(if numbers.one_in(5) { "s9999" } else { &claimed });
     }
+    if numbers.one_in(4) {
+        row.origin = Origin::Field;
+    }
+    let mut part = |text: &str| numbers.pick(&[None, Some(""), Some(text)]).map(|text| batch.push_text(text));
+    row.photo = Photo { reference: part("s3://x"), sha256: part("hash"), is_with_vendor: false };
+    row.photo.is_with_vendor = numbers.one_in(9);
     row
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Outcome;
 use super::load;
+use super::reach;
 use super::refused;
 use super::shifted;
 use crate::failure::{Exit, Failure};
@@ -31,10 +32,11 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
     let loaded = reference::load(&load::sources(&config.reference));
     let shifted = loaded.reference.as_ref().map(|reference| shifted::problems(&config, reference));
     let mut beside = shifted.unwrap_or_default();
+    let beyond = loaded.reference.as_ref().and_then(|reference| reach::problem(&config, reference));
     beside.extend(loaded.reference.iter().flat_map(|reference| refused::problems(&config, reference)));
     let runtime = crate::runtime()?;
     let ruled = rules::problems(&config, runtime.handle());
-    for problem in loaded.problems.iter().chain(&beside).chain(&ruled) {
+    for problem in loaded.problems.iter().chain(&beside).chain(&beyond).chain(&ruled) {
         if arguments.json {
             let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
             let line = json!({
@@ -56,9 +58,12 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             of(counts.shifts, "shift", "shifts"),
             counts.leave,
             of(counts.corrections, "correction", "corrections"),
-            crate::counted(counts.errors + ruled.len() as u64, "error", "errors"),
+            crate::counted(counts.errors + (ruled.len() + beyond.iter().len()) as u64, "error", "errors"),
             crate::counted(counts.warnings + beside.len() as u64, "warning", "warnings"),
         ))?;
+        let reference::ZoneRules { version, directory } = reference::zone_rules();
+        let from = directory.as_ref().map_or("brought along".into(), |directory| directory.to_string_lossy());
+        crate::say(&format!("time zone rules: {version} ({from})"))?;
     }
     if let Some(registry) = registry::open(&config, runtime.handle())? {
         registry.greet().map_err(|error| {
@@ -68,9 +73,6 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             crate::say("the schema registry answers")?;
         }
     }
-    Ok(if loaded.problems.is_empty() && beside.is_empty() && ruled.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Findings
-    })
+    let is_clean = loaded.problems.is_empty() && beside.is_empty() && beyond.is_none() && ruled.is_empty();
+    Ok(if is_clean { Exit::Done } else { Exit::Findings })
 }

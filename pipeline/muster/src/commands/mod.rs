@@ -7,6 +7,7 @@ mod dlq;
 mod generate;
 mod load;
 mod match_punches;
+mod reach;
 mod refused;
 mod replay;
 mod review;

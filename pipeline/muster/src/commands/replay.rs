@@ -18,6 +18,7 @@ use source::{BatchLimits, DeadLetterFile, FileFormat, FileSource, Source, StartA
 
 use super::Outcome;
 use super::load;
+use super::reach;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::files;
@@ -68,6 +69,7 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &ReplayArgument
     }
     let (mut reference, loaded) = load::reference(&config.reference)?;
     remind_nobody(Arc::make_mut(&mut reference));
+    reach::require(config, &reference)?;
     let opened = open_all(arguments, config)?;
     let runtime = crate::runtime()?;
     let lake = runtime.block_on(place.open())?;

@@ -15,6 +15,7 @@ use serve::Metrics;
 
 use super::Outcome;
 use super::load;
+use super::reach;
 use super::replay::{summary, tell};
 use crate::config::{ClockKind, Config};
 use crate::edges::Edges;
@@ -53,6 +54,7 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &RunArguments) 
     let mut loader = Loader::new(load::sources(&config.reference));
     let seen = loader.look();
     let (reference, loaded) = load::told(loader.load())?;
+    reach::require(&config, &reference)?;
     let runtime = crate::runtime()?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(&runtime, &stop);

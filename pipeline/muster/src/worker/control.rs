@@ -450,6 +450,10 @@ impl<'a> Control<'a> {
             }
             FromWorker::Failed(failure) => return Err(failure),
             FromWorker::Ruled(ruled) => self.take_ruled(*ruled),
+            FromWorker::RulesRead(is_taken) => {
+                let counts = &mut self.events.rule_sets;
+                *(if is_taken { &mut counts.done } else { &mut counts.failed }) += 1;
+            }
             FromWorker::RulesDone => self.rules_are_over = true,
             FromWorker::Cut(mut cuts, spoken) => {
                 self.cuts_due -= 1;

@@ -151,6 +151,8 @@ pub struct Events {
     pub overtaken: u64,
     /// How often each rule answered, and failed.
     pub rules: BTreeMap<Arc<str>, RuleCounts>,
+    /// How often changed rules came into force, and were refused.
+    pub rule_sets: RuleCounts,
 }
 
 /// How one rule goes.

@@ -31,6 +31,7 @@ use tokio::runtime::Handle;
 
 use super::partition::ClockMode;
 use super::threads::FromWorker;
+use crate::rules::{RuleFiles, RuleProblem};
 
 /// How long one rule may take at one instant.
 const DURATION_MAX: Duration = Duration::from_secs(30);
@@ -46,6 +47,8 @@ const HELD_MAX_MIN: i64 = 15;
 pub struct Rules {
     /// The rules.
     pub rules: Vec<Rule>,
+    /// Their files, if they are to be looked at before each instant.
+    pub files: Option<RuleFiles>,
     /// Minutes between two instants.
     pub every_min: i64,
     /// The lake.
@@ -230,11 +233,33 @@ impl Ruler<'_> {
         }
     }
 
+    /// Takes the rules anew where their files changed; what is broken leaves those in force.
+    fn reload(&mut self) {
+        let changed = self.with.files.as_mut().and_then(|files| files.changed(&self.with.runtime));
+        let is_taken = match changed {
+            None => return,
+            Some(Ok(rules)) => {
+                tracing::info!(rules = rules.len(), "changed rules are in force");
+                self.with.rules = rules;
+                self.groups = groups(&self.with);
+                true
+            }
+            Some(Err(problems)) => {
+                for RuleProblem { file, what } in problems {
+                    tracing::error!(rule = %file.display(), what, "changed rules are refused: those of before stay");
+                }
+                false
+            }
+        };
+        let _ = self.outbox.send(FromWorker::RulesRead(is_taken));
+    }
+
     fn run_until(&mut self, until: EventTime) {
         let Some(mut done) = self.done else { return };
         if self.next_instant(done) > until || !self.look() {
             return;
         }
+        self.reload();
         loop {
             let at = self.next_instant(done);
             if at > until || self.is_over.load(Ordering::Relaxed) {

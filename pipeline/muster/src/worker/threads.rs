@@ -54,6 +54,8 @@ pub(super) enum FromWorker {
     Cut(Vec<Cut>, Box<Tally>),
     /// What rules answer at an instant.
     Ruled(Box<Ruled>),
+    /// Files of rules changed; whether they are in force.
+    RulesRead(bool),
     /// Every instant of an input that has ended was asked.
     RulesDone,
     Failed(Box<Failure>),

@@ -102,6 +102,7 @@ pub(super) struct Alerts {
     pub(super) outbox: Gauge,
     pub(super) lag: Gauge,
     pub(super) rule_runs: Counters<2>,
+    pub(super) rule_sets: Counters<1>,
 }
 
 /// Limits and what is used of them.
@@ -222,6 +223,7 @@ impl Alerts {
             lag: add
                 .plain("muster_deliverer_lag_records", "Alerts published and not yet taken into the outbox"),
             rule_runs: add.plain("muster_rule_runs", "Rules in SQL asked at an instant, by rule and outcome"),
+            rule_sets: add.plain("muster_rule_sets", "Changes of the files of rules, by outcome"),
         }
     }
 }

@@ -370,6 +370,13 @@ impl Metrics {
         }
     }
 
+    /// Changed rules came into force, and were refused, so many times more.
+    pub fn count_rule_sets(&self, accepted: u64, refused: u64) {
+        for (outcome, count) in [(Swap::Accepted, accepted), (Swap::Refused, refused)] {
+            self.families().alerts.rule_sets.get_or_create(&label("outcome", outcome.name())).inc_by(count);
+        }
+    }
+
     /// One attempt to deliver to `destination` ended.
     pub fn count_delivery(&self, destination: &str, outcome: Delivery) {
         let labels = labels("destination", destination.to_owned(), "outcome", outcome.name());

@@ -47,6 +47,7 @@ fn everything_counted_is_shown() {
     metrics.count_reference_swap(Swap::Refused);
     metrics.count_alerts(AnomalyKind::NoShow, AnomalyState::Resolved, 3);
     metrics.count_rule_runs("shared_device", 4, 1);
+    metrics.count_rule_sets(2, 1);
     metrics.add_destination("store page");
     metrics.count_delivery("store page", Delivery::Retried);
     metrics.set_source(SourceTotals { repeats: 8, stalls: 1, missing_offsets: 9, unanswered_looks: 2 });
@@ -56,6 +57,8 @@ fn everything_counted_is_shown() {
         ("muster_records_total", &[], 10.0),
         ("muster_rule_runs_total", &[("rule", "shared_device"), ("outcome", "done")], 4.0),
         ("muster_rule_runs_total", &[("rule", "shared_device"), ("outcome", "failed")], 1.0),
+        ("muster_rule_sets_total", &[("outcome", "accepted")], 2.0),
+        ("muster_rule_sets_total", &[("outcome", "refused")], 1.0),
         ("muster_punches_accepted_total", &[], 7.0),
         ("muster_punches_rejected_total", &[("code", "not_json")], 2.0),
         ("muster_punches_rejected_total", &[("code", "time_impossible")], 0.0),

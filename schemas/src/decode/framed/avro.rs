@@ -331,7 +331,7 @@ impl<'p> Reader<'p, '_> {
             match field.places[Within::Photo as usize] {
                 UNKNOWN => *wire = self.unknown(*wire, field.node)?,
                 place => match self.nodes.value(wire, field.node)? {
-                    Value::Bytes(text) => self.filler.draft.has_photo |= place == 0 && !text.is_empty(),
+                    Value::Bytes(text) => self.filler.photo_part(usize::from(place), text),
                     Value::Null => {}
                     other => self.filler.wrong("photo", other.shape(), "texts"),
                 },

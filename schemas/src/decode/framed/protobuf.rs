@@ -287,8 +287,8 @@ impl Reader<'_> {
             let before = wire;
             wire.0 = rest;
             match tag {
-                0x0a => self.filler.draft.has_photo = !wire.bytes()?.is_empty(),
-                0x12 => _ = wire.bytes()?,
+                0x0a => self.filler.photo_part(0, wire.bytes()?),
+                0x12 => self.filler.photo_part(1, wire.bytes()?),
                 _ => wire = self.other("Photo", 2, before)?,
             }
         }

@@ -12,6 +12,7 @@ use model::{
 use super::super::draft::{Draft, Fault};
 use super::super::hex;
 use super::super::json_nested::out_of_range;
+use super::super::photo;
 
 /// Where values go.
 pub(in crate::decode) struct Filler<'b> {
@@ -85,6 +86,15 @@ impl<'b> Filler<'b> {
                 self.fault(RejectCode::NotUtf8, format!("`{field}`: byte {at} is not UTF-8"));
                 Text::default()
             }
+        }
+    }
+
+    /// A part of the photo, by its place.
+    pub(in crate::decode) fn photo_part(&mut self, at: usize, text: &[u8]) {
+        let part = photo::part(at, text, self.batch);
+        match at {
+            0 => self.draft.photo.reference = part,
+            _ => self.draft.photo.sha256 = part,
         }
     }
 

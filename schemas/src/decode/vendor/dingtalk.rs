@@ -74,7 +74,7 @@ pub(super) fn read(record: &mut Record<'_>) -> Result<Read, Fault> {
     record.draft.occurred_at = Some(at);
     record.draft.kind = Some(kind);
     record.draft.origin = Some(origin(fields));
-    record.draft.has_photo = fields.has_any("photoUrl");
+    record.draft.photo.is_with_vendor = fields.has_any("photoUrl");
     let device = match fields.text("deviceSN")? {
         Some(clock) => clock,
         None => fields.text("deviceId")?.unwrap_or_default(),

@@ -66,7 +66,7 @@ fn read_punch(record: &mut Record<'_>, mut said: VendorRecord) -> Result<Read, F
         _ if fields.truth("is_field") == Some(true) => Origin::Field,
         _ => Origin::Phone,
     });
-    record.draft.has_photo = fields.has_any("photo_urls");
+    record.draft.photo.is_with_vendor = fields.has_any("photo_urls");
     let device = fields.text("device_id")?.unwrap_or_default();
     record.push_device(&device);
     let flags = [made_by.as_deref().unwrap_or_default()];

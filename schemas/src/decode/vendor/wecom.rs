@@ -64,7 +64,7 @@ pub(super) fn read(record: &mut Record<'_>) -> Result<Read, Fault> {
         (None, Some("外出打卡")) => Origin::Field,
         _ => Origin::Phone,
     });
-    record.draft.has_photo = fields.has_any("mediaids");
+    record.draft.photo.is_with_vendor = fields.has_any("mediaids");
     let device = match clock {
         Some(clock) => clock,
         None => fields.text("deviceid")?.unwrap_or_default(),

@@ -16,6 +16,7 @@ use source::dead_letter::topic_of;
 use source::{Content, ErrorKind, KeptRecords, Letter, Polled, RawBatch, Source};
 
 use super::Where;
+use super::drops::{Drop, Drops};
 use super::marks::Marks;
 use super::place::{self, Place};
 use crate::commands::load;
@@ -94,6 +95,11 @@ impl Letters {
         self.beside.as_deref().map(Marks::of)
     }
 
+    /// What was settled without a replay.
+    pub(super) fn drops(&self) -> Option<Drops> {
+        self.beside.as_deref().map(Drops::of)
+    }
+
     /// Where the bytes of letters are that could not carry them.
     pub(super) fn kept(&self) -> KeptRecords {
         let beside = self.beside.clone().unwrap_or_else(|| PathBuf::from(&self.place.url));
@@ -143,6 +149,11 @@ impl Letters {
             // Its own headers name each place it was replayed from; the last one that is a letter is the nearest.
             let nearest = known.from.iter().rev().find(|from| letters.contains_key(*from));
             came_back.extend(nearest.map(|from| (from.clone(), place.clone())));
+        }
+        for (place, drop) in self.drops().map(|drops| drops.read()).transpose()?.unwrap_or_default() {
+            if let Some(known) = letters.get_mut(&place) {
+                known.dropped = Some(drop);
+            }
         }
         let mut index = Index { letters, files };
         for (origin, landed) in marks {
@@ -235,6 +246,8 @@ pub(super) struct Known {
     pub(super) from: Vec<Place>,
     /// Where it was replayed to, and when if that is known.
     pub(super) replayed: BTreeMap<Place, Option<String>>,
+    /// Who settled it without a replay, when and why.
+    pub(super) dropped: Option<Drop>,
 }
 
 /// What of a punch is of interest here; a record that is none may still have it.
@@ -263,6 +276,7 @@ impl Known {
             is_kept,
             from: origins(letter),
             replayed: BTreeMap::new(),
+            dropped: None,
         }
     }
 

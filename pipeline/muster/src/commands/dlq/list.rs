@@ -12,6 +12,7 @@ use schemas::lines::utc_text;
 use serde::Serialize;
 
 use super::ListArguments;
+use super::drops::Drop;
 use super::letters::{Known, Letters};
 use super::place::Place;
 use super::show::{plain, text_of};
@@ -32,7 +33,11 @@ pub(super) fn run(arguments: &ListArguments) -> Outcome {
     let letters = Letters::open(&arguments.home)?;
     let index = letters.index()?;
     let mut found: Vec<(&Place, &Known)> =
-        index.letters.iter().filter(|(_, known)| arguments.filter.takes(known)).collect();
+        index.letters.iter().filter(|(place, known)| arguments.filter.takes(place, known)).collect();
+    let settled = found.iter().filter(|(_, known)| known.dropped.is_some()).count();
+    if !arguments.settled {
+        found.retain(|(_, known)| known.dropped.is_none());
+    }
     found.sort_by_key(|(place, known)| (known.time, *place));
     let shown =
         &found[found.len().saturating_sub(arguments.limit.map_or(usize::MAX, |limit| limit as usize))..];
@@ -41,6 +46,9 @@ pub(super) fn run(arguments: &ListArguments) -> Outcome {
     } else {
         let mut text = table(shown, columns());
         text.push_str(&counts(&found, shown.len(), index.letters.len(), &letters.name()));
+        if settled > 0 && !arguments.settled {
+            text.push_str(&format!("{settled} more settled by `muster dlq drop`: --settled shows them\n"));
+        }
         text
     };
     let mut out = std::io::stdout().lock();
@@ -88,9 +96,10 @@ fn table(found: &[(&Place, &Known)], columns: Option<usize>) -> String {
 
 fn row(place: &Place, known: &Known) -> [String; 7] {
     let key = known.key.as_deref().map(|key| plain(&text_of(key))).unwrap_or_default();
-    let message = match known.from.last() {
-        Some(from) => format!("replayed from {from}: {}", known.message),
-        None => known.message.clone(),
+    let message = match (&known.dropped, known.from.last()) {
+        (Some(drop), _) => format!("{}: {}", drop.by, drop.note),
+        (None, Some(from)) => format!("replayed from {from}: {}", known.message),
+        (None, None) => known.message.clone(),
     };
     [
         plain(&place.to_string()),
@@ -98,7 +107,12 @@ fn row(place: &Place, known: &Known) -> [String; 7] {
         plain(&known.code),
         plain(&known.stage),
         truncate_str(&key, KEY_COLUMNS, "…").into_owned(),
-        if known.replayed.is_empty() { "" } else { "yes" }.to_owned(),
+        match (&known.dropped, known.replayed.is_empty()) {
+            (Some(_), _) => "dropped",
+            (None, false) => "yes",
+            (None, true) => "",
+        }
+        .to_owned(),
         plain(&message),
     ]
 }
@@ -156,6 +170,7 @@ struct Line<'a> {
     is_kept: bool,
     replayed_from: Vec<String>,
     replayed_to: Vec<To<'a>>,
+    dropped: Option<&'a Drop>,
 }
 
 #[derive(Serialize)]
@@ -187,6 +202,7 @@ fn lines(found: &[(&Place, &Known)]) -> Result<String, Box<Failure>> {
                 .iter()
                 .map(|(place, at)| To { place: place.clone(), at: at.as_deref() })
                 .collect(),
+            dropped: known.dropped.as_ref(),
         };
         text.push_str(&serde_json::to_string(&line).map_err(Failure::from_outside)?);
         text.push('\n');
@@ -211,6 +227,7 @@ mod tests {
             is_kept: false,
             from: Vec::new(),
             replayed: BTreeMap::new(),
+            dropped: None,
         }
     }
 

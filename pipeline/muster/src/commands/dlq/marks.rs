@@ -44,7 +44,7 @@ impl Marks {
         let text = match std::fs::read(&self.path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(self.failed("read", &error)),
+            Err(error) => return Err(failed(&self.path, "read", &error)),
         };
         let mut marks: BTreeMap<Place, BTreeMap<Place, String>> = BTreeMap::new();
         for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
@@ -64,40 +64,44 @@ impl Marks {
 
     /// Adds lines, durable when this returns.
     pub(super) fn add(&self, at: &str, landed: &[(Place, Place)]) -> Result<(), Box<Failure>> {
-        self.append(at, landed).map_err(|error| self.failed("write", &error))
+        let line = |(origin, to): &(Place, Place)| Line {
+            origin: origin.to_string(),
+            at: at.to_owned(),
+            to: to.to_string(),
+        };
+        let lines: Vec<Line> = landed.iter().map(line).collect();
+        append_lines(&self.path, &lines).map_err(|error| failed(&self.path, "write", &error))
     }
+}
 
-    fn append(&self, at: &str, landed: &[(Place, Place)]) -> std::io::Result<()> {
-        if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut file = File::options().read(true).append(true).create(true).open(&self.path)?;
-        let mut lines = Vec::new();
-        // A line that a full disk tore off must not swallow the next one.
-        if file.seek(SeekFrom::End(0))? > 0 {
-            file.seek(SeekFrom::End(-1))?;
-            let mut last = [0];
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                lines.push(b'\n');
-            }
-        }
-        for (origin, to) in landed {
-            let line = Line { origin: origin.to_string(), at: at.to_owned(), to: to.to_string() };
-            serde_json::to_writer(&mut lines, &line)?;
+/// Adds lines to the file, durable when this returns.
+pub(super) fn append_lines<T: Serialize>(path: &Path, rows: &[T]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = File::options().read(true).append(true).create(true).open(path)?;
+    let mut lines = Vec::new();
+    // A line that a full disk tore off must not swallow the next one.
+    if file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
             lines.push(b'\n');
         }
-        file.write_all(&lines)?;
-        file.sync_data()
     }
+    for row in rows {
+        serde_json::to_writer(&mut lines, row)?;
+        lines.push(b'\n');
+    }
+    file.write_all(&lines)?;
+    file.sync_data()
+}
 
-    fn failed(&self, doing: &str, error: &std::io::Error) -> Box<Failure> {
-        let what = format!("{doing} {}: {error}", self.path.display());
-        Box::new(Failure::outside(
-            what,
-            "check the disk, its owner and permissions; replaying again is harmless",
-        ))
-    }
+/// The failure of a file of notes.
+pub(super) fn failed(path: &Path, doing: &str, error: &std::io::Error) -> Box<Failure> {
+    let what = format!("{doing} {}: {error}", path.display());
+    Box::new(Failure::outside(what, "check the disk, its owner and permissions; doing it again is harmless"))
 }
 
 #[cfg(test)]

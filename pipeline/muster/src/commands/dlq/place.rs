@@ -39,6 +39,28 @@ impl fmt::Display for Place {
     }
 }
 
+/// Offsets from one until before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offsets {
+    /// The first.
+    pub(super) from: i64,
+    /// The one behind the last.
+    pub(super) until: i64,
+}
+
+/// Reads `FROM..UNTIL`, either of which may be left out.
+pub(super) fn parse_offsets(text: &str) -> Result<Offsets, String> {
+    let end = |text: &str, open: i64| match text {
+        "" => Some(open),
+        text => text.parse().ok().filter(|offset| *offset >= 0),
+    };
+    let read = text
+        .split_once("..")
+        .and_then(|(from, until)| Some(Offsets { from: end(from, 0)?, until: end(until, i64::MAX)? }));
+    let read = read.filter(|offsets| offsets.from < offsets.until);
+    read.ok_or_else(|| "offsets are written FROM..UNTIL: 100..200, 100.. or ..200".to_owned())
+}
+
 /// Reads `TOPIC/PARTITION/OFFSET` or `PARTITION/OFFSET`.
 pub(super) fn parse(text: &str) -> Result<Place, String> {
     let read = || {
@@ -72,6 +94,16 @@ mod tests {
             ["", "41", "/", "/0/41", "punches/0", "punches/0/-1", "punches/x/1", "a/b/0/1", "0/1/", "0/+-1"]
         {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn offsets_are_half_open_and_may_lack_an_end() {
+        let read = |text| parse_offsets(text).map(|offsets| (offsets.from, offsets.until)).ok();
+        assert_eq!(read("100..200"), Some((100, 200)));
+        assert_eq!((read("100.."), read("..200")), (Some((100, i64::MAX)), Some((0, 200))));
+        for text in ["", "100", "200..100", "7..7", "-1..3", "a..b", "1...3"] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 

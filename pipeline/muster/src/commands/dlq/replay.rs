@@ -25,6 +25,7 @@ use source::{KeptRecords, Letter, Registry};
 use tokio::runtime::Runtime;
 
 use super::ReplayArguments;
+use super::drops::meant;
 use super::letters::{Home, Index, Letters};
 use super::list::letters as letters_counted;
 use super::marks::Marks;
@@ -55,6 +56,8 @@ struct Counts {
     replayed: u64,
     /// Of these, punches by the configuration as it is now; null for files, whose format nobody knows any more.
     punches: Option<u64>,
+    /// Left out because they were settled by `muster dlq drop`; not among `letters`.
+    dropped: u64,
     /// Left out because they were replayed before.
     replayed_before: u64,
     /// Left out because they cannot be: their bytes are gone, or too many for the topic, or no line of a file.
@@ -66,7 +69,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Outcome {
     if arguments.places.is_empty() && arguments.filter.is_empty() && !arguments.all {
         return Err(Box::new(Failure::usage(
             "which letters are to be replayed?",
-            "name places (`muster dlq list` has them), or give --code, --since, --employee or --all",
+            "name places (`muster dlq list` has them), or give a filter such as --code, or --all",
         )));
     }
     let letters = Letters::open(&arguments.home)?;
@@ -119,13 +122,12 @@ fn select(
     name: &str,
     counts: &mut Counts,
 ) -> Result<BTreeSet<Place>, Box<Failure>> {
-    let mut wanted = BTreeSet::new();
-    for place in &arguments.places {
-        wanted.insert(index.one(place, name)?.clone());
-    }
+    let mut wanted = meant(&arguments.places, &arguments.filter, index, name)?;
     if arguments.places.is_empty() {
-        let meant = index.letters.iter().filter(|(_, known)| arguments.filter.takes(known));
-        wanted.extend(meant.map(|(place, _)| place.clone()));
+        // What somebody settled is replayed only by its name.
+        let all = wanted.len();
+        wanted.retain(|place| index.letters[place].dropped.is_none());
+        counts.dropped = (all - wanted.len()) as u64;
     }
     counts.letters = wanted.len() as u64;
     if arguments.places.is_empty() && !arguments.again {
@@ -298,6 +300,12 @@ impl Reader {
 fn tell(counts: &Counts, arguments: &ReplayArguments, letters: &Letters) -> Result<(), Box<Failure>> {
     if arguments.json {
         return crate::say(&serde_json::to_string(counts).map_err(Failure::from_outside)?);
+    }
+    if counts.dropped > 0 {
+        crate::say(&format!(
+            "{} left out: settled by `muster dlq drop`",
+            letters_counted(counts.dropped as usize)
+        ))?;
     }
     if counts.letters == 0 {
         return crate::say(&format!("no dead letters of that kind in {}", letters.name()));

@@ -108,6 +108,9 @@ fn heading(place: &Place, known: &Known, letter: &Letter, letters: &Letters) -> 
         let at = at.as_deref().map(|at| format!(", {at}")).unwrap_or_default();
         say("replayed to", &format!("{to}{}", plain(&at)));
     }
+    if let Some(drop) = &known.dropped {
+        say("dropped", &plain(&format!("{}, by {}: {}", drop.at, drop.by, drop.note)));
+    }
     if let Content::Kept(kept) = &letter.content {
         let path = letters.kept().folder().join(&kept.file);
         say("kept in", &format!("{} ({} bytes, SHA-256 {})", path.display(), kept.size, plain(&kept.sha256)));
