@@ -27,6 +27,8 @@ pub mod said;
 mod txn_id;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod worlds;
 
 pub use commit::{Attempt, AttemptId, Do, Entry, Event, Outcome, Put};
