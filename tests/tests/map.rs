@@ -146,14 +146,38 @@ fn the_top_level_is_fixed() {
     }
 }
 
+fn all_sources() -> String {
+    let mut sources = String::new();
+    for folder in ["pipeline", "schemas", "tests"] {
+        collect_rust(&root().join(folder), &mut sources);
+    }
+    sources
+}
+
+/// Every test that the last column of the promises' table names exists in some Rust file.
+#[test]
+fn every_promise_of_the_map_is_held_by_a_test() {
+    let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let sources = all_sources();
+    let mut promises = 0;
+    for (n, line) in (1..).zip(map.lines().filter(|line| line.starts_with("| P"))) {
+        assert!(line.starts_with(&format!("| P{n} ")), "promises are numbered without gap: {line}");
+        let tests = line.trim_end_matches([' ', '|']).rsplit_once('|').unwrap().1;
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test named: {line}");
+        for name in names {
+            assert!(sources.contains(&format!("fn {name}(")), "the test {name} does not exist: {line}");
+        }
+        promises += 1;
+    }
+    assert_eq!(promises, 8, "the map lists the promises");
+}
+
 /// Every `fn name` mentioned behind an invariant of ARCHITECTURE.md exists in some Rust file.
 #[test]
 fn every_invariant_of_the_map_is_named_by_a_test() {
     let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let mut sources = String::new();
-    collect_rust(&root().join("pipeline"), &mut sources);
-    collect_rust(&root().join("schemas"), &mut sources);
-    collect_rust(&root().join("tests"), &mut sources);
+    let sources = all_sources();
     let mut seen = 0;
     for line in map.lines().filter(|line| line.starts_with("- **I-")) {
         let (_, test) = line.rsplit_once("test `").unwrap_or_else(|| panic!("no test named: {line}"));

@@ -20,17 +20,19 @@
 //! whose answer was lost, from another's (`research/streams.md`, 5.2–5.5).
 
 mod commit;
+mod holdings;
 mod position;
-mod recovery;
 mod retries;
 pub mod said;
 mod txn_id;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod worlds;
 
 pub use commit::{Attempt, AttemptId, Do, Entry, Event, Outcome, Put};
+pub use holdings::{Flow, Holdings};
 pub use position::{Frontiers, PartitionFrontier};
-pub use recovery::{Recovery, recover};
 pub use retries::Retries;
 pub use txn_id::{Mark, TxnId};

@@ -114,6 +114,11 @@ impl<K: Eq + Hash + Clone, T> SaidState<K, T> {
         self.said.retain(|key, said| keep(key, said));
     }
 
+    /// Keys said from further on than the owner was when it started, and not passed yet.
+    pub fn ahead(&self) -> &[K] {
+        &self.ahead
+    }
+
     /// How many keys are known.
     pub fn len(&self) -> usize {
         self.said.len()

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use model::Partition;
 
 use crate::commit::{Attempt, AttemptId, Do, Entry, Event, Outcome, Put};
-use crate::recovery::{Recovery, recover};
 use crate::retries::Retries;
 
 /// What an entry of the log does, beside what owners may see of it.
@@ -302,7 +301,6 @@ impl World {
 
     /// What `lake` and the worker do with the outcome of a claim or a commit.
     fn end(&mut self, at: usize, attempt: Attempt, row: Row, outcome: &Outcome) {
-        let all = self.all();
         match outcome {
             Outcome::InDoubt => {
                 self.owners[at].phase = Phase::InDoubt { attempt, row };
@@ -326,20 +324,14 @@ impl World {
                 }
             }
         }
-        let held: BTreeSet<_> = self.owners[at].held.keys().copied().collect();
-        for (partition, recovery) in recover(outcome, &held, &all) {
-            match recovery {
-                Recovery::Done if !row.is_claim => {
-                    if let Some((_, until)) = row.rows.get(&partition) {
-                        self.owners[at].held.insert(partition, *until);
-                    }
-                }
-                Recovery::Done | Recovery::Retry => {}
-                Recovery::DropAndReclaim | Recovery::GiveUp => {
-                    self.owners[at].held.remove(&partition);
-                }
-            }
-        }
+        let (lost, is_done) = match outcome {
+            Outcome::Done { lost, .. } => (lost, !row.is_claim),
+            Outcome::Lost { lost, .. } => (lost, false),
+            Outcome::InDoubt => unreachable!("it returned above"),
+        };
+        let held = &mut self.owners[at].held;
+        held.extend(row.rows.iter().filter(|_| is_done).map(|(partition, (_, until))| (*partition, *until)));
+        held.retain(|partition, _| !lost.contains(partition));
         let owner = &mut self.owners[at];
         owner.phase = if owner.held.is_empty() { Phase::Idle } else { Phase::Holding };
     }

@@ -49,6 +49,8 @@ pub struct Claim {
     pub(crate) log: LogIdentity,
     pub(crate) generation: Generation,
     pub(crate) frontiers: Frontiers,
+    /// Per partition, the last generation that any table knew before this claim.
+    pub(crate) former: BTreeMap<Partition, Generation>,
     /// Per partition, how far said state had been committed when the claim was made.
     pub(crate) said_until: BTreeMap<Partition, SaidUntil>,
     /// Per partition, the last instant whose answers of rules are stored, in milliseconds.
@@ -69,6 +71,12 @@ impl Claim {
     /// The version of the commit that claimed: a later owner's is higher.
     pub const fn generation(&self) -> Generation {
         self.generation
+    }
+
+    /// Whether nobody has claimed `partition` between `before`, a claim of the same owner, and this one: then what was read, judged
+    /// and said under that one still holds.
+    pub fn continues(&self, before: &Self, partition: Partition) -> bool {
+        before.frontiers.contains_key(&partition) && self.former.get(&partition) == Some(&before.generation)
     }
 
     /// How far each partition still held has been taken, as committed.
@@ -172,6 +180,7 @@ impl Lake {
             generation: Generation(0),
             frontiers,
             seen: HashMap::new(),
+            former: BTreeMap::new(),
             said_until: BTreeMap::new(),
             ruled_until: BTreeMap::new(),
             present: HashMap::new(),
@@ -207,6 +216,10 @@ impl Lake {
         let number = |id: &TxnId| stored.get(&id.to_string()).copied();
         if said.iter().filter_map(number).any(|generation| generation > claim.generation.0) {
             return Ok(false);
+        }
+        for id in &said {
+            let former = claim.former.entry(id.partition).or_insert(Generation(0));
+            *former = (*former).max(Generation(number(id).unwrap_or(0)));
         }
         let ruled = |partition: &Partition| Some((*partition, number(&claim.id(*partition, Mark::Ruled))?));
         let ruled: BTreeMap<Partition, i64> = held.iter().filter_map(ruled).collect();

@@ -211,7 +211,8 @@ impl Lake {
 
     /// Commits new versions of said state, `shift_results` first, and that everything up to the committed frontier of the
     /// partitions `judged` has been said by now. Rows are fenced by their column `cause_partition`: a former
-    /// owner's are refused. After an `Err` the same call must be repeated, or the claim dropped, as with [`Lake::commit`].
+    /// owner's are refused. After an `Err` the same call must be repeated, or the claim dropped, as with [`Lake::commit`]; after
+    /// `Lost` the same without these partitions: tables that were done by then are not written again.
     pub async fn commit_derived(
         &self,
         claim: &mut Claim,
@@ -243,7 +244,12 @@ impl Lake {
                     done.push((table, batches));
                     lost.extend(more);
                 }
-                Ok(Step::Lost(lost)) => return Ok(CommitOutcome::Lost(lost)),
+                Ok(Step::Lost(more)) => {
+                    lost.extend(more);
+                    done.iter_mut().try_for_each(|(_, rows)| leave_out(rows, &lost))?;
+                    claim.unfinished.get_or_insert_default().said = done;
+                    return Ok(CommitOutcome::Lost(lost));
+                }
                 Err(error) => {
                     claim.unfinished.get_or_insert_default().said = done;
                     return Err(error);
@@ -261,8 +267,9 @@ impl Lake {
         judged: &[Partition],
     ) -> Result<Step> {
         let causes = cause_partitions(batches)?;
+        let told = causes.iter().chain(judged);
         let strangers: BTreeSet<_> =
-            causes.iter().filter(|cause| !claim.frontiers.contains_key(cause)).copied().collect();
+            told.filter(|partition| !claim.frontiers.contains_key(partition)).copied().collect();
         if !strangers.is_empty() {
             return Ok(Step::Lost(strangers));
         }
@@ -356,7 +363,11 @@ impl Lake {
             }
         };
         let (version, lost) = match claim.take_in(table, outcome) {
-            Step::Lost(lost) => return Ok(Some(CommitOutcome::Lost(lost))),
+            Step::Lost(lost) => {
+                unfinished.said.iter_mut().try_for_each(|(_, rows)| leave_out(rows, &lost))?;
+                claim.unfinished = (!unfinished.said.is_empty()).then_some(unfinished);
+                return Ok(Some(CommitOutcome::Lost(lost)));
+            }
             Step::Done(version, lost) => (version, lost),
         };
         tracing::info!(table, version, "a commit that was in doubt is done");
@@ -452,6 +463,18 @@ fn origins(batches: &[RecordBatch]) -> Result<HashSet<(Partition, Offset)>> {
         rows.extend(row_origins(batch)?);
     }
     Ok(rows)
+}
+
+/// Leaves out the rows that were caused in partitions which are others' now.
+fn leave_out(batches: &mut Vec<RecordBatch>, lost: &BTreeSet<Partition>) -> Result<()> {
+    for batch in &mut *batches {
+        let causes = partition_column(batch, "cause_partition")?;
+        let mask: BooleanArray = causes.iter().map(|cause| Some(!lost.contains(cause))).collect();
+        *batch = filter_record_batch(batch, &mask)
+            .map_err(|e| Error::schema("leave out what is another owner's", e))?;
+    }
+    batches.retain(|batch| batch.num_rows() > 0);
+    Ok(())
 }
 
 /// Partition and offset of every row, by the columns of that name.

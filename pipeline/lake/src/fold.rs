@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
@@ -155,17 +156,18 @@ impl Lake {
         .await
     }
 
-    /// Rows of the inbox `late` of one partition that have not been drained: at or beyond `from`, in offset order.
+    /// Rows of the inbox `late` of one partition at offsets `between`, in offset order. Those at or beyond the frontier's offset are
+    /// of an owner that was killed in a commit: they are no rows yet, their records will be read again.
     pub async fn late_rows(
         &self,
         log: &LogIdentity,
         partition: Partition,
-        from: NextOffset,
+        between: Range<NextOffset>,
     ) -> Result<Vec<RecordBatch>> {
         let table = self.table(late::NAME)?;
         let Some(snapshot) = self.snapshot(late::NAME).await? else { return Ok(Vec::new()) };
         let mut batches = Vec::new();
-        let from = BTreeMap::from([(partition, from)]);
+        let from = BTreeMap::from([(partition, between.start)]);
         self.visit(
             &table,
             &snapshot,
@@ -178,7 +180,12 @@ impl Lake {
             },
         )
         .await?;
-        sorted_by_offset(&snapshot.schema, &batches)
+        let mut rows = sorted_by_offset(&snapshot.schema, &batches)?;
+        for batch in &mut rows {
+            let origins = row_origins(batch)?;
+            *batch = batch.slice(0, origins.partition_point(|(_, offset)| between.end.has_passed(*offset)));
+        }
+        Ok(rows)
     }
 
     /// Every punch ever stored of these people, by partition and offset.

@@ -146,7 +146,7 @@ impl Lake {
     async fn waiting(&self, claim: &Claim) -> Result<u64> {
         let mut waiting = 0;
         for (partition, frontier) in claim.frontiers() {
-            let rows = self.late_rows(&claim.log, *partition, frontier.late()).await?;
+            let rows = self.late_rows(&claim.log, *partition, frontier.late()..frontier.next()).await?;
             waiting += rows.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
         }
         Ok(waiting)

@@ -204,6 +204,24 @@ async fn said_state_is_fenced_and_said_once() {
     }
 }
 
+#[tokio::test]
+async fn said_state_that_is_in_is_not_written_again_when_the_next_table_meets_a_claim() {
+    let world = World::new();
+    let [lost, ours] = [0, 1].map(Partition::new);
+    let mut former = world.claim(&[0, 1]).await;
+    world.fail("anomalies", [Fault::Before; 3]);
+    let said = SaidRows::default;
+    world.lake.commit_derived(&mut former, said(), &[lost, ours]).await.unwrap_err();
+    world.claim(&[0]).await;
+    let version = world.lake.version("shift_results").await.unwrap();
+    let outcome = world.lake.commit_derived(&mut former, said(), &[lost, ours]).await.unwrap();
+    assert!(is_lost(&outcome, &[0]), "{outcome:?}");
+    assert!(is_done(&world.lake.commit_derived(&mut former, said(), &[ours]).await.unwrap()));
+    assert_eq!(world.lake.version("shift_results").await.unwrap(), version);
+    // Who is told to be judged and is another's is no part of an entry.
+    assert!(is_lost(&world.lake.commit_derived(&mut former, said(), &[lost]).await.unwrap(), &[0]));
+}
+
 /// Random faults, kills and rival owners; afterwards every record is there once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rough_day_ends_exact() {

@@ -101,6 +101,20 @@ async fn a_commit_of_one_partition_notices_that_another_was_lost() {
 }
 
 #[tokio::test]
+async fn a_claim_continues_only_what_nobody_else_has_claimed_meanwhile() {
+    let world = World::new();
+    let mut before = world.claim(&[0, 1]).await;
+    assert!(is_done(&world.lake.commit(&mut before, commit_of(0, 0, 10)).await.unwrap()));
+    // It moves no frontier, yet may have said something, or closed a month.
+    let other = world.claim(&[1]).await;
+    let after = world.claim(&[0, 1, 2]).await;
+    assert_eq!(after.frontiers()[&Partition::new(1)], before.frontiers()[&Partition::new(1)]);
+    let continued = [0, 1, 2].map(|number| after.continues(&before, Partition::new(number)));
+    assert_eq!(continued, [true, false, false]);
+    assert!(!after.continues(&other, Partition::new(0)) && after.continues(&other, Partition::new(1)));
+}
+
+#[tokio::test]
 async fn owners_of_different_partitions_do_not_disturb_each_other() {
     let world = World::new();
     let mut first = world.claim(&[0]).await;
@@ -184,7 +198,8 @@ async fn everything_may_move_between_threads() {
         lake.commit(&mut claim, commit_of(0, 0, 20)).await?;
         lake.commit_derived(&mut claim, SaidRows::default(), &[]).await?;
         lake.maintain().await?;
-        lake.late_rows(&log(), Partition::new(0), super::support::next(0)).await?;
+        let all = super::support::next(0)..super::support::next(i64::MAX);
+        lake.late_rows(&log(), Partition::new(0), all).await?;
         lake.append_reference(Vec::new(), "v1").await?;
         lake.fold(&claim, super::support::START).await
     });

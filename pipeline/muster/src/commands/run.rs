@@ -54,7 +54,7 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &RunArguments) 
     let mut loader = Loader::new(load::sources(&config.reference));
     let seen = loader.look();
     let (reference, loaded) = load::told(loader.load())?;
-    reach::require(&config, &reference)?;
+    reach::require(config, &reference)?;
     let runtime = crate::runtime()?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(&runtime, &stop);

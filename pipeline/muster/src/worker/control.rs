@@ -1,13 +1,7 @@
 //! The control loop: polls the source, feeds workers, cuts and commits, recovers what was lost.
 //!
-//! ```text
-//!   Assigned ─▶ claim, fold ─▶ Reading ─▶ EndAsked ─▶ Ended
-//!                  ▲              │ a commit met another owner's claim
-//!                  └─ still ours ─┴▶ Overtaken          Revoked, Lost: dropped, released
-//! ```
-//!
 //! In: what the source, the workers and the committer say.  Out: messages to them; a `Status` to the observer.
-//! Owns: which partition stands where, and the rows gathered for the next commit.
+//! Owns: the rows gathered for the next commit; which partition stands where is `frontier::Holdings`' to say.
 //! Absent on purpose: any look into a record, and waiting for a worker: a worker with enough to do has its partitions
 //! paused, while the source goes on being polled.
 //! Invariants: an assigned partition is never left idle: it is claimed, folded and started before the next poll; one
@@ -15,7 +9,7 @@
 //! nothing of a partition that was taken away is committed behind that, kept by the generation every cut carries.
 //! Why so: one thread that polls keeps a Kafka consumer in its group whatever workers and commits do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -23,8 +17,7 @@ use std::time::{Duration, Instant};
 
 use alerts::SaidAlert;
 use arc_swap::ArcSwap;
-use frontier::PartitionFrontier;
-use model::position::Generation;
+use frontier::{Flow, Holdings, PartitionFrontier};
 use model::{EventTime, NextOffset, Partition};
 use schemas::tables::punches;
 use source::{ErrorKind, Polled, RawBatch, Source, StartAt};
@@ -41,9 +34,6 @@ use super::world::World;
 use crate::failure::Failure;
 use crate::files;
 
-/// Batches under way to one worker before its partitions are paused.
-const QUEUE_BATCHES_MAX: usize = 4;
-
 /// How long a commit of nothing but clocks waits.
 const CLOCK_COMMIT_EVERY: Duration = Duration::from_secs(60);
 
@@ -56,31 +46,11 @@ const BUSY_WAIT: Duration = Duration::from_millis(1);
 /// How long the loop waits for a worker while everything is paused.
 const PAUSED_WAIT: Duration = Duration::from_millis(5);
 
-/// How long a partition that another owner has claimed must stay assigned to this process before it is claimed back: a
-/// process that was stalled hears within this that the group has given its partitions away.
-const OVERTAKEN_WAIT: Duration = Duration::from_secs(3);
-
 /// How long the loop waits after the log did not answer.
 const SILENCE_WAIT: Duration = Duration::from_millis(200);
 
 /// How often alerts that were over long ago are forgotten: it reads the whole alerts topic.
 const TIDY_EVERY: Duration = Duration::from_secs(6 * 3_600);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Reading,
-    EndAsked,
-    Ended,
-    Overtaken(Instant),
-}
-
-struct Holding {
-    stage: Stage,
-    /// Read to its end, as far as the run's own end asks for.
-    is_caught_up: bool,
-    worker: usize,
-    generation: Generation,
-}
 
 pub(super) struct Control<'a> {
     source: &'a mut dyn Source,
@@ -97,21 +67,17 @@ pub(super) struct Control<'a> {
     to_ruler: Option<Sender<ToRuler>>,
     /// Whether no more answers of rules will come.
     rules_are_over: bool,
-    /// Batches under way to each worker.
-    under_way: Vec<usize>,
     spare: Vec<RawBatch>,
-    held: BTreeMap<Partition, Holding>,
+    holdings: Holdings,
     progress: BTreeMap<Partition, Progress>,
     backlogs: BTreeMap<Partition, Backlog>,
-    paused: BTreeSet<Partition>,
     standing: BTreeMap<Partition, Standing>,
     tally: Tally,
     events: Events,
     clock: EventTime,
     buffered: usize,
-    cuts_due: usize,
     gathered: Vec<Cut>,
-    in_flight: bool,
+    begun: Instant,
     last_cut: Instant,
     dirty: bool,
     last_commit: Instant,
@@ -135,7 +101,7 @@ impl<'a> Control<'a> {
             outlets,
             stop,
             may_end,
-            under_way: vec![0; queues.len()],
+            holdings: Holdings::new(queues.len()),
             queues,
             from_workers,
             to_committer,
@@ -143,18 +109,15 @@ impl<'a> Control<'a> {
             to_ruler,
             rules_are_over: false,
             spare: Vec::new(),
-            held: BTreeMap::new(),
             progress: BTreeMap::new(),
             backlogs: BTreeMap::new(),
-            paused: BTreeSet::new(),
             standing: BTreeMap::new(),
             tally: Tally::default(),
             events: Events::default(),
             clock: EventTime::from_us(0),
             buffered: 0,
-            cuts_due: 0,
             gathered: Vec::new(),
-            in_flight: false,
+            begun: Instant::now(),
             last_cut: Instant::now(),
             dirty: false,
             last_commit: Instant::now(),
@@ -172,7 +135,7 @@ impl<'a> Control<'a> {
                 return Ok(std::mem::take(&mut self.tally));
             }
             let is_full = self.buffered >= self.settings.buffered_rows_max;
-            let is_due = self.last_cut.elapsed() >= self.settings.commit_every || !self.reads_on();
+            let is_due = self.last_cut.elapsed() >= self.settings.commit_every || !self.holdings.reads_on();
             if is_full || self.dirty && is_due {
                 self.ask_for_cut();
             }
@@ -183,9 +146,9 @@ impl<'a> Control<'a> {
             self.ask_for_end();
             self.reclaim()?;
             self.hold_back(is_full);
-            if self.paused.is_empty() {
+            if self.holdings.paused() == 0 {
                 self.poll(POLL_WAIT)?;
-            } else if self.paused.len() < self.held.len() {
+            } else if self.holdings.paused() < self.holdings.len() {
                 self.poll(BUSY_WAIT)?;
             } else {
                 self.poll(Duration::ZERO)?;
@@ -195,9 +158,7 @@ impl<'a> Control<'a> {
     }
 
     fn is_over(&self) -> bool {
-        let has_ended = |holding: &Holding| holding.stage == Stage::Ended;
-        let ended = !self.held.is_empty() && self.held.values().all(has_ended);
-        self.stop.load(Ordering::Relaxed) || ended
+        self.stop.load(Ordering::Relaxed) || self.holdings.have_ended()
     }
 
     /// Behind an input that has ended: waits for the last answers of rules, and says and commits what they find.
@@ -221,9 +182,8 @@ impl<'a> Control<'a> {
             *count += 1;
         }
         let ruled = Arc::new(ruled);
-        for (partition, holding) in &self.held {
-            // A worker that is gone has sent why.
-            let _ = self.queues[holding.worker].send(ToWorker::Ruled(*partition, Arc::clone(&ruled)));
+        for partition in self.holdings.partitions() {
+            self.send(partition, ToWorker::Ruled(partition, Arc::clone(&ruled)));
         }
     }
 
@@ -234,26 +194,15 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Whether any partition may still bring records.
-    fn reads_on(&self) -> bool {
-        self.held.is_empty() || self.held.values().any(|holding| holding.stage == Stage::Reading)
-    }
-
-    /// Overload pauses the source: partitions whose worker has enough to do, and all of them while the lake has to take
-    /// what waits.
+    /// Pauses and resumes what the holdings say.
     fn hold_back(&mut self, is_full: bool) {
-        for (partition, holding) in &self.held {
-            let is_busy = self.under_way[holding.worker] >= QUEUE_BATCHES_MAX;
-            let is_overtaken = matches!(holding.stage, Stage::Overtaken(_));
-            if is_full || is_busy || is_overtaken {
-                if self.paused.insert(*partition) {
-                    self.source.pause(*partition);
-                }
-            } else if self.paused.remove(partition) {
-                self.source.resume(*partition);
+        for (partition, flow) in self.holdings.hold_back(is_full) {
+            match flow {
+                Flow::Pause => self.source.pause(partition),
+                Flow::Resume => self.source.resume(partition),
             }
-            if let Some(progress) = self.progress.get_mut(partition) {
-                progress.is_paused = self.paused.contains(partition);
+            if let Some(progress) = self.progress.get_mut(&partition) {
+                progress.is_paused = flow == Flow::Pause;
             }
         }
     }
@@ -275,10 +224,8 @@ impl<'a> Control<'a> {
             Polled::Revoked(partitions) | Polled::Lost(partitions) => self.give_up(partitions),
             Polled::Batch => {
                 let partition = batch.partition();
-                if let Some(holding) = self.held.get_mut(&partition).filter(|holding| holding.is_read()) {
-                    holding.is_caught_up = false;
+                if self.holdings.take_batch(partition).is_some() {
                     self.dirty = true;
-                    self.under_way[holding.worker] += 1;
                     let backlog = self.backlogs.entry(partition).or_default();
                     backlog.read(&batch);
                     self.progress.entry(partition).or_insert(Progress::START).buffered = backlog.buffered();
@@ -287,7 +234,7 @@ impl<'a> Control<'a> {
                 }
             }
             Polled::CaughtUp { partition, next, at } => self.caught_up(partition, next, at, may_end),
-            Polled::Ended(partition) => self.note_caught_up(partition),
+            Polled::Ended(partition) => self.holdings.caught_up(partition),
             Polled::Idle => {}
         }
         self.spare.push(batch);
@@ -295,7 +242,7 @@ impl<'a> Control<'a> {
     }
 
     fn caught_up(&mut self, partition: Partition, next: NextOffset, at: EventTime, may_end: bool) {
-        if !self.held.get(&partition).is_some_and(Holding::is_read) {
+        if !self.holdings.is_read(partition) {
             return;
         }
         self.progress.entry(partition).or_insert(Progress::START).end = Some(next);
@@ -307,33 +254,12 @@ impl<'a> Control<'a> {
             End::At(time) => self.settings.partition.clock == ClockMode::Record || at >= time,
         };
         if may_end && is_due {
-            self.note_caught_up(partition);
+            self.holdings.caught_up(partition);
         }
     }
 
-    fn note_caught_up(&mut self, partition: Partition) {
-        if let Some(holding) = self.held.get_mut(&partition) {
-            holding.is_caught_up = true;
-        }
-    }
-
-    /// Asks for the end once every partition was read to its own, and no worker has anything under way that could
-    /// still bring a record to another partition.
     fn ask_for_end(&mut self) {
-        if self.under_way.iter().any(|batches| *batches > 0)
-            || self.held.values().any(|holding| !holding.is_caught_up)
-        {
-            return;
-        }
-        let reading = |(partition, holding): (&Partition, &mut Holding)| {
-            let is_due = holding.stage == Stage::Reading;
-            if is_due {
-                holding.stage = Stage::EndAsked;
-            }
-            is_due.then_some(*partition)
-        };
-        let due: Vec<Partition> = self.held.iter_mut().filter_map(reading).collect();
-        for partition in due {
+        for partition in self.holdings.due_to_end() {
             self.dirty = true;
             self.send(partition, ToWorker::End(partition, self.settings.end));
         }
@@ -344,10 +270,9 @@ impl<'a> Control<'a> {
         self.events.revoked += partitions.len() as u64;
         for partition in &partitions {
             self.send(*partition, ToWorker::Drop(*partition));
-            self.held.remove(partition);
+            self.holdings.give_up(*partition);
             self.progress.remove(partition);
             self.backlogs.remove(partition);
-            self.paused.remove(partition);
         }
         self.ask_committer(ToCommitter::Release(partitions));
     }
@@ -394,11 +319,9 @@ impl<'a> Control<'a> {
         // One that was overtaken may still have its former owner's work in a worker.
         self.send(partition, ToWorker::Drop(partition));
         let work = PartitionWork::recover(&self.settings.partition, owned, said, &self.world.load());
-        let load = |worker: &usize| self.held.values().filter(|holding| holding.worker == *worker).count();
-        let worker = (0..self.queues.len()).min_by_key(load).unwrap_or(0);
-        self.held
-            .insert(partition, Holding { stage: Stage::Reading, is_caught_up: false, worker, generation });
-        let progress = Progress { judged: next, committed, ..Progress::START };
+        self.holdings.own(partition, generation);
+        let is_paused = self.holdings.is_paused(partition);
+        let progress = Progress { judged: next, committed, is_paused, ..Progress::START };
         self.backlogs.remove(&partition);
         self.progress.insert(partition, progress);
         self.events.claims += 1;
@@ -408,16 +331,7 @@ impl<'a> Control<'a> {
 
     /// Claims back what another owner has claimed, once the log has had time to say that it is no longer ours.
     fn reclaim(&mut self) -> Result<(), Box<Failure>> {
-        let is_due = |holding: &Holding| match holding.stage {
-            Stage::Overtaken(since) => since.elapsed() >= OVERTAKEN_WAIT,
-            Stage::Reading | Stage::EndAsked | Stage::Ended => false,
-        };
-        let due: Vec<Partition> = self
-            .held
-            .iter()
-            .filter(|(_, holding)| is_due(holding))
-            .map(|(partition, _)| *partition)
-            .collect();
+        let due = self.holdings.due_back(self.begun.elapsed());
         if due.is_empty() { Ok(()) } else { self.own(due) }
     }
 
@@ -438,13 +352,7 @@ impl<'a> Control<'a> {
     fn take_worker(&mut self, message: FromWorker, observer: &mut dyn Observer) -> Result<(), Box<Failure>> {
         match message {
             FromWorker::Spent { worker, batch, rows, forwarded } => {
-                for to in forwarded {
-                    // Durable on that partition by now: the source will bring it.
-                    if let Some(holding) = self.held.get_mut(&to) {
-                        holding.is_caught_up = false;
-                    }
-                }
-                self.under_way[worker] -= 1;
+                self.holdings.spent(worker, &forwarded);
                 self.buffered += rows;
                 self.spare.push(batch);
             }
@@ -456,7 +364,7 @@ impl<'a> Control<'a> {
             }
             FromWorker::RulesDone => self.rules_are_over = true,
             FromWorker::Cut(mut cuts, spoken) => {
-                self.cuts_due -= 1;
+                let was_last = self.holdings.cut_told();
                 self.tally.add(&spoken);
                 cuts.retain(|cut| self.is_current(cut));
                 for cut in &cuts {
@@ -465,14 +373,13 @@ impl<'a> Control<'a> {
                     observer.said(&cut.anomalies, &cut.results);
                     let progress = self.progress.entry(cut.partition).or_insert(Progress::START);
                     (progress.judged, progress.clock) = (cut.frontier.next(), cut.frontier.clock());
-                    let holding = self.held.get_mut(&cut.partition);
-                    if let Some(holding) = holding.filter(|_| cut.has_ended) {
-                        holding.stage = Stage::Ended;
+                    if cut.has_ended {
+                        self.holdings.ended(cut.partition);
                     }
                 }
                 self.gathered.extend(cuts);
                 observer.watch(&self.status());
-                if self.cuts_due == 0 {
+                if was_last {
                     self.commit();
                 }
             }
@@ -482,8 +389,7 @@ impl<'a> Control<'a> {
 
     /// Whether a cut is of the work that now holds its partition, not of one that was given up.
     fn is_current(&self, cut: &Cut) -> bool {
-        let holding = self.held.get(&cut.partition);
-        holding.is_some_and(|holding| holding.generation == cut.generation && !holding.is_overtaken())
+        self.holdings.is_current(cut.partition, cut.generation)
     }
 
     fn status(&self) -> Status<'_> {
@@ -492,7 +398,7 @@ impl<'a> Control<'a> {
             clock: self.clock,
             partitions: &self.progress,
             buffered_rows: self.buffered,
-            paused: self.paused.len(),
+            paused: self.holdings.paused(),
             events: &self.events,
         }
     }
@@ -518,7 +424,7 @@ impl<'a> Control<'a> {
         };
         let request: Request = gathered.into_iter().map(part).collect();
         self.last_commit = Instant::now();
-        self.in_flight = true;
+        self.holdings.commit();
         self.ask_committer(ToCommitter::Commit(request));
     }
 
@@ -528,7 +434,7 @@ impl<'a> Control<'a> {
         took: Duration,
     ) -> Result<(), Box<Failure>> {
         let committed = committed?;
-        self.in_flight = false;
+        let overtaken = self.holdings.committed(&committed.lost, self.begun.elapsed());
         for (table, rows) in &committed.rows {
             *self.events.lake_rows.entry(table).or_default() += rows;
         }
@@ -565,10 +471,8 @@ impl<'a> Control<'a> {
                 "wait until that has ended, then run the same command again: nothing is lost or doubled",
             )));
         }
-        for partition in committed.lost {
+        for partition in overtaken {
             // Another owner has it in the lake: what was judged here does not count.
-            let Some(holding) = self.held.get_mut(&partition) else { continue };
-            holding.stage = Stage::Overtaken(Instant::now());
             self.events.overtaken += 1;
             self.send(partition, ToWorker::Drop(partition));
         }
@@ -580,18 +484,17 @@ impl<'a> Control<'a> {
         for (partition, frontier) in &committed.frontiers {
             self.standing.insert(*partition, Standing::of(None, *frontier));
         }
-        self.standing.retain(|partition, _| self.held.contains_key(partition));
+        self.standing.retain(|partition, _| self.holdings.worker(*partition).is_some());
         self.standing.values().copied().collect()
     }
 
     fn ask_for_cut(&mut self) {
-        if self.cuts_due > 0 || self.in_flight {
+        if !self.holdings.ask_for_cut() {
             return;
         }
         self.last_cut = Instant::now();
         self.dirty = false;
         self.buffered = 0;
-        self.cuts_due = self.queues.len();
         self.tell_all(|| ToWorker::Cut);
     }
 
@@ -605,12 +508,12 @@ impl<'a> Control<'a> {
     /// Cuts and commits until nothing waits.
     fn settle(&mut self, observer: &mut dyn Observer) -> Result<(), Box<Failure>> {
         loop {
-            while self.cuts_due > 0 || self.in_flight {
+            while self.holdings.is_settling() {
                 self.wait_a_little(POLL_WAIT, observer)?;
             }
             self.dirty = false;
             self.ask_for_cut();
-            while self.cuts_due > 0 || self.in_flight {
+            while self.holdings.is_settling() {
                 self.wait_a_little(POLL_WAIT, observer)?;
             }
             if !self.dirty {
@@ -620,7 +523,7 @@ impl<'a> Control<'a> {
     }
 
     fn finish_commit(&mut self) -> Result<(), Box<Failure>> {
-        while self.in_flight {
+        while !self.holdings.may_claim() {
             match self.from_committer.recv() {
                 Ok(FromCommitter::Committed(committed, took)) => self.take_committed(committed, took)?,
                 Ok(FromCommitter::Owned(_)) => {}
@@ -638,24 +541,14 @@ impl<'a> Control<'a> {
     }
 
     fn send(&self, partition: Partition, message: ToWorker) {
-        if let Some(holding) = self.held.get(&partition) {
+        if let Some(worker) = self.holdings.worker(partition) {
             // A worker that is gone has sent why; that message ends the run.
-            let _ = self.queues[holding.worker].send(message);
+            let _ = self.queues[worker].send(message);
         }
     }
 
     fn ask_committer(&self, message: ToCommitter) {
         // A committer that is gone is found out by whoever waits for its answer.
         let _ = self.to_committer.send(message);
-    }
-}
-
-impl Holding {
-    fn is_read(&self) -> bool {
-        !self.is_overtaken()
-    }
-
-    fn is_overtaken(&self) -> bool {
-        matches!(self.stage, Stage::Overtaken(_))
     }
 }

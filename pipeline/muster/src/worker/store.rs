@@ -178,20 +178,22 @@ impl Store {
         self
     }
 
-    /// Claims `partitions` beside those held, and folds them; also those held that another owner has moved meanwhile.
+    /// Claims `partitions` beside those held, and folds them; also those held that anybody else has claimed meanwhile: even if it
+    /// moved no frontier, it may have said something, or closed a month.
     ///
     /// # Errors
     /// What the lake says.
     pub(super) fn own(&mut self, partitions: &[Partition]) -> Result<Vec<Owned>, Box<Failure>> {
-        let mut wanted: BTreeSet<Partition> = partitions.iter().copied().collect();
-        let held = self.claim.as_ref().map(|claim| claim.frontiers().clone()).unwrap_or_default();
-        wanted.extend(held.keys());
+        let held = self.claim.as_ref().map(Claim::held).unwrap_or_default();
+        let wanted: BTreeSet<Partition> = partitions.iter().chain(&held).copied().collect();
         let wanted: Vec<Partition> = wanted.into_iter().collect();
         let claim = self.block(|store| store.runtime.block_on(store.lake.claim(&store.log, &wanted)))?;
         // Before anything is read: a log that stood still has kept what is too old by now.
         self.house.claimed(&self.runtime, &self.lake, &self.log, slowest_clock(&claim));
         let mut folded: BTreeSet<Partition> = partitions.iter().copied().collect();
-        folded.extend(held.iter().filter(|(p, known)| claim.frontiers()[p] != **known).map(|(p, _)| *p));
+        if let Some(before) = &self.claim {
+            folded.extend(held.iter().filter(|partition| !claim.continues(before, **partition)));
+        }
         let partitions: &[Partition] = &Vec::from_iter(folded);
         let clock = |partition: &Partition| claim.frontiers()[partition].clock();
         // Without a clock nobody knows which days will come: then all that was ever stored is memory.
@@ -268,13 +270,13 @@ impl Store {
         if from >= until {
             return Ok(Vec::new());
         }
-        let rows = persist(|| self.runtime.block_on(self.lake.late_rows(&self.log, owned.partition, from)))?;
+        let (log, partition) = (&self.log, owned.partition);
+        let rows = persist(|| self.runtime.block_on(self.lake.late_rows(log, partition, from..until)))?;
         let mut unsaid = Vec::new();
         for batch in rows {
             let batch = late::to_punches(&batch).map_err(unreadable)?;
             let punches = punches::read(&batch).map_err(unreadable)?;
-            let drained = punches.into_iter().filter(|(_, punch)| until.has_passed(punch.offset));
-            unsaid.extend(drained.map(|(_, punch)| (punch.employee_id, punch.occurred_at)));
+            unsaid.extend(punches.into_iter().map(|(_, punch)| (punch.employee_id, punch.occurred_at)));
         }
         Ok(unsaid)
     }
@@ -425,7 +427,8 @@ impl Store {
                 continue;
             }
             let (runtime, lake) = (self.runtime.clone(), self.lake.clone());
-            let found = persist(|| runtime.block_on(lake.late_rows(&self.log, partition, frontier.late())))?;
+            let waiting = frontier.late()..frontier.next();
+            let found = persist(|| runtime.block_on(lake.late_rows(&self.log, partition, waiting.clone())))?;
             let mut rows = Vec::new();
             let mut taken = 0;
             for batch in found {
