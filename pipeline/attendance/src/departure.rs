@@ -15,6 +15,7 @@ use model::shift_result::ShiftOutcome;
 use crate::due::DueTime;
 use crate::minutes::Case;
 use crate::roster::{Roster, ShiftIndex};
+use crate::timers::wakes;
 
 /// The reason of an outcome that takes back another: the shift went to another person.
 pub const REASSIGNED: &str = "reassigned";
@@ -85,10 +86,11 @@ impl Roster {
         }
     }
 
-    /// Whether the shift at `index` has not opened at `clock`, and a finding whose last instant is `last_at` lies before it: then
-    /// it is about a time at which the shift no longer is.
+    /// Whether nothing can be said yet at `clock` of the shift at `index`, and a finding whose last instant is `last_at` lies
+    /// before it: then it is about a time at which the shift no longer is. Who is reminded of a shift may be so before its
+    /// window opens.
     pub fn is_left_behind(&self, index: ShiftIndex, last_at: EventTime, clock: EventTime) -> bool {
-        let opens = self.window(index).opens;
-        clock < opens && last_at < opens
+        let wakes = wakes(self, index);
+        clock < wakes && last_at < wakes
     }
 }

@@ -12,6 +12,7 @@ use model::{AnomalyKind, EventTime};
 use crate::findings::Fact;
 use crate::judge::Moment;
 use crate::minutes::Case;
+use crate::spans::Span;
 
 /// What is to be said of hours, and when that changes if nothing else does.
 #[derive(Default)]
@@ -43,8 +44,10 @@ impl Case<'_> {
             }
         };
         let mut next: Option<EventTime> = None;
+        // Who has left and comes back after the end has not taken a break.
+        let until = left.at.map_or(Moment::NO_END, |left| left.max(came_at));
         for (max_s, before_s) in limits {
-            let over = self.reaches(came_at, (max_s + 60 - before_s).max(0));
+            let over = self.reaches((came_at, until), (max_s + 60 - before_s).max(0));
             if let Some(left) = left.at {
                 let total_s = before_s + self.worked_us((came_at, left.max(came_at))).div_euclid(1_000_000);
                 let minutes = (total_s - max_s).div_euclid(60);
@@ -59,7 +62,7 @@ impl Case<'_> {
             }
             let over = over.map(ceil_ms);
             let warn_s = policy.hours_warn_min * 60;
-            let near = self.reaches(came_at, (max_s - warn_s - before_s).max(0));
+            let near = self.reaches((came_at, until), (max_s - warn_s - before_s).max(0));
             let near = near.map(ceil_ms).filter(|_| warn_s > 0);
             let has_come = |at: &Option<EventTime>| at.is_some_and(|at| at <= self.clock);
             if has_come(&over) {
@@ -76,12 +79,12 @@ impl Case<'_> {
         Hours { next: next.filter(|at| *at <= closes), ..hours }
     }
 
-    /// When a person who came at `came` and stays has worked `target_s` in this shift: never, if now on a break.
-    fn reaches(&self, came: EventTime, target_s: i64) -> Option<EventTime> {
-        let off = self.off((came, Moment::NO_END));
+    /// When a person who was at work so, or came and stays, has worked `target_s` in this shift: never, if there and on a break.
+    fn reaches(&self, at_work: Span, target_s: i64) -> Option<EventTime> {
+        let off = self.off(at_work);
         let target_us = target_s * 1_000_000;
         let present_us = if off.deducted_us > 0 { self.present_us(target_us)? } else { target_us };
-        let mut at = came.plus_us(present_us);
+        let mut at = at_work.0.plus_us(present_us);
         // All breaks and leave that are known, also those behind: each before the instant moves it.
         for span in off.spans {
             if span.0 >= at {
@@ -89,6 +92,8 @@ impl Case<'_> {
             }
             at = at.plus_us(span.1.us_since(span.0));
         }
-        self.on_break_since().is_none_or(|since| since >= at).then_some(at)
+        let is_there = at_work.1 == Moment::NO_END;
+        let away = self.on_break_since().filter(|_| is_there);
+        away.is_none_or(|since| since >= at).then_some(at)
     }
 }

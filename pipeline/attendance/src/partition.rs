@@ -369,6 +369,10 @@ impl PartitionState {
                 self.judge_span(employee_id, Some(person), span.clone(), sink);
             }
         }
+        // Somebody may have to be reminded of a shift whose window has not opened.
+        let woken = self.timers.opened().iter().copied();
+        let woken: Vec<ShiftIndex> = woken.filter(|shift| roster.window(*shift).opens > self.clock).collect();
+        woken.into_iter().for_each(|shift| self.judge_shift(shift, |_| true, sink));
         for employee_id in self.book.strangers() {
             self.judge_span(&employee_id, None, span.clone(), sink);
         }
@@ -465,8 +469,10 @@ impl PartitionState {
             }
             Timer::Settled(shift) => self.judge_shift(shift, |_| true, sink),
             Timer::Remind(shift) => {
-                // Where the no-show is due as well, its own timer asks first whether the log is silent.
-                if no_show_by(&roster, shift, self.clock).is_none_or(|at| at > self.clock) {
+                // In its turn it comes before any no-show. Where the log begins behind both, the no-show's own timer asks first
+                // whether the log is silent.
+                let in_turn = instant.at == self.clock;
+                if in_turn || no_show_by(&roster, shift, self.clock).is_none_or(|at| at > self.clock) {
                     self.judge_shift(shift, |walk| !walk.is_bound(), sink);
                 }
             }

@@ -65,3 +65,19 @@ fn check_versions(script: &str, expected: &str) {
     });
     assert_eq!(said.collect::<Vec<_>>().join("\n"), expected, "{script}");
 }
+
+/// Since when each finding holds in the end.
+#[track_caller]
+fn check_first_at(script: &str, expected: &str) {
+    let world = World::parse(script);
+    let mut sent = world.sent.clone();
+    sent.sort_by_key(|sent| sent.arrives_at);
+    let mut life = Life::new(&world);
+    sent.iter().for_each(|sent| _ = life.send(sent));
+    life.finish();
+    let since = |finding: &model::anomaly::Finding| {
+        format!("{} {}", finding.kind.name(), world.local(finding.first_at))
+    };
+    let said: Vec<String> = life.said.findings.values().map(since).collect();
+    assert_eq!(said.join(", "), expected, "{script}");
+}

@@ -1,7 +1,7 @@
 //! Rules of one person's hours, each off unless a policy asks: rest, rest days, coming late after leaving late, the most
 //! hours, reminders, overtime's limits, deducted breaks, half days, seconds, the night; and snapshots that change them.
 
-use crate::{check, check_story, check_versions};
+use crate::{check, check_first_at, check_story, check_versions};
 
 /// An evening and the morning after.
 const EVENING: &str = "shift s1 14:00-22:00; shift s2 31:00-39:00;";
@@ -156,6 +156,16 @@ fn hours_of_a_day_come_near_and_go_beyond() {
         "+hours_near s1, -hours_near s1",
     );
     check_story("policy day_hours=8 warn=0; shift s1 09:00-17:00; in 09:00; out 17:00", "");
+    // Who comes back after the end has taken no break: an hour is deducted all the same, and moves the instant.
+    check_first_at(
+        "policy day_hours=4 break_after=2 break_deduct=30; shift s1 09:00-18:00; in 09:00; out 18:00; in 18:30",
+        "hours_exceeded 14:01",
+    );
+    // A break that was never ended is none of somebody who left.
+    check_first_at(
+        "policy day_hours=4; shift s1 09:00-18:00; in 09:00; break_out 10:00; correct c1 out 18:00",
+        "hours_exceeded 13:01",
+    );
     // The hours of somebody who never left are not known.
     check_story(
         "policy day_hours=4; shift s1 09:00-18:00; in 09:00",
@@ -217,6 +227,12 @@ fn who_is_not_there_before_a_shift_is_reminded() {
     );
     check_story("policy reminder=15; shift s1 09:00-18:00 free; clock 20:00", "");
     check_story("policy reminder=15; shift s1 09:00-18:00 cancelled; clock 20:00", "");
+    // Who left late may come two hours later, and is reminded then, long after a no-show without that.
+    check_story(
+        "policy reminder=15 late_leave=1260+120; shift s1 12:00-20:00; shift s2 33:00-41:00; in 11:40; out 21:05; \
+         clock 34:46",
+        "+reminder s2",
+    );
     check("policy reminder=15; since 09:05; shift s1 09:00-18:00; clock 09:06", "! reminder s1");
     // Earlier than the window opens.
     check("policy reminder=180; shift s1 09:00-18:00; clock 06:00", "! reminder s1");
@@ -352,6 +368,11 @@ fn a_new_snapshot_changes_what_was_said() {
         "s1 v4 present in 09:20 out 18:00 worked 8:40 due 540",
     );
     check_story("shift s1 09:00-18:00; leave l1 09:00-18:00; swap 12:00 drop l1; clock 12:01", "+no_show s1");
+    // Too late to be reminded in time, and before the window opens: reminded at once.
+    check_story(
+        "policy reminder=180; shift s1 10:00-18:00; swap 06:30 shift s1 09:00-18:00; clock 06:31",
+        "+reminder s1",
+    );
     check_story(
         "shift s1 09:00-18:00; in 09:20; swap 10:00 policy grace_in=30; out 18:00",
         "+no_show s1, -no_show s1, +late s1, -late s1",
