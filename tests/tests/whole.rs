@@ -15,6 +15,8 @@ mod inbox;
 mod misplaced;
 #[path = "whole/requests.rs"]
 mod requests;
+#[path = "whole/reset_clock.rs"]
+mod reset_clock;
 #[path = "whole/retention.rs"]
 mod retention;
 #[path = "whole/seals.rs"]

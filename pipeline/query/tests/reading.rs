@@ -132,7 +132,7 @@ async fn a_statement_keeps_the_state_it_began_with() {
 async fn every_relation_answers_over_an_empty_lake() {
     let session = session(common::lake_of(Vec::new())).await;
     let relations = session.relations();
-    assert_eq!(relations.len(), schemas::tables::ALL.len() + 37);
+    assert_eq!(relations.len(), schemas::tables::ALL.len() + 42);
     for relation in relations {
         let answer = session.sql(&format!("SELECT * FROM {}", relation.name)).await.unwrap();
         assert_eq!(answer.rows(), 0, "{}", relation.name);
