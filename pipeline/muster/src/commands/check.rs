@@ -51,6 +51,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
     if !arguments.json {
         let counts = &loaded.counts;
         let of = |count: usize, one, many| crate::counted(count as u64, one, many);
+        let reference::ZoneRules { version, directory } = reference::zone_rules();
+        let from = directory.as_ref().map_or("brought along".into(), |directory| directory.to_string_lossy());
+        crate::say(&format!("time zone rules: {version} ({from})"))?;
         crate::say(&format!(
             "{}, {}, {}, {} leave, {}: {}, {}",
             of(counts.sites, "site", "sites"),
@@ -61,9 +64,6 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
             crate::counted(counts.errors + (ruled.len() + beyond.iter().len()) as u64, "error", "errors"),
             crate::counted(counts.warnings + beside.len() as u64, "warning", "warnings"),
         ))?;
-        let reference::ZoneRules { version, directory } = reference::zone_rules();
-        let from = directory.as_ref().map_or("brought along".into(), |directory| directory.to_string_lossy());
-        crate::say(&format!("time zone rules: {version} ({from})"))?;
     }
     if let Some(registry) = registry::open(&config, runtime.handle())? {
         registry.greet().map_err(|error| {
