@@ -13,6 +13,8 @@ use crate::world::Seconds;
 pub(crate) const DAY_S: Seconds = 86_400;
 /// Offsets change on a quarter of an hour, and are multiples of it.
 const QUARTER_S: Seconds = 900;
+/// No zone changes its offset twice within so long.
+const STEADY_S: Seconds = 6 * 3_600;
 
 pub(crate) fn offset(zone: &TimeZone, at: Seconds) -> Seconds {
     let at = Timestamp::from_second(at).expect("an instant of the calendar");
@@ -28,7 +30,7 @@ fn day_number(date: Date) -> i64 {
 /// earlier, what it skips is later by as much as it skips.
 pub(crate) fn instant(zone: &TimeZone, date: Date, minutes: i64) -> Seconds {
     let shown = day_number(date) * DAY_S + minutes * 60;
-    let around = (shown - DAY_S..=shown + DAY_S).step_by(QUARTER_S as usize);
+    let around = (shown - DAY_S..=shown + DAY_S).step_by(STEADY_S as usize);
     let mut offsets: Vec<Seconds> = around.map(|at| offset(zone, at)).collect();
     let before = offsets[0];
     offsets.sort_unstable();

@@ -9,7 +9,7 @@
 
 mod support;
 
-use support::{Files, Life, Month, Random, Size, differing};
+use support::{Files, Keep, Life, Month, Random, Size, differing};
 
 fn setting(name: &str, default: i64) -> i64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap())
@@ -42,7 +42,7 @@ fn any_order_any_cut_any_restart_end_as_the_oracle_says() {
                 one.arrives_at += random.below(5 * 86_400);
             }
         }
-        let mut life = Life::new(&month, &files);
+        let mut life = Life::new(&month, &files, Keep::Last);
         life.live(&sent, 2, &mut random);
         for person in &month.worlds[0].1.people {
             let (said, told) = (life.last(&person.id), life.told(&person.id));
@@ -65,7 +65,7 @@ fn what_is_said_live_is_what_the_oracle_says_at_every_clock() {
     for seed in seeds.clone() {
         let month = Month::of(seed ^ 0x11fe, size);
         let mut random = Random::new(seed ^ 0x5eed);
-        let mut life = Life::new(&month, &files);
+        let mut life = Life::new(&month, &files, Keep::Story);
         life.live(&month.sent, 2, &mut random);
         for person in &month.worlds[0].1.people {
             let (said, told) = (life.story(&person.id), life.told_story(&person.id));

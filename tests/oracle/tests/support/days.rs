@@ -15,7 +15,12 @@ pub(crate) fn shifts(random: &mut Random, world: &mut World, first: Date, days: 
     for day in 0..days {
         free_from = (free_from - 1_440).max(0);
         for segment in 0..random.pick(&[&0_u32, &1, &1, &1, &1, &1, &2, &2]).to_owned() {
-            let start = free_from + random.below(22) * 30 + if segment > 0 { 30 } else { 360 };
+            // One in eight is a night, so that some night with a change of clocks is worked through.
+            let start = match segment {
+                0 if random.happens(12) => free_from.max(1_260 + random.below(6) * 30),
+                0 => free_from + random.below(22) * 30 + 360,
+                _ => free_from + random.below(22) * 30 + 30,
+            };
             let length = 120 + random.below(19) * 30;
             if start > 1_410 || start + length > 2_850 {
                 continue;
@@ -32,7 +37,8 @@ pub(crate) fn shifts(random: &mut Random, world: &mut World, first: Date, days: 
     }
 }
 
-fn shift(
+/// A shift with breaks; some have no due times, are called off, or ask for a policy by name.
+pub(crate) fn shift(
     random: &mut Random,
     id: String,
     person: &str,
@@ -104,8 +110,8 @@ pub(crate) fn punches(random: &mut Random, world: &World, since: Seconds) -> Vec
         // A clock on the wall that knows neither in nor out.
         diary.is_dumb = diary.random.happens(20);
         let plan = Plan::of(world, &person.id);
-        for duty in plan.duties() {
-            diary.work(duty);
+        for (place, duty) in plan.duties().iter().enumerate() {
+            diary.work(duty, plan.duties().get(place + 1));
         }
         for _ in 0..diary.random.below(4) {
             let at = since + diary.random.below(30 * 86_400);
@@ -116,6 +122,29 @@ pub(crate) fn punches(random: &mut Random, world: &World, since: Seconds) -> Vec
     diary.sent
 }
 
+/// Where rules about coming change their mind: lateness, the window, the middle of the shift and between two starts.
+fn coming(duty: &Duty<'_>, next: Option<&Duty<'_>>) -> Vec<Seconds> {
+    let ((start, end), policy) = (duty.planned(), duty.policy());
+    let grace_min = policy.grace_in_min;
+    let minutes = [0, policy.serious_late_min, policy.late_as_absent_min, policy.flex_min];
+    let late = minutes.into_iter().flat_map(|minutes| [minutes, minutes + grace_min]);
+    let mut edges: Vec<Seconds> = late.map(|minutes| start + minutes * 60).collect();
+    edges.extend([duty.window().0, start.midpoint(end)]);
+    edges.extend(next.map(|next| start.midpoint(next.planned().0)));
+    edges
+}
+
+/// Where rules about leaving change their mind: earliness, overtime, half a day, the window.
+fn leaving(duty: &Duty<'_>, came: Seconds) -> Vec<Seconds> {
+    let ((_, end), policy) = (duty.planned(), duty.policy());
+    let half_day = came + policy.half_day_under_min * 60;
+    let overtime = end + (policy.overtime_after_min + policy.overtime_min_min) * 60;
+    let early = [0, policy.grace_out_min, policy.grace_out_min + policy.flex_min];
+    let mut edges = early.map(|minutes| end - minutes * 60).to_vec();
+    edges.extend([half_day, overtime, duty.window().1]);
+    edges
+}
+
 struct Diary<'a> {
     random: &'a mut Random,
     sent: Vec<Sent>,
@@ -124,7 +153,7 @@ struct Diary<'a> {
 }
 
 impl Diary<'_> {
-    fn work(&mut self, duty: &Duty<'_>) {
+    fn work(&mut self, duty: &Duty<'_>, next: Option<&Duty<'_>>) {
         let (start, end) = duty.planned();
         if self.random.happens(8) {
             return;
@@ -133,9 +162,11 @@ impl Diary<'_> {
         let late =
             if self.random.happens(12) { self.random.below(200) } else { self.random.between(-25, 25) };
         let came = start + late * 60 + self.random.below(60);
+        let came = self.or_edge(came, &coming(duty, next));
         let stays =
             if self.random.happens(20) { self.random.below(240) } else { self.random.between(-20, 30) };
-        let left = (end + stays * 60 + self.random.below(60)).max(came + 120);
+        let left = end + stays * 60 + self.random.below(60);
+        let left = self.or_edge(left, &leaving(duty, came)).max(came + 120);
         if !self.random.happens(4) {
             self.punch(Kind::In, came, site);
         }
@@ -145,6 +176,14 @@ impl Diary<'_> {
         if !self.random.happens(5) {
             self.punch(Kind::Out, left, site);
         }
+    }
+
+    /// One time in four an instant at which a rule changes its mind, or a second beside it.
+    fn or_edge(&mut self, at: Seconds, edges: &[Seconds]) -> Seconds {
+        if !self.random.happens(25) {
+            return at;
+        }
+        edges[self.random.below(edges.len() as i64) as usize] + self.random.pick(&[&-1, &0, &0, &1, &59])
     }
 
     fn pause(&mut self, came: Seconds, left: Seconds, site: &str) {
@@ -203,7 +242,7 @@ impl Diary<'_> {
             site: (place == Place::Inside).then(|| elsewhere.to_owned()),
             reasons,
             origin,
-            device,
+            device: device.to_owned(),
         });
     }
 }

@@ -44,12 +44,20 @@ impl Moments {
     }
 }
 
+/// What is remembered of what was said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Keep {
+    Last,
+    Story,
+}
+
 /// What was last said about one person's keys.
 #[derive(Default)]
 struct Said {
     outcomes: BTreeMap<Arc<str>, ShiftOutcome>,
     findings: BTreeMap<AnomalyId, Finding>,
-    story: BTreeMap<EventTime, Moments>,
+    /// What held from which clock on, where anybody asks.
+    story: Option<BTreeMap<EventTime, Moments>>,
 }
 
 fn found(finding: &Finding) -> Found {
@@ -81,7 +89,8 @@ impl Said {
     }
 
     fn note(&mut self, clock: EventTime) {
-        self.story.insert(clock, self.moments());
+        let moments = self.story.is_some().then(|| self.moments());
+        self.story.iter_mut().zip(moments).for_each(|(story, moments)| _ = story.insert(clock, moments));
     }
 
     /// What was said of shifts that are another person's now, or at another time that has not come, is taken back.
@@ -118,11 +127,11 @@ pub(crate) struct Life<'m> {
     pub(crate) rows: Vec<StoredPunch>,
     swapped: usize,
     /// The latest believable time that a device told.
-    devices: BTreeMap<&'static str, Seconds>,
+    devices: BTreeMap<String, Seconds>,
 }
 
 fn settings() -> Settings {
-    Settings { partition: Partition::new(0), partitions: 1, clock: ClockSource::Append, state_days: 90 }
+    Settings { partition: Partition::new(0), partitions: 1, clock: ClockSource::Append, state_days: 400 }
 }
 
 fn time(at: Seconds) -> EventTime {
@@ -130,9 +139,12 @@ fn time(at: Seconds) -> EventTime {
 }
 
 impl<'m> Life<'m> {
-    pub(crate) fn new(month: &'m Month, files: &'m Files) -> Self {
+    pub(crate) fn new(month: &'m Month, files: &'m Files, keep: Keep) -> Self {
         let roster = Arc::new(Roster::new(files.load(&month.worlds[0].1)));
-        let said = month.worlds[0].1.people.iter().map(|person| (person.id.clone(), Said::default()));
+        let said = month.worlds[0].1.people.iter().map(|person| {
+            let story = (keep == Keep::Story).then(BTreeMap::new);
+            (person.id.clone(), Said { story, ..Said::default() })
+        });
         let mut life = Self {
             month,
             files,
@@ -193,7 +205,7 @@ impl<'m> Life<'m> {
             occurred_at: time(sent.occurred_at),
             received_at,
             origin: sent.origin,
-            device_id: sent.device,
+            device_id: &sent.device,
             time_zone: "",
             place: sent.place,
             site: sent.site.as_deref().and_then(|site| roster.site(site)),
@@ -209,7 +221,7 @@ impl<'m> Life<'m> {
             occurred_at: time(sent.occurred_at),
             received_at,
             origin: sent.origin,
-            device_id: sent.device.into(),
+            device_id: sent.device.as_str().into(),
             place: sent.place,
             site_id: sent.site.as_deref().map(Into::into),
             reasons: sent.reasons.union(arrival.reasons),
@@ -222,14 +234,15 @@ impl<'m> Life<'m> {
         self.rows.push(row);
     }
 
-    /// More than ten minutes ahead of its receipt; a terminal's record 31 days behind the latest of its terminal.
+    /// More than ten minutes ahead of its receipt; a record of a terminal or a file 31 days behind the latest
+    /// of its device.
     fn is_suspect(&mut self, sent: &Sent, received_at: EventTime) -> bool {
         let is_ahead = sent.occurred_at * 1_000_000 > received_at.us() + 600_000_000;
-        let is_machine = sent.origin == Origin::Terminal;
-        let latest = self.devices.get(sent.device).filter(|_| is_machine);
+        let is_machine = matches!(sent.origin, Origin::Terminal | Origin::Import);
+        let latest = self.devices.get(&sent.device).filter(|_| is_machine);
         let is_behind = latest.is_some_and(|latest| latest - sent.occurred_at >= 31 * 86_400);
         if is_machine && !is_ahead && !is_behind {
-            let latest = self.devices.entry(sent.device).or_insert(sent.occurred_at);
+            let latest = self.devices.entry(sent.device.clone()).or_insert(sent.occurred_at);
             *latest = sent.occurred_at.max(*latest);
         }
         is_ahead || is_behind
@@ -269,7 +282,9 @@ impl<'m> Life<'m> {
 
     /// What was said of a person, and when.
     pub(crate) fn story(&self, employee_id: &str) -> Story {
-        changes(self.said[employee_id].story.iter().map(|(clock, moments)| (*clock, moments.clone())))
+        changes(
+            self.said[employee_id].story.iter().flatten().map(|(clock, moments)| (*clock, moments.clone())),
+        )
     }
 
     /// The plans and the stored punches of the shifts of which both say something else.

@@ -27,7 +27,7 @@ pub(crate) struct Sent {
     pub(crate) site: Option<String>,
     pub(crate) reasons: Reasons,
     pub(crate) origin: Origin,
-    pub(crate) device: &'static str,
+    pub(crate) device: String,
 }
 
 /// A month.
@@ -87,7 +87,8 @@ impl Month {
     }
 }
 
-fn sites(random: &mut Random) -> Vec<Site> {
+/// Two sites of an org, one within the other's org, and one of another.
+pub(crate) fn sites(random: &mut Random) -> Vec<Site> {
     let zones =
         ["Asia/Hong_Kong", "Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"];
     let (near, far) = (random.pick(&zones), random.pick(&zones));
@@ -106,7 +107,7 @@ fn sites(random: &mut Random) -> Vec<Site> {
     ]
 }
 
-fn person(random: &mut Random, number: i64) -> Person {
+pub(crate) fn person(random: &mut Random, number: i64) -> Person {
     let groups = ["night", "part-timers"].into_iter().filter(|_| random.happens(35));
     Person {
         id: format!("P{number}"),
@@ -139,7 +140,8 @@ fn status(random: &mut Random) -> RequestStatus {
     ])
 }
 
-fn requests(random: &mut Random, world: &mut World, employee_id: &str, span: (Seconds, Seconds)) {
+/// Some leave, permissions and corrections of one person.
+pub(crate) fn requests(random: &mut Random, world: &mut World, employee_id: &str, span: (Seconds, Seconds)) {
     for _ in 0..random.below(7) {
         let row = leave(random, world, employee_id, span);
         world.leave.push(row);
