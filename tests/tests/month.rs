@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -151,13 +152,17 @@ fn by_arrival(lines: &mut [String]) {
     });
 }
 
+/// How long the lake may take for all tables of a part.
+const LIMIT: Duration = Duration::from_secs(300);
+
 /// Between the answers of two statements.
 const BETWEEN: &str = "-----";
 
 /// What the lake answers to each of these, a row a line, without headers.
 fn answers(folder: &Path, statements: &[String]) -> Vec<Vec<Vec<String>>> {
     let all = statements.join(&format!(";\nSELECT '{BETWEEN}';\n"));
-    let ran = Program::new().in_folder(folder).args(["sql", "--format", "csv", "--lake", "lake", &all]).run();
+    let sql = ["sql", "--format", "csv", "--lake", "lake", &all];
+    let ran = Program::new().in_folder(folder).args(sql).limit(LIMIT).run();
     assert_eq!(ran.code, Some(0), "{}", ran.told());
     let number = |cell: &str| cell.strip_suffix(".0").unwrap_or(cell).to_owned();
     let lines: Vec<&str> = ran.stdout.lines().collect();

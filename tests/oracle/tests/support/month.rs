@@ -147,9 +147,15 @@ pub(crate) fn requests(random: &mut Random, world: &mut World, employee_id: &str
         world.leave.push(row);
     }
     for _ in 0..random.below(7) {
-        if let Some(row) = correction(random, world, employee_id) {
-            world.corrections.push(row);
-        }
+        let Some(row) = correction(random, world, employee_id) else { continue };
+        // Some ask again for the same end.
+        let again = random.happens(30).then(|| Correction {
+            id: format!("c{:03}", world.corrections.len() + 1),
+            at: row.at + random.between(-20, 20) * 60,
+            approvals: approvals(random, row.at),
+            ..row.clone()
+        });
+        world.corrections.extend([row].into_iter().chain(again));
     }
 }
 
