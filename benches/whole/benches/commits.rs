@@ -40,7 +40,8 @@ fn main() {
     for (what, part) in
         [("all", &took[..]), ("first", &took[..quarter]), ("last", &took[took.len() - quarter..])]
     {
-        let mut times = Histogram::<u64>::new(3).expect("three digits");
+        let mut times =
+            Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).expect("constant bounds are valid");
         part.iter().for_each(|us| times.saturating_record(*us));
         let ms = |quantile: f64| times.value_at_quantile(quantile) as f64 / 1e3;
         println!(

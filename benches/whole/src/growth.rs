@@ -35,7 +35,8 @@ impl Growth {
 
 fn rows_added(action: &str) -> Option<u64> {
     let action: Value = serde_json::from_str(action).ok()?;
-    let statistics = action.get("add")?.get("stats")?.as_str()?;
+    let added = action.get("add").filter(|added| added["dataChange"] != Value::Bool(false))?;
+    let statistics = added.get("stats")?.as_str()?;
     let statistics: Value = serde_json::from_str(statistics).ok()?;
     statistics.get("numRecords")?.as_u64()
 }
@@ -48,6 +49,9 @@ mod tests {
     fn only_added_rows_count() {
         for (action, rows) in [
             (r#"{"add":{"path":"x","stats":"{\"numRecords\":12}"}}"#, Some(12)),
+            (r#"{"add":{"path":"x","dataChange":true,"stats":"{\"numRecords\":7}"}}"#, Some(7)),
+            // The same rows in another file.
+            (r#"{"add":{"path":"x","dataChange":false,"stats":"{\"numRecords\":19}"}}"#, None),
             (r#"{"txn":{"appId":"muster/x/0/offset","version":7}}"#, None),
             (r#"{"add":{"path":"x"}}"#, None),
             ("{", None),

@@ -62,9 +62,18 @@ struct Result {
     overtime_min: i64,
     corrections: Vec<String>,
     first_in_s: Option<i64>,
+    night_s: Option<i64>,
+    is_half_day: bool,
     late_as_absent: bool,
     statutory_holiday: Option<bool>,
     leave: Vec<usize>,
+}
+
+impl Result {
+    fn reasons(&self) -> Vec<&'static str> {
+        let each = [(self.late_as_absent, "late_as_absent"), (self.is_half_day, "half_day")];
+        each.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason)).collect()
+    }
 }
 
 /// (leave_id, type, whether Hong Kong's law gives it from 2026-10-25 on).
@@ -122,6 +131,8 @@ fn some_result(random: &mut ChaCha8Rng, shift_id: &str, version: i64, employee: 
         corrections: (0..random.random_range(0..3))
             .map(|_| format!("c{}", random.random_range(0..40)))
             .collect(),
+        night_s: random.random_bool(0.3).then(|| random.random_range(0..20_000)),
+        is_half_day: random.random_bool(0.2),
         late_as_absent: status == "absent" && random.random_bool(0.3),
         statutory_holiday: pick(random, &[None, Some(false), Some(true)]),
         leave: if status == "leave" || random.random_bool(0.1) {
@@ -156,6 +167,7 @@ struct Sums {
     missing_out: i64,
     leave_min: i64,
     overtime: BTreeMap<&'static str, i64>,
+    night_s: i64,
     unresolved: i64,
     field: i64,
     corrections: BTreeSet<String>,
@@ -166,7 +178,8 @@ impl Sums {
         let planned: Vec<_> = shifts.iter().filter(|shift| shift.status != "cancelled").collect();
         let due: Vec<_> =
             planned.iter().filter(|shift| shift.due_min > 0 || shift.status == "absent").collect();
-        let attended = due.iter().filter(|shift| shift.status != "absent").count();
+        let attended = due.iter().filter(|shift| shift.status != "absent");
+        let attended: usize = attended.map(|shift| if shift.is_half_day { 1 } else { 2 }).sum();
         let due_halves = if due.is_empty() {
             0
         } else if due.len() == planned.len() {
@@ -199,7 +212,7 @@ impl Sums {
             i64::from(shifts.iter().any(|s| s.statutory_holiday == Some(true) && s.first_in_s.is_some()));
         self.attended_halves += if attended == 0 {
             0
-        } else if attended == due.len() {
+        } else if attended == 2 * due.len() {
             due_halves
         } else {
             1
@@ -217,6 +230,7 @@ impl Sums {
             self.missing_out += i64::from(shift.missing_out);
             self.leave_min += shift.leave_min;
             *self.overtime.entry(shift.day_kind).or_default() += shift.overtime_min;
+            self.night_s += shift.night_s.unwrap_or(0);
             self.unresolved += i64::from(!shift.is_final);
             self.corrections.extend(shift.corrections.iter().cloned());
         }
@@ -253,6 +267,7 @@ impl Sums {
             "overtime_workday_min": overtime("workday"),
             "overtime_rest_min": overtime("rest"),
             "overtime_holiday_min": overtime("holiday"),
+            "night_s": self.night_s,
             "unresolved_shifts": self.unresolved,
             "field_count": self.field,
             "make_up_count": self.corrections.len(),
@@ -338,7 +353,8 @@ impl World {
                 "late_min": result.late_min, "early_min": result.early_min, "missing_in": result.missing_in,
                 "missing_out": result.missing_out, "leave_min": result.leave_min, "overtime_min": result.overtime_min,
                 "correction_ids": result.corrections, "statutory_holiday": result.statutory_holiday,
-                "reasons": if result.late_as_absent { vec!["late_as_absent"] } else { Vec::new() },
+                "night_s": result.night_s,
+                "reasons": result.reasons(),
                 "leave_ids": result.leave.iter().map(|leave| LEAVE[*leave].0).collect::<Vec<_>>(),
                 "first_in": result.first_in_s.map(|s| jiff::Timestamp::from_second(s).unwrap().to_string()),
             })));

@@ -1,7 +1,7 @@
 -- One row per person and business date within each scope, over all segments of the day. A step.
 --
 -- A day counts in halves. Of the shifts planned for the day within the scope, all due is 1 day due, some due is half a
--- day; all of the due ones attended is the whole due day attended, some is half a day. What is due and not attended is
+-- day; all of the due ones attended is the whole due day attended, some of them, or only half of one, is half a day. What is due and not attended is
 -- absent, so that due = attended + absent always holds. A day with two segments, one of them absent: due 1,
 -- attended 0.5, absent 0.5; one of them on leave and the other worked: due 0.5, attended 0.5, absent 0.
 --
@@ -32,6 +32,7 @@
 --   overtime_workday_min    of these, on workdays
 --   overtime_rest_min       of these, on days of rest
 --   overtime_holiday_min    of these, on holidays
+--   night_s                 of worked_s, seconds within the policies' nights
 --   unresolved_shifts       shifts that are not final
 --   field_count             punches made in the field
 WITH summed AS (
@@ -55,6 +56,7 @@ WITH summed AS (
     sum(CASE WHEN day_kind = 'workday' THEN overtime_min ELSE 0 END) AS overtime_workday_min,
     sum(CASE WHEN day_kind = 'rest' THEN overtime_min ELSE 0 END) AS overtime_rest_min,
     sum(CASE WHEN day_kind = 'holiday' THEN overtime_min ELSE 0 END) AS overtime_holiday_min,
+    sum(night_s) AS night_s,
     sum(CASE WHEN final THEN 0 ELSE 1 END) AS unresolved_shifts,
     sum(field_count) AS field_count
   FROM results_by_scope
@@ -72,5 +74,6 @@ SELECT
   CASE WHEN late_as_absent = 0 THEN 0.0 WHEN late_as_absent = due THEN due_days ELSE 0.5 END AS late_as_absent_days,
   statutory_worked,
   due_min, worked_s, late_count, late_min, serious_late_count, early_count, early_min, missing_in, missing_out,
-  leave_min, overtime_min, overtime_workday_min, overtime_rest_min, overtime_holiday_min, unresolved_shifts, field_count
+  leave_min, overtime_min, overtime_workday_min, overtime_rest_min, overtime_holiday_min, night_s, unresolved_shifts,
+  field_count
 FROM halved

@@ -37,6 +37,7 @@
 --   break_auto      whether a planned break was taken off without a punch
 --   leave_min       minutes of leave within the due time
 --   overtime_min    minutes of overtime, as the policy counts them
+--   night_s         of worked_s, seconds within the policy's night; 0 without one
 --   missing_in      whether the in is missing
 --   missing_out     whether the out is missing
 --   reasons         late_as_absent, worked_on_leave, reassigned, rescheduled, …
@@ -52,7 +53,7 @@ SELECT
   shift_id, version, final, employee_id, site_id, org, business_date, segment, day_kind,
   statutory_holiday, planned_start, planned_end,
   due_min, first_in, last_out, in_event_id, out_event_id, in_site_id, out_site_id, status, late_min, early_min,
-  worked_s, worked_min, break_min, break_auto, leave_min, overtime_min, missing_in, missing_out,
+  worked_s, worked_min, break_min, break_auto, leave_min, overtime_min, coalesce(night_s, 0) AS night_s, missing_in, missing_out,
   reasons, leave_ids,
   CASE WHEN leave_minutes IS NULL AND array_length(leave_ids) = 1 THEN make_array(CAST(leave_min AS INT))
     ELSE leave_minutes END AS leave_minutes,

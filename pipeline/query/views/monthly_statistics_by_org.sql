@@ -33,6 +33,7 @@
 --   overtime_workday_min    of these, on workdays
 --   overtime_rest_min       of these, on days of rest
 --   overtime_holiday_min    of these, on holidays
+--   night_s                 of worked_s, seconds within the policies' nights
 --   unresolved_shifts       shifts whose result may still change: wait for 0 before paying
 --   field_count             punches made in the field for shifts of its sites
 --   make_up_count           approved corrections (補卡) that hold an end of a shift, each counted once
@@ -45,7 +46,7 @@ SELECT
   due_days, attended_days, attendance_rate, attendance_rate_by_time, attendance_rate_legal,
   attendance_rate_planned, absent_days, late_as_absent_days, due_min, worked_s, worked_min,
   late_count, late_min, serious_late_count, early_count, early_min, missing_in, missing_out, leave_min,
-  overtime_min, overtime_workday_min, overtime_rest_min, overtime_holiday_min,
+  overtime_min, overtime_workday_min, overtime_rest_min, overtime_holiday_min, night_s,
   unresolved_shifts, field_count, make_up_count, statutory_holidays_worked,
   place_anomaly_count, device_anomaly_count
 FROM months_by_scope

@@ -31,6 +31,7 @@
 --   overtime_workday_min    of these, on workdays
 --   overtime_rest_min       of these, on days of rest
 --   overtime_holiday_min    of these, on holidays
+--   night_s                 of worked_s, seconds within the policies' nights
 --   unresolved_shifts       shifts that are not final: their figures may still change
 --   field_count             punches made in the field
 --   make_up_count           corrections in force, each counted once
@@ -63,6 +64,7 @@ WITH months AS (
     sum(overtime_workday_min) AS overtime_workday_min,
     sum(overtime_rest_min) AS overtime_rest_min,
     sum(overtime_holiday_min) AS overtime_holiday_min,
+    sum(night_s) AS night_s,
     sum(unresolved_shifts) AS unresolved_shifts,
     sum(field_count) AS field_count
   FROM days_by_scope
@@ -154,7 +156,7 @@ SELECT
   m.due_days - m.attended_days AS absent_days, m.late_as_absent_days,
   m.due_min, m.worked_s, m.worked_s / 60 AS worked_min,
   m.late_count, m.late_min, m.serious_late_count, m.early_count, m.early_min, m.missing_in, m.missing_out,
-  m.leave_min, m.overtime_min, m.overtime_workday_min, m.overtime_rest_min, m.overtime_holiday_min,
+  m.leave_min, m.overtime_min, m.overtime_workday_min, m.overtime_rest_min, m.overtime_holiday_min, m.night_s,
   m.unresolved_shifts,
   m.field_count + coalesce(u.field_count, 0) AS field_count,
   coalesce(c.make_up_count, 0) AS make_up_count,

@@ -16,7 +16,8 @@
 --   planned             1 if the shift was to be worked: not cancelled
 --   due                 1 if it was planned and anything of it was due: leave over the whole shift leaves nothing due
 --   due_legal           the same, but leave that the law does not give (law_values, legal_leave.TYPE) leaves it due
---   attended            1 if it was due and not absent; a missing punch at one end is attended
+--   attended            1 if it was due and not absent; a missing punch at one end is attended. 0.5 where the policy takes
+--                       the time worked for half a day (half_day_under_min)
 --   late_as_absent      1 if it is absent only for being too late
 --   statutory_worked    1 if it was worked and counts for a holiday to which the law entitles everybody
 --   due_min             minutes due; 0 for a cancelled shift
@@ -27,6 +28,7 @@
 --   missing_out         whether the out is missing
 --   leave_min           minutes of leave within the due time
 --   overtime_min        minutes of overtime
+--   night_s             of worked_s, seconds within the policy's night
 --   field_count         punches made in the field that were bound to this shift when they arrived
 WITH subtrees AS (
   SELECT org, array_to_string(array_slice(parts, 1, depth), '/') AS subtree
@@ -69,12 +71,13 @@ results AS (
     CASE WHEN r.status <> 'cancelled' AND (r.due_min > 0 OR r.status = 'absent') THEN 1 ELSE 0 END AS due,
     CASE WHEN r.status <> 'cancelled' AND (r.due_min > 0 OR r.status = 'absent' OR p.shift_id IS NOT NULL) THEN 1 ELSE 0 END
       AS due_legal,
-    CASE WHEN r.status NOT IN ('cancelled', 'absent') AND r.due_min > 0 THEN 1 ELSE 0 END AS attended,
+    CASE WHEN r.status IN ('cancelled', 'absent') OR r.due_min <= 0 THEN 0.0
+      WHEN array_has(r.reasons, 'half_day') THEN 0.5 ELSE 1.0 END AS attended,
     CASE WHEN r.status <> 'cancelled' AND array_has(r.reasons, 'late_as_absent') THEN 1 ELSE 0 END AS late_as_absent,
     CASE WHEN r.statutory_holiday AND (r.first_in IS NOT NULL OR r.last_out IS NOT NULL) THEN 1 ELSE 0 END
       AS statutory_worked,
     CASE WHEN r.status <> 'cancelled' THEN r.due_min ELSE 0 END AS due_min,
-    r.worked_s, r.late_min, r.early_min, r.missing_in, r.missing_out, r.leave_min, r.overtime_min,
+    r.worked_s, r.late_min, r.early_min, r.missing_in, r.missing_out, r.leave_min, r.overtime_min, r.night_s,
     coalesce(f.field_count, 0) - coalesce(l.field_count, 0) AS field_count
   FROM latest_shift_results AS r
   LEFT JOIN field_punches AS f ON f.shift_id = r.shift_id AND f.employee_id = r.employee_id
