@@ -1,5 +1,5 @@
 //! Question: does a commit stay as quick as the table ages: how long do 10,000 commits of 100 punches take, one by one, into a
-//! lake in a folder whose log snapshots, compaction and sweep are made beside them, as a processor makes them?
+//! lake in a folder whose log snapshots and compaction are made beside them, as a processor makes them?
 //!
 //! One owner, one partition, a million people's punches a second of log time apart (eleven days of them); random ids, as
 //! phones make them. Every file is synced to the disk (`MUSTER_BENCH_SYNC=0`: none is). A round of housekeeping is started behind

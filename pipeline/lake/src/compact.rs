@@ -11,7 +11,7 @@
 //! Invariants: I-35 a row is in exactly one file, whoever compacts, removes and commits at once: an entry is put behind the
 //! version it was planned on and dropped where anybody removed anything since ([`Fence::Removals`]), and names a file only
 //! whose rows were counted to be as many as those of the files it replaces. Tested by `tests::compact`.
-//! Why so: files by steps of eight in rows and eight of a step become one, so that a row is written again at most three times,
+//! Why so: files by steps of eight in rows and eight of a step become one, so that a row is written again at most four times,
 //! and a month has at most some dozens of small files beside its full ones however often is committed.
 //!
 //! [`Fence::Removals`]: crate::log::Fence::Removals
@@ -35,7 +35,7 @@ use crate::scan::FileEntry;
 /// A file of so many rows is left as it is.
 const FULL_ROWS: u64 = 1 << 17;
 
-/// Rows that one merge takes at most; what it holds in memory meanwhile is three times theirs.
+/// Rows that one merge takes at most: it holds them as read, as one, and sorted.
 const MERGED_ROWS_MAX: u64 = 2 * FULL_ROWS;
 
 /// Files of one step that become one.
