@@ -22,7 +22,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use model::position::partition_of;
 use model::{EventId, EventTime, Partition, PersonIndex, StoredPunch, StoredRef};
 
 use crate::arrival::{Arrival, Clocking, Facts, arrive};
@@ -67,6 +66,13 @@ pub struct Settings {
     /// How many days before the clock punches are remembered. Long enough for a window, its settling time and the days
     /// around it: at least 4.
     pub state_days: i64,
+}
+
+impl Settings {
+    /// Whether a person's timers are kept here.
+    pub(crate) fn owns(&self, roster: &Roster, person: PersonIndex) -> bool {
+        roster.is_on(person, self.partition, self.partitions)
+    }
 }
 
 /// Something that holds now.
@@ -134,6 +140,7 @@ impl std::fmt::Debug for PartitionState {
 impl PartitionState {
     /// A partition about which nothing is known.
     pub fn new(roster: Arc<Roster>, settings: Settings) -> Self {
+        roster.prepare(settings.partitions, settings.clock == ClockSource::Append);
         Self {
             settings,
             roster,
@@ -364,8 +371,7 @@ impl PartitionState {
         for person in (0..roster.reference().people.len() as u32).map(PersonIndex) {
             let employee_id = &roster.reference().person(person).employee_id;
             let has_windows = || roster.windows_in(person, span.start, self.clock).next().is_some();
-            let is_ours = || is_ours(&self.settings, employee_id);
-            if self.book.holds(person) || has_windows() && is_ours() {
+            if self.book.holds(person) || self.settings.owns(&roster, person) && has_windows() {
                 self.judge_span(employee_id, Some(person), span.clone(), sink);
             }
         }
@@ -421,7 +427,7 @@ impl PartitionState {
 
     fn build_timers(&mut self, begin: Begin) {
         let (roster, settings) = (&self.roster, self.settings);
-        let ours = |person| is_ours(&settings, &roster.reference().person(person).employee_id);
+        let ours = |person| settings.owns(roster, person);
         let hears = settings.clock == ClockSource::Append;
         let held_us = if hears { HELD_US_MAX } else { 0 };
         let since = self.since.unwrap_or(self.clock);
@@ -641,8 +647,4 @@ fn epoch_day(day: Date) -> i64 {
 /// Under what the book keeps a stored punch.
 fn key_of<'a>(roster: &Roster, punch: &StoredRef<'a>, event_id: &'a EventId) -> Key<'a> {
     Key { person: roster.person(punch.employee_id), employee_id: punch.employee_id, event_id, site: None }
-}
-
-pub(crate) fn is_ours(settings: &Settings, employee_id: &str) -> bool {
-    partition_of(employee_id.as_bytes(), settings.partitions) == settings.partition
 }

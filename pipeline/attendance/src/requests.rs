@@ -14,7 +14,7 @@ use model::reference::RequestStatus;
 use model::{AnomalyKind, EventId, EventTime, PersonIndex};
 
 use crate::findings::identity;
-use crate::partition::{PartitionState, is_ours};
+use crate::partition::PartitionState;
 use crate::roster::{Roster, local_date};
 
 const LEAVE: &str = "leave/";
@@ -41,7 +41,7 @@ impl PartitionState {
         let corrections = reference.corrections.iter().filter(|row| row.status == RequestStatus::Pending);
         let corrections =
             corrections.map(|row| (row.person, CORRECTION, &row.correction_id, row.occurred_at));
-        let own = |person: PersonIndex| is_ours(self.settings(), &reference.person(person).employee_id);
+        let own = |person: PersonIndex| self.settings().owns(roster, person);
         leave
             .chain(corrections)
             .filter(|(person, _, _, at)| *at >= self.floor() && own(*person))

@@ -11,6 +11,8 @@
 //! Why so: shifts are sorted by person and start, and a window reaches at most `reach_us` around its start, so every
 //! look-up by time is one binary search and a walk over a handful of neighbours.
 
+mod groups;
+
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +21,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use model::position::Partition;
 use model::reference::{DayKind, RequestStatus, ShiftPlan};
 use model::{
     Correction, EventTime, Leave, Person, PersonIndex, Policy, PolicyIndex, Reference, Shift, Site, SiteIndex,
@@ -123,6 +126,8 @@ struct Tables {
     reach_us: i64,
     /// Planned shifts by their site's org, by start; made when somebody listens for silence.
     starts: OnceLock<HashMap<Arc<str>, Vec<ShiftIndex>, FixedState>>,
+    /// The partition of each person's key, in a log of so many; made when a partition asks for its people.
+    partitions: OnceLock<(u32, Vec<Partition>)>,
 }
 
 impl std::fmt::Debug for Roster {
@@ -169,6 +174,7 @@ impl Roster {
             refused: Refused::default(),
             reach_us,
             starts: OnceLock::new(),
+            partitions: OnceLock::new(),
         };
         tables.list_permitted(&reference);
         let plain = Self { reference: Arc::clone(&reference), tables: Arc::new(tables) };
@@ -479,34 +485,6 @@ impl Roster {
     /// The site of the shift instance at `index`.
     pub(crate) fn shift_site(&self, index: ShiftIndex) -> &Site {
         self.reference.site(self.shift_at(index).site)
-    }
-
-    /// The planned shifts at the sites of `org`, by start.
-    pub(crate) fn starts_of(&self, org: &str) -> &[ShiftIndex] {
-        self.starts().get(org).map_or(&[], Vec::as_slice)
-    }
-
-    /// The planned shifts of each org that has any, by start.
-    pub(crate) fn starts(&self) -> &HashMap<Arc<str>, Vec<ShiftIndex>, FixedState> {
-        self.tables.starts.get_or_init(|| {
-            let mut starts: HashMap<Arc<str>, Vec<ShiftIndex>, FixedState> = HashMap::default();
-            for (place, shift) in self.reference.shifts.iter().enumerate() {
-                let index = ShiftIndex(place as u32);
-                let org = &self.reference.site(shift.site).org;
-                if shift.plan != ShiftPlan::Planned {
-                    continue;
-                }
-                match starts.get_mut(org) {
-                    Some(of_org) => of_org.push(index),
-                    None => _ = starts.insert(org.clone(), vec![index]),
-                }
-            }
-            for of_org in starts.values_mut() {
-                of_org.sort_unstable_by_key(|index| (self.shift_at(*index).start, *index));
-                of_org.shrink_to_fit();
-            }
-            starts
-        })
     }
 
     /// The person, where known, with the home site.

@@ -35,7 +35,7 @@ use crate::book::{Book, Kept};
 use crate::due::DueTime;
 use crate::findings::anomaly_id;
 use crate::judge::Holds;
-use crate::partition::{Settings, Step, is_ours};
+use crate::partition::{Settings, Step};
 use crate::roster::{Roster, ShiftIndex, local_date};
 
 /// How long a no-show is held back at most.
@@ -147,7 +147,7 @@ impl Scene<'_> {
     }
 
     fn is_ours(&self, shift: ShiftIndex) -> bool {
-        is_ours(self.settings, self.employee_id(shift))
+        self.settings.owns(self.roster, self.roster.shift_at(shift).person)
     }
 
     /// Whether any believed punch of our own lies in the window of the shift.

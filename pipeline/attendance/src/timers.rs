@@ -149,7 +149,8 @@ impl Timers {
             timers.push_requests(roster, person, since, begin);
         }
         timers.by_opening.retain(|shift| roster.window(*shift).closes >= since);
-        timers.by_opening.sort_unstable_by_key(|shift| (wakes(roster, *shift), *shift));
+        // They came in the order of rows, and the sort is stable.
+        timers.by_opening.sort_by_cached_key(|shift| wakes(roster, *shift));
         if let Begin::Resumed(clock) = begin {
             timers.resume(roster, clock, held_us);
         }

@@ -86,6 +86,26 @@ impl<K: Eq + Hash + Clone, T> SaidState<K, T> {
         self.said.insert(key, said);
     }
 
+    /// Says `value` of `key` if `digest` describes something else than what was said, and gives its version: as
+    /// [`Self::decide`] and [`Self::say`] together, at the cost of one look for a key that is known.
+    pub fn say_if_new(
+        &mut self,
+        key: &K,
+        digest: u64,
+        here: Cause,
+        value: impl FnOnce() -> T,
+    ) -> Option<i64> {
+        let Some(said) = self.said.get_mut(key) else {
+            self.said.insert(key.clone(), Said { version: 1, digest, cause: here, value: value() });
+            return Some(1);
+        };
+        if said.digest == digest || !passed(said.cause, here) {
+            return None;
+        }
+        *said = Said { version: said.version + 1, digest, cause: here, value: value() };
+        Some(said.version)
+    }
+
     /// What was last said about `key`.
     pub fn get(&self, key: &K) -> Option<&Said<T>> {
         self.said.get(key)
@@ -130,10 +150,15 @@ impl<K: Eq + Hash + Clone, T> SaidState<K, T> {
     }
 }
 
-/// A cause of another log (files replayed into one lake), or of another partition (a person's partition changed with
-/// the partition count), is always passed: nothing of it will be read here.
+/// A cause of another log (files replayed into one lake) is always passed: nothing of it will be read here. So is the position
+/// of one on another partition of this log (a person's partition changed with the partition count), but not its clock: all
+/// partitions of a log tell one time.
 fn passed(cause: Cause, here: Cause) -> bool {
-    (cause.log, cause.partition) != (here.log, here.partition) || cause.is_passed_by(here.next, here.clock)
+    if cause.log != here.log {
+        return true;
+    }
+    let next = if cause.partition == here.partition { here.next } else { cause.next };
+    cause.is_passed_by(next, here.clock)
 }
 
 #[cfg(test)]
@@ -191,6 +216,28 @@ mod tests {
     }
 
     #[test]
+    fn saying_what_is_new_is_deciding_and_saying() {
+        // Two digests and causes on both sides of where the owner stands, in every order of four.
+        let says: Vec<(u64, i64)> = vec![(1, 1), (1, 9), (2, 1), (2, 9)];
+        for n in 0..says.len().pow(4) {
+            let (mut apart, mut together) = (SaidState::default(), SaidState::default());
+            for step in 0..4 {
+                let (digest, at) = says[n / says.len().pow(step) % says.len()];
+                let decided = apart.decide(&"key", digest, cause(at));
+                if let Decision::Say { version } = decided {
+                    apart.say("key", Said { version, digest, cause: cause(at), value: digest });
+                }
+                let version = together.say_if_new(&"key", digest, cause(at), || digest);
+                assert_eq!(
+                    version,
+                    if let Decision::Say { version } = decided { Some(version) } else { None }
+                );
+                assert_eq!(apart.get(&"key"), together.get(&"key"));
+            }
+        }
+    }
+
+    #[test]
     fn a_key_said_from_further_on_is_looked_at_once_when_passed() {
         let mut state = SaidState::default();
         state.fold("key", Said { version: 4, digest: 9, cause: cause(10), value: 9 });
@@ -210,6 +257,17 @@ mod tests {
         state.start_at(cause(0));
         assert_eq!(state.decide(&"key", 1, cause(1)), Decision::Say { version: 2 });
         assert!(state.take_passed(cause(1)).is_empty());
+    }
+
+    #[test]
+    fn a_cause_of_another_partition_is_passed_by_the_clock_alone() {
+        let mut state = SaidState::default();
+        let other = Cause { partition: Partition::new(7), next: NextOffset::new(900).unwrap(), ..cause(10) };
+        state.fold("key", Said { version: 1, digest: 9, cause: other, value: 9 });
+        state.start_at(cause(3));
+        assert_eq!(state.decide(&"key", 1, cause(9)), Decision::Leave);
+        assert_eq!(state.take_passed(cause(10)), ["key"]);
+        assert_eq!(state.decide(&"key", 1, cause(10)), Decision::Say { version: 2 });
     }
 
     #[test]

@@ -302,6 +302,14 @@ pub struct Finding {
     pub last_at: EventTime,
 }
 
+impl Finding {
+    /// Whom or what it is about: the key whose partition's owner says it.
+    pub fn subject(&self) -> &str {
+        let keys = [&self.employee_id, &self.device_id, &self.site_id];
+        keys.into_iter().find_map(Option::as_deref).unwrap_or(&self.org)
+    }
+}
+
 /// One version of an anomaly, as said.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Anomaly {

@@ -36,7 +36,7 @@ pub use policy::{EvidenceRule, FenceRule, Policy};
 pub use position::{Cause, Generation, LogClock, LogId, LogMark, NextOffset, Offset, Partition};
 pub use reference::{Correction, Fence, Leave, Person, Reference, Shift, Site};
 pub use rows::Rows;
-pub use shift_result::{ShiftResult, ShiftStatus};
+pub use shift_result::{SaidShift, ShiftResult, ShiftStatus};
 pub use stored_punch::{StoredPunch, StoredRef};
 pub use time::EventTime;
 pub use vendor_record::{NoPunch, Vendor, VendorRecord};

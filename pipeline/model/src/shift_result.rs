@@ -125,6 +125,46 @@ impl ShiftOutcome {
     }
 }
 
+/// What has to be known of the version last said of a shift to say the next one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SaidShift {
+    /// The shift instance.
+    pub shift_id: Arc<str>,
+    /// Whose shift it was said to be.
+    pub employee_id: Arc<str>,
+    /// The org it counted for.
+    pub org: Arc<str>,
+    /// The day it counted for.
+    pub business_date: Date,
+    /// When it was said to begin.
+    pub planned_start: EventTime,
+    /// When it was said to end.
+    pub planned_end: EventTime,
+    /// The version.
+    pub version: i64,
+    /// A hash of the outcome.
+    pub inputs: u64,
+    /// What made Muster say it.
+    pub cause: Cause,
+}
+
+impl From<&ShiftResult> for SaidShift {
+    fn from(result: &ShiftResult) -> Self {
+        let outcome = &result.outcome;
+        Self {
+            shift_id: outcome.shift_id.clone(),
+            employee_id: outcome.employee_id.clone(),
+            org: outcome.org.clone(),
+            business_date: outcome.business_date,
+            planned_start: outcome.planned_start,
+            planned_end: outcome.planned_end,
+            version: result.version,
+            inputs: result.inputs,
+            cause: result.cause,
+        }
+    }
+}
+
 /// One version of a shift's outcome, as said.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShiftResult {

@@ -8,7 +8,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use model::reference::DayKind;
 use model::shift_result::ShiftOutcome;
-use model::{EventId, EventTime, ShiftResult, ShiftStatus};
+use model::{EventId, EventTime, SaidShift, ShiftResult, ShiftStatus};
 
 use super::approvals;
 use super::columns::{Cells, Type, cause_fields, optional, required, schema as make_schema};
@@ -155,6 +155,47 @@ impl TableRows for ShiftResults {
             .int_or_null(Some(outcome.night_s).filter(|seconds| *seconds != 0))
             .month(outcome.business_date);
     }
+}
+
+/// The columns that [`read_said`] reads.
+pub const SAID_COLUMNS: &[&str] = &[
+    "shift_id",
+    "employee_id",
+    "org",
+    "business_date",
+    "planned_start",
+    "planned_end",
+    "version",
+    "inputs",
+    "cause_log",
+    "cause_partition",
+    "cause_offset",
+    "cause_clock",
+];
+
+/// Of the rows what an owner folds, in the batch's order; [`SAID_COLUMNS`] are enough.
+pub fn read_said(batch: &RecordBatch) -> Result<Vec<SaidShift>, ReadError> {
+    let rows = Rows::new(NAME, batch);
+    let mut known = Interner::default();
+    let (shift_id, employee_id, org) = (rows.text("shift_id")?, rows.text("employee_id")?, rows.text("org")?);
+    let (planned_start, planned_end) = (rows.time("planned_start")?, rows.time("planned_end")?);
+    let business_date = rows.day("business_date")?;
+    let (version, inputs) = (rows.int("version")?, rows.int("inputs")?);
+    let cause = rows.cause()?;
+    let said = |row| {
+        Ok(SaidShift {
+            shift_id: shift_id.some(row)?.into(),
+            employee_id: known.get(employee_id.some(row)?),
+            org: known.get(org.some(row)?),
+            business_date: business_date.some(row)?,
+            planned_start: planned_start.some(row)?,
+            planned_end: planned_end.some(row)?,
+            version: version.value(row),
+            inputs: inputs.value(row) as u64,
+            cause: cause.some(row)?,
+        })
+    };
+    (0..rows.len()).map(said).collect()
 }
 
 /// The rows as they were said, in the batch's order.
