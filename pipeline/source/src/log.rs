@@ -107,6 +107,10 @@ pub trait Source: Send {
     /// As the store says; after `Retry` the next poll continues where this one stood.
     fn poll(&mut self, wait: Duration, into: &mut RawBatch) -> Result<Polled, Error>;
 
+    /// Stays with the log while nobody polls: the brokers put a member out of its group that is not heard of. Delivers
+    /// nothing; what happens meanwhile is told by the next [`Source::poll`]. Pause first what should not be read ahead.
+    fn attend(&mut self) {}
+
     /// Delivers nothing of `partition` until [`Source::resume`]. Go on polling: the other partitions move on.
     fn pause(&mut self, partition: Partition);
 

@@ -290,6 +290,35 @@ fn a_member_that_does_not_poll_in_time_loses_its_partitions_and_gets_them_back()
 }
 
 #[test]
+fn a_member_that_attends_keeps_its_partitions_however_long_it_does_not_poll() {
+    let topic = fresh("punches");
+    create(&topic, 2, &[]);
+    let options = KafkaOptions {
+        session_timeout: Duration::from_secs(2),
+        poll_interval_max: Duration::from_secs(2),
+        ..options(&topic)
+    };
+    let log = KafkaLog::open(options, wall()).unwrap();
+    fill(&log, 0, 0, 100);
+    let mut source = log.source().unwrap();
+    let mut seen = Seen::default();
+    seen.until(&mut source, |seen| seen.count() == 100 && seen.caught_up.len() == 2);
+    [0, 1].into_iter().for_each(|partition| source.pause(Partition::new(partition)));
+    fill(&log, 0, 100, 100);
+    // Longer than the group waits for a poll.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(100));
+        source.attend();
+    }
+    assert_eq!(seen.count(), 100, "nothing is delivered meanwhile");
+    [0, 1].into_iter().for_each(|partition| source.resume(Partition::new(partition)));
+    seen.until(&mut source, |seen| seen.count() == 200);
+    assert!(!seen.log.iter().any(|polled| matches!(polled, Polled::Lost(_) | Polled::Revoked(_))));
+    assert_eq!(log.stats().lost, 0);
+}
+
+#[test]
 fn a_named_instance_keeps_its_partitions_over_a_restart_and_a_namesake_is_told() {
     let topic = fresh("punches");
     create(&topic, 2, &[]);

@@ -170,7 +170,7 @@ fn a_topic_with_another_partition_count_stops_the_next_assignment() {
     let error = failure(&mut log.source().unwrap());
     assert_eq!(error.kind(), ErrorKind::TopicChanged, "{error}");
     assert!(error.to_string().contains("it has 3 partitions, it had 2"), "{error}");
-    assert!(error.to_string().contains("go on with a topic of the old count"), "{error}");
+    assert!(error.to_string().contains("run `muster repartition`"), "{error}");
 }
 
 #[test]

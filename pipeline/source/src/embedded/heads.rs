@@ -102,6 +102,15 @@ impl Heads {
         self.state().topics.insert(name.to_owned(), topic);
     }
 
+    /// Publishes that `topic` has `partitions` partitions now, the new ones empty.
+    pub(crate) fn grow(&self, topic: &str, partitions: u32) {
+        let mut state = self.state();
+        if let Some(found) = state.topics.get_mut(topic) {
+            found.partitions.resize(partitions as usize, Head::default());
+        }
+        state.version += 1;
+    }
+
     /// The stamp for the append that is about to be written; until it is dropped, looks stay before it.
     pub(crate) fn begin_append(&self, now: &WallClock) -> Stamp<'_> {
         let mut state = self.state();

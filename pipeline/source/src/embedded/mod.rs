@@ -51,6 +51,7 @@ use store::Store;
 
 pub use appender::EmbeddedAppender;
 pub use reader::EmbeddedSource;
+pub use upkeep::IsDue;
 
 /// The most partitions a topic may have: each one is a table and a prepared statement per connection.
 pub const PARTITIONS_MAX: u32 = 1_024;
@@ -137,12 +138,36 @@ impl EmbeddedLog {
             return Err(Error::new(
                 ErrorKind::PartitionCount,
                 format!(
-                    "topic {topic} has {} partitions, not {partitions}: keep the number, or begin a new log and a new lake",
+                    "topic {topic} has {} partitions, not {partitions}: keep the number, or move to another with `muster repartition`",
                     found.partitions
                 ),
             ));
         }
         Ok(found)
+    }
+
+    /// Gives `topic` more partitions: keys move. What was appended stays where it is. Sources that are open know nothing of it.
+    ///
+    /// # Errors
+    /// `UnknownTopic`; `PartitionCount` if it has more already; as the store says.
+    pub fn grow_topic(&self, topic: &str, partitions: u32) -> Result<LogIdentity, Error> {
+        check_partitions(partitions)?;
+        let mut store = self.shared.store();
+        let found = self.shared.heads.with(topic, |found| (found.id, found.partitions.len() as u32));
+        let Some((id, from)) = found else {
+            let what = format!("no topic {topic} in {}", self.shared.path.display());
+            return Err(Error::new(ErrorKind::UnknownTopic, what));
+        };
+        if from > partitions {
+            let what = format!("topic {topic} has {from} partitions: none of them can be taken away");
+            return Err(Error::new(ErrorKind::PartitionCount, what));
+        }
+        if from < partitions {
+            store.grow_topic(id, from, partitions)?;
+            self.shared.heads.grow(topic, partitions);
+        }
+        drop(store);
+        self.shared.ensure_topic(topic, partitions)
     }
 
     /// The identity of `topic`, if it exists.

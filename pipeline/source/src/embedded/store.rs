@@ -127,18 +127,20 @@ impl Store {
             params![name, log_id, partitions],
         )?;
         let id = transaction.last_insert_rowid();
-        for partition in 0..partitions {
-            transaction.execute("INSERT INTO partitions VALUES (?1, ?2, 0, 0, 0)", params![id, partition])?;
-            transaction.execute_batch(&format!(
-                "CREATE TABLE {}(
-                    offset INTEGER PRIMARY KEY CHECK (offset >= 0), append_ms INTEGER NOT NULL,
-                    key BLOB, value BLOB, headers BLOB
-                ) STRICT",
-                table(id, partition)
-            ))?;
-        }
+        add_partitions(&transaction, id, 0..partitions)?;
         transaction.commit()?;
         Ok((id, log_id))
+    }
+
+    /// Gives a topic `to` partitions in place of fewer.
+    pub(crate) fn grow_topic(&mut self, topic_id: i64, from: u32, to: u32) -> Result<(), Error> {
+        let mut grow = || -> rusqlite::Result<()> {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            add_partitions(&transaction, topic_id, from..to)?;
+            transaction.execute("UPDATE topics SET partitions = ?2 WHERE id = ?1", params![topic_id, to])?;
+            transaction.commit()
+        };
+        grow().map_err(|error| Error::sqlite(&format!("add partitions to topic {topic_id}"), error))
     }
 
     /// Keeps the write-ahead log small even if some reader is always reading, so that SQLite's own checkpoints never
@@ -159,6 +161,25 @@ impl Store {
         self.wal_bytes_next = if is_busy { bytes + self.wal_bytes_max } else { 0 };
         Ok(())
     }
+}
+
+fn add_partitions(
+    transaction: &rusqlite::Transaction<'_>,
+    topic_id: i64,
+    partitions: std::ops::Range<u32>,
+) -> rusqlite::Result<()> {
+    for partition in partitions {
+        transaction
+            .execute("INSERT INTO partitions VALUES (?1, ?2, 0, 0, 0)", params![topic_id, partition])?;
+        transaction.execute_batch(&format!(
+            "CREATE TABLE {}(
+                offset INTEGER PRIMARY KEY CHECK (offset >= 0), append_ms INTEGER NOT NULL,
+                key BLOB, value BLOB, headers BLOB
+            ) STRICT",
+            table(topic_id, partition)
+        ))?;
+    }
+    Ok(())
 }
 
 /// A connection that only reads the file at `path`.

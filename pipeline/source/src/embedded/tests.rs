@@ -201,7 +201,7 @@ fn a_changed_partition_count_is_refused_by_name() {
     assert_eq!(log.create_topic("punches", 3).unwrap(), made);
     let error = log.create_topic("punches", 4).unwrap_err();
     assert_eq!((error.kind(), error.action()), (ErrorKind::PartitionCount, Action::Stop));
-    assert!(error.to_string().contains("begin a new log and a new lake"), "{error}");
+    assert!(error.to_string().contains("move to another with `muster repartition`"), "{error}");
     for partitions in [0, PARTITIONS_MAX + 1] {
         assert_eq!(log.create_topic("more", partitions).unwrap_err().kind(), ErrorKind::PartitionCount);
     }

@@ -36,6 +36,38 @@ fn what_was_trimmed_is_a_gap() {
 }
 
 #[test]
+fn an_erased_record_leaves_no_byte_and_the_others_stay_where_they_are() {
+    let world = World::new();
+    let log = world.open_with(Options { partitions: 1, ..Options::default() });
+    let records =
+        [keyed("a", "a0"), keyed("gone", "of nobody 1"), keyed("a", "of nobody 2"), keyed("a", "a3")];
+    log.appender().append("punches", &records).unwrap();
+    log.appender().append("alerts", &[keyed("gone", "of nobody 0"), keyed("b", "b1")]).unwrap();
+    // Freed before, and not overwritten: its page still has the bytes.
+    log.appender().append("alerts", &[keyed("freed", "of nobody"), keyed("freed", "z")]).unwrap();
+    log.compact("alerts").unwrap();
+    let mut is_due = |topic: &str, key: Option<&[u8]>, value: Option<&[u8]>| {
+        key == Some(b"gone")
+            || (topic == "punches" && value.is_some_and(|value| value.starts_with(b"of nobody")))
+    };
+    let expected = BTreeMap::from([("alerts".to_owned(), 1), ("punches".to_owned(), 2)]);
+    assert_eq!(log.count_due(&mut is_due).unwrap(), expected);
+    assert_eq!(log.erase(&mut is_due).unwrap(), expected);
+    assert_eq!(log.erase(&mut is_due).unwrap(), BTreeMap::new());
+    for file in std::fs::read_dir(world.folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("of nobody") && !text.contains("gone"));
+    }
+    let (reads, gaps) = drain(&mut started(&log, "punches", &[]));
+    assert_eq!(values(&reads, 0), [(0, "a0".to_owned()), (3, "a3".to_owned())]);
+    assert_eq!(gaps, [(0, 1, 3)]);
+    assert_eq!(log.appender().append("punches", &[keyed("a", "next")]).unwrap()[0].1.get(), 4);
+    drop(log);
+    assert_eq!(world.open().extents("punches")[0].next.get(), 5);
+}
+
+#[test]
 fn compaction_keeps_the_last_of_each_key() {
     let world = World::new();
     let log = world.open_with(Options { partitions: 1, ..Options::default() });

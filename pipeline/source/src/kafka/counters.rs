@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use model::Partition;
 
@@ -39,6 +40,16 @@ pub(crate) struct Counters {
     unanswered: AtomicU64,
     buffered_bytes: AtomicU64,
     lag: Mutex<Vec<(Partition, u64)>>,
+    silence: Mutex<Option<Silence>>,
+}
+
+/// No broker answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Since when.
+    pub since: Instant,
+    /// What the first look was told that nobody answered.
+    pub why: String,
 }
 
 impl Counters {
@@ -75,6 +86,16 @@ impl Counters {
     /// The most that they held since the last call.
     pub(crate) fn take_buffered_peak(&self) -> u64 {
         self.buffered_bytes.swap(0, Ordering::Relaxed)
+    }
+
+    /// Nobody answers from now on, or somebody does again.
+    pub(crate) fn set_silence(&self, why: Option<String>) {
+        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        *silence = why.map(|why| Silence { since: Instant::now(), why });
+    }
+
+    pub(crate) fn silence(&self) -> Option<Silence> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn set_lag(&self, lag: impl Iterator<Item = (Partition, u64)>) {

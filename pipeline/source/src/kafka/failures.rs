@@ -16,7 +16,9 @@ use crate::error::{Error, ErrorKind};
 /// Takes what a client says beside its answers: log lines, and reasons that make an error's text useful.
 #[derive(Debug, Default)]
 pub(crate) struct Reasons {
-    last: Mutex<Option<(String, Instant)>>,
+    last: Mutex<Option<String>>,
+    /// What was told of lately, and when.
+    told: Mutex<Vec<(String, Instant)>>,
     /// The last refusal of who we are, whatever else was heard since.
     refusal: Mutex<Option<(RDKafkaErrorCode, String)>>,
 }
@@ -24,22 +26,28 @@ pub(crate) struct Reasons {
 /// How long the same reason is not told of again: clients that find no broker say so every second or so.
 const SAME_REASON_FOR: Duration = Duration::from_secs(30);
 
+/// Reasons that are remembered: one for each broker and what is wrong with it.
+const REASONS_MAX: usize = 64;
+
 impl Reasons {
     /// Notes why something failed; whether that is news.
     fn note(&self, reason: &str) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known =
-            last.as_ref().is_some_and(|(told, at)| told == reason && at.elapsed() < SAME_REASON_FOR);
-        if !is_known {
-            *last = Some((reason.to_owned(), Instant::now()));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        // Behind that the client counts and measures, so that no two texts are the same.
+        let reason = reason.split(" (after ").next().unwrap_or(reason);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|(_, at)| at.elapsed() < SAME_REASON_FOR);
+        let is_news = !told.iter().any(|(known, _)| known == reason);
+        if is_news && told.len() < REASONS_MAX {
+            told.push((reason.to_owned(), Instant::now()));
         }
-        !is_known
+        is_news
     }
 
     /// The last reason, with a colon before it; nothing without one.
     pub(crate) fn suffix(&self) -> String {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().map(|(reason, _)| format!(": {reason}")).unwrap_or_default()
+        last.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
     }
 
     /// Why nobody answered: a refusal, if there was one, else `code` with the last reason.

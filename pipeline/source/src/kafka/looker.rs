@@ -203,13 +203,15 @@ impl<'a> Watch<'a> {
             self.log.asker().serve();
             if wanted.is_empty() {
                 self.done = ticket;
+                // Silence may cost a member its partitions, and then it is still what is waited for.
+                if self.is_blind && self.identify().is_ok() {
+                    self.see_again();
+                }
                 continue;
             }
             match self.look(&wanted, &ranges, ticket) {
                 Ok(look) => {
-                    if std::mem::take(&mut self.is_blind) {
-                        tracing::info!(topic = self.identity.topic, "the brokers answer again");
-                    }
+                    self.see_again();
                     self.done = ticket;
                     let before = Arc::clone(&self.shared.state().look);
                     self.is_growing = look.any_end(&before, |end, before| end != before);
@@ -223,10 +225,18 @@ impl<'a> Watch<'a> {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut self.is_blind, true) {
+                        self.log.counters().set_silence(Some(error.to_string()));
                         tracing::warn!(%error, "the log's clock stands still until the brokers answer");
                     }
                 }
             }
+        }
+    }
+
+    fn see_again(&mut self) {
+        if std::mem::take(&mut self.is_blind) {
+            self.log.counters().set_silence(None);
+            tracing::info!(topic = self.identity.topic, "the brokers answer again");
         }
     }
 

@@ -37,7 +37,7 @@ use model::{EventTime, NextOffset, Partition};
 
 pub use appender::KafkaAppender;
 pub use broker_time::PROBE_KEY_PREFIX;
-pub use counters::KafkaStats;
+pub use counters::{KafkaStats, Silence};
 pub use options::{CLOCK_MARGIN, HAS_TLS, KafkaClock, KafkaOptions, Mechanism, Sasl, Security, Tls};
 pub use reader::KafkaReader;
 pub use source::KafkaSource;
@@ -116,6 +116,15 @@ impl KafkaLog {
         Admin::new(&self.shared.options)?.create(topic, of, &self.shared.topic)
     }
 
+    /// Gives `topic` more partitions, if it is there and has fewer; says how many it then has. A topic of punches that was given
+    /// more is to be opened anew.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Forbidden`.
+    pub fn grow_topic(&self, topic: &str, partitions: u32) -> Result<Option<u32>, Error> {
+        Admin::new(&self.shared.options)?.grow(topic, partitions)
+    }
+
     /// Makes `<topic>.dlq`, where the dead letters of this log go.
     ///
     /// # Errors
@@ -171,6 +180,11 @@ impl KafkaLog {
     /// What was counted since the log was opened, and the lag of the partitions read here.
     pub fn stats(&self) -> KafkaStats {
         self.shared.counters.stats()
+    }
+
+    /// Since when no broker answers those who ask for the log's ends, and why; none while one does.
+    pub fn silence(&self) -> Option<Silence> {
+        self.shared.counters.silence()
     }
 
     pub(crate) fn locate(&self, topic: &str, partition: Partition, at: StartAt) -> Result<NextOffset, Error> {

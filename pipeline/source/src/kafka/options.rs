@@ -250,6 +250,9 @@ impl KafkaOptions {
         config.set("socket.nagle.disable", "true");
         config.set("reconnect.backoff.ms", "50");
         config.set("reconnect.backoff.max.ms", "2000");
+        // Connections made when they are first needed are asked for without any backoff while a broker is down: a core
+        // was spent on it for as long as that lasted.
+        config.set("enable.sparse.connections", "false");
         self.security.apply(&mut config);
         config
     }

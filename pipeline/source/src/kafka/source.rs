@@ -52,6 +52,8 @@ pub struct KafkaSource {
     intake: Intake,
     /// What was found wrong for ever.
     failure: Option<Error>,
+    /// What was heard while nobody polled.
+    unheard: Option<Error>,
     polled_at: Instant,
     hints: Vec<(Partition, NextOffset)>,
     hinted_at: Option<Instant>,
@@ -67,6 +69,7 @@ impl KafkaSource {
             looker,
             intake,
             failure: None,
+            unheard: None,
             polled_at: Instant::now(),
             hints: Vec::new(),
             hinted_at: None,
@@ -260,6 +263,9 @@ impl KafkaSource {
     }
 
     fn try_poll(&mut self, wait: Duration, into: &mut RawBatch) -> Result<Polled, Error> {
+        if let Some(error) = self.unheard.take() {
+            return Err(error);
+        }
         let deadline = Instant::now() + wait;
         loop {
             if let Some(polled) = self.take_change() {
@@ -371,6 +377,13 @@ impl Source for KafkaSource {
             polled => polled,
         };
         polled.inspect_err(|error| self.failure = Some(error.clone()))
+    }
+
+    fn attend(&mut self) {
+        match self.intake.drain(Duration::ZERO, self.log.counters()) {
+            Ok(_) => self.log.counters().note_buffered(self.intake.buffered_bytes()),
+            Err(error) => self.unheard = Some(error),
+        }
     }
 
     fn pause(&mut self, partition: Partition) {

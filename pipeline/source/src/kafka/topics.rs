@@ -11,7 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::executor::block_on;
 use model::LogId;
 use rdkafka::admin::{
-    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, NewPartitions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
 };
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::FromClientConfigAndContext;
@@ -183,7 +184,8 @@ impl Admin {
                 ErrorKind::PartitionCount,
                 format!(
                     "topic {topic} has {} partitions, that of punches {partitions}: what a partition caused is said in \
-                     the partition of the same number: name another topic, which Muster then makes itself",
+                     the partition of the same number: run `muster repartition` if that of punches was given more, or name \
+                     another topic, which Muster then makes itself",
                     described.leaders.len()
                 ),
             ));
@@ -231,6 +233,32 @@ impl Admin {
             Some(Err((_, code))) => Err(failures::coded(&doing, code, "")),
             None => Err(Error::new(ErrorKind::Client, format!("{doing}: no answer about it"))),
         }
+    }
+
+    /// Gives a topic that is there `to` partitions, if it has fewer; says how many it then has.
+    pub(crate) fn grow(&self, topic: &str, to: u32) -> Result<Option<u32>, Error> {
+        let doing = format!("add partitions to topic {topic} at {}", self.brokers);
+        let Some(found) = self.describe(topic)? else { return Ok(None) };
+        let from = found.leaders.len() as u32;
+        if from >= to {
+            return Ok(Some(from));
+        }
+        let wanted = NewPartitions::new(topic, to as usize);
+        let grown = block_on(self.client.create_partitions(&[wanted], &self.options()))
+            .map_err(|error| failures::failed(&doing, &error, ""))?;
+        if let Some(Err((_, code))) = grown.into_iter().next() {
+            return Err(failures::coded(&doing, code, ""));
+        }
+        tracing::info!(topic, from, to, "partitions added");
+        let begun = std::time::Instant::now();
+        while self.await_leaders(topic)?.leaders.len() < to as usize {
+            if begun.elapsed() > self.request_timeout {
+                let what = format!("{doing}: after {:?} they are not there", self.request_timeout);
+                return Err(Error::new(ErrorKind::Unreachable, what));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(Some(to))
     }
 
     /// A topic just made is known to all brokers, and led, only a moment later.
@@ -340,7 +368,7 @@ pub(crate) fn check_same(identity: &LogIdentity, described: Option<&Described>) 
     }
     if described.leaders.len() != identity.partitions as usize {
         return changed(format!(
-            "it has {} partitions, it had {}: keys have moved: go on with a topic of the old count, or begin a new lake",
+            "it has {} partitions, it had {}: keys have moved: run `muster repartition`",
             described.leaders.len(),
             identity.partitions
         ));

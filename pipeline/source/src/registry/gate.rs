@@ -192,6 +192,10 @@ impl Source for SchemaGate {
         }
     }
 
+    fn attend(&mut self) {
+        self.inner.attend();
+    }
+
     fn pause(&mut self, partition: Partition) {
         self.paused.insert(partition);
         self.inner.pause(partition);
