@@ -23,7 +23,8 @@ pub use compose::{SaidAnomaly, body, digest, read_back};
 pub use delivery::{
     Deliverer, DeliveryError, DeliveryLimits, DeliveryLog, DeliveryRow, DeliverySetup, DeliveryStats,
     Destination, DestinationConfig, DestinationProblem, DestinationState, DestinationStats, Done, HttpPost,
-    Length, NameOf, OffDestination, Parcel, Post, Regions, Reply, Running, SecretText,
+    Length, NameOf, OffDestination, OutboxErasure, Parcel, Post, Regions, Reply, Running, SecretText,
+    TellsOf, ToldBefore, erase_from_outbox,
 };
 pub use file_outlet::FileOutlet;
 pub use outlet::{Error, Outlet, SaidAlert};

@@ -87,12 +87,19 @@ pub trait Outlet: Send {
     fn publish(&mut self, alerts: &[(Partition, &[AlertBody])]) -> Result<(), Error>;
 
     /// Forgets alerts of `partition` that were resolved before `before` (35 days ago; contract, section 6) and returns
-    /// how many those were. It reads the whole partition: for a slow timer. A place that keeps everything does nothing.
+    /// how many those were. Of a log that was given more partitions, `regrouped` to so many, only those that are still this
+    /// partition's: what was said again elsewhere has a life of its own there. It reads the whole partition: for a slow
+    /// timer. A place that keeps everything does nothing.
     ///
     /// # Errors
     /// The outside said no, or the partition is not owned.
-    fn tombstone(&mut self, partition: Partition, before: EventTime) -> Result<u64, Error> {
-        let _ = (partition, before);
+    fn tombstone(
+        &mut self,
+        partition: Partition,
+        before: EventTime,
+        regrouped: Option<u32>,
+    ) -> Result<u64, Error> {
+        let _ = (partition, before, regrouped);
         Ok(0)
     }
 }

@@ -17,7 +17,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use model::position::{Generation, NextOffset};
+use model::anomaly::Finding;
+use model::position::{Generation, NextOffset, partition_of};
 use model::{AnomalyId, AnomalyState, EventTime, Partition};
 use schemas::lines::{ALERT_OWNER_PREFIX, AlertBody, AlertOwner};
 use source::{Append, NewRecord, Polled, RawBatch, Source};
@@ -110,6 +111,71 @@ impl TopicOutlet {
             }
         }
         Ok(folded)
+    }
+
+    /// Says again, where `owner` of what an alert is about is another partition than the one that has it, what was last said
+    /// of it, by the owner of `generation`; what lies there already in that version or a later one is left. The former record
+    /// stays: of an alert the highest version holds, whichever partition it is in. Gives how many were moved.
+    ///
+    /// # Errors
+    /// As the log says.
+    pub fn regroup(
+        &mut self,
+        partitions: &[Partition],
+        generation: Generation,
+        owner: impl Fn(&Finding) -> Partition,
+    ) -> Result<u64, Error> {
+        let found = self.read(partitions)?;
+        // Of one that was moved before there are records in several partitions: the highest version goes on.
+        let mut latest: HashMap<AnomalyId, (Partition, &AlertBody)> = HashMap::new();
+        for (partition, folded) in &found {
+            for (id, body) in &folded.said {
+                let known = latest.entry(*id).or_insert((*partition, body.as_ref()));
+                if known.1.version < body.version {
+                    *known = (*partition, body.as_ref());
+                }
+            }
+        }
+        let mut moved: BTreeMap<Partition, Vec<AlertBody>> = BTreeMap::new();
+        for (id, (from, body)) in latest {
+            let Some((_, said)) = read_back(body) else { continue };
+            let to = owner(&said.value.finding);
+            let known = found.get(&to).and_then(|folded| folded.said.get(&id));
+            if to == from || known.is_some_and(|known| known.version >= body.version) {
+                continue;
+            }
+            let mut body = body.clone();
+            body.cause.generation = generation.0;
+            moved.entry(to).or_default().push(body);
+        }
+        let bodies: Vec<_> = moved.iter().map(|(to, bodies)| (*to, bodies.as_slice())).collect();
+        self.publish(&bodies)?;
+        Ok(moved.values().map(|bodies| bodies.len() as u64).sum())
+    }
+
+    /// Ends every alert that `is_theirs`, by the owner of `generation`: a tombstone each, behind that owner's marker, so that a
+    /// former owner says nothing more. Gives their ids.
+    ///
+    /// # Errors
+    /// As the log says.
+    pub fn erase(
+        &mut self,
+        partitions: &[Partition],
+        generation: Generation,
+        is_theirs: impl Fn(&AlertBody) -> bool,
+    ) -> Result<BTreeSet<String>, Error> {
+        let owners: Vec<_> = partitions.iter().map(|partition| (*partition, generation)).collect();
+        self.own(&owners)?;
+        let mut erased = BTreeSet::new();
+        for (partition, folded) in self.read(partitions)? {
+            let written_over = folded.written_over.values().flatten();
+            let theirs = folded.said.values().chain(written_over).filter(|body| is_theirs(body));
+            let ids: BTreeSet<AnomalyId> =
+                theirs.filter_map(|body| AnomalyId::parse(&body.alert_id)).collect();
+            self.append_tombstones(partition, generation, &Vec::from_iter(ids.iter().copied()))?;
+            erased.extend(ids.iter().map(AnomalyId::to_string));
+        }
+        Ok(erased)
     }
 
     fn fold_batch(
@@ -289,7 +355,12 @@ impl Outlet for TopicOutlet {
         Ok(())
     }
 
-    fn tombstone(&mut self, partition: Partition, before: EventTime) -> Result<u64, Error> {
+    fn tombstone(
+        &mut self,
+        partition: Partition,
+        before: EventTime,
+        regrouped: Option<u32>,
+    ) -> Result<u64, Error> {
         let Some(generation) = self.generations.get(&partition).copied() else {
             return Err(Error::NotOwned { topic: self.topic.clone(), partition });
         };
@@ -297,9 +368,20 @@ impl Outlet for TopicOutlet {
             let said_at = body.detected_at.parse().ok().map(|at: jiff::Timestamp| EventTime::from(at));
             body.state == AnomalyState::Resolved.name() && said_at.is_some_and(|at| at < before)
         };
+        let is_ours = |body: &AlertBody| {
+            let owner = |partitions| {
+                read_back(body)
+                    .map(|(_, said)| partition_of(said.value.finding.subject().as_bytes(), partitions))
+            };
+            regrouped.is_none_or(|partitions| owner(partitions) == Some(partition))
+        };
         let folded = self.read(&[partition])?.remove(&partition).unwrap_or_default();
-        let over: Vec<AnomalyId> =
-            folded.said.iter().filter(|(_, body)| is_over(body)).map(|(id, _)| *id).collect();
+        let over: Vec<AnomalyId> = folded
+            .said
+            .iter()
+            .filter(|(_, body)| is_over(body) && is_ours(body))
+            .map(|(id, _)| *id)
+            .collect();
         self.append_tombstones(partition, generation, &over)?;
         Ok(over.len() as u64)
     }

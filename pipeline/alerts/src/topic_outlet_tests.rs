@@ -103,7 +103,7 @@ fn a_former_owner_is_not_heard_and_what_it_wrote_over_is_said_again() {
     owner.own(&[(HERE, Generation(6))]).unwrap();
     // It wakes up and goes on, and it forgets something.
     former.publish(&[(HERE, &[alert(1, 2, RESOLVED, 5), alert(3, 1, FIRING, 5)])]).unwrap();
-    former.tombstone(HERE, anomaly().detected_at.plus_s(1)).unwrap();
+    former.tombstone(HERE, anomaly().detected_at.plus_s(1), None).unwrap();
     assert_eq!(world.said(), [(1, 1, FIRING), (2, 1, FIRING)]);
     owner.publish(&[(HERE, &[alert(2, 2, RESOLVED, 6)])]).unwrap();
 
@@ -134,20 +134,35 @@ fn folding_before_owning_mends_as_well() {
 }
 
 #[test]
+fn what_moves_goes_on_with_its_highest_version_and_once() {
+    let world = World::new();
+    let mut outlet = world.outlet();
+    let all: Vec<Partition> = (0..4).map(Partition::new).collect();
+    let (before, between) = (all[0], all[1]);
+    outlet.publish(&[(before, &[alert(1, 1, FIRING, 5), alert(2, 1, FIRING, 5)])]).unwrap();
+    assert_eq!(outlet.regroup(&all, Generation(6), |_| between).unwrap(), 2);
+    outlet.publish(&[(between, &[alert(1, 2, RESOLVED, 6)])]).unwrap();
+    assert_eq!(outlet.regroup(&all, Generation(7), |_| HERE).unwrap(), 2);
+    assert_eq!(world.said(), [(1, 2, RESOLVED), (2, 1, FIRING)]);
+    assert_eq!(outlet.regroup(&all, Generation(8), |_| HERE).unwrap(), 0, "all of it is there");
+    assert_eq!(world.said(), [(1, 2, RESOLVED), (2, 1, FIRING)]);
+}
+
+#[test]
 fn what_was_resolved_long_ago_is_forgotten() {
     let world = World::new();
     let mut outlet = world.outlet();
-    let error = outlet.tombstone(HERE, EventTime::from_us(0)).unwrap_err().to_string();
+    let error = outlet.tombstone(HERE, EventTime::from_us(0), None).unwrap_err().to_string();
     assert!(error.contains("not owned"), "{error}");
     outlet.own(&[(HERE, Generation(5))]).unwrap();
     outlet
         .publish(&[(HERE, &[alert(1, 1, FIRING, 5), alert(2, 1, FIRING, 5), alert(2, 2, RESOLVED, 5)])])
         .unwrap();
     let resolved_at = anomaly().detected_at;
-    assert_eq!(outlet.tombstone(HERE, resolved_at).unwrap(), 0);
-    assert_eq!(outlet.tombstone(HERE, resolved_at.plus_s(1)).unwrap(), 1);
+    assert_eq!(outlet.tombstone(HERE, resolved_at, None).unwrap(), 0);
+    assert_eq!(outlet.tombstone(HERE, resolved_at.plus_s(1), None).unwrap(), 1);
     assert_eq!(world.said(), [(1, 1, FIRING)]);
-    assert_eq!(outlet.tombstone(HERE, resolved_at.plus_s(1)).unwrap(), 0);
+    assert_eq!(outlet.tombstone(HERE, resolved_at.plus_s(1), None).unwrap(), 0);
     world.log.compact(TOPIC).unwrap();
     assert_eq!(world.said(), [(1, 1, FIRING)]);
     // It fires again: a life of its own.

@@ -1,7 +1,10 @@
 //! What a receiver's answer means for the message and for its destination.
 //!
-//! Absent on purpose: the answer's body. Receivers that say "200" and put an error inside (chat robots) need a reader
-//! of their own, and this is where it joins: it turns a body into the same [`Outcome`]s.
+//! Robots of DingTalk, WeCom and Feishu, and gateways before them, answer 200 and put the refusal inside: such a message was
+//! not taken.
+//!
+//! Absent on purpose: a body that is no JSON object, or says nothing of an error: the status counts.
+//! Source: the robots' manuals: `{"errcode": 0, "errmsg": "ok"}` of DingTalk and WeCom, `{"code": 0, "msg": "success"}` of Feishu.
 
 use model::EventTime;
 
@@ -17,6 +20,8 @@ pub enum Reply {
         code: u16,
         /// Its header `retry-after`.
         retry_after: Option<String>,
+        /// What its body says went wrong under a status of success.
+        refusal: Option<String>,
     },
     /// Nobody answered.
     Failed {
@@ -47,7 +52,7 @@ impl Reply {
     /// The word for it in `alert_deliveries`.
     pub(crate) fn status(&self) -> &'static str {
         match self {
-            Self::Status { code: 200..=299, .. } => "sent",
+            Self::Status { code: 200..=299, refusal: None, .. } => "sent",
             Self::Status { code: 410, .. } => "gone",
             Self::Status { code: 300..=399, .. } => "redirect_refused",
             Self::Status { .. } => "refused",
@@ -65,9 +70,12 @@ impl Reply {
 
     pub(crate) fn outcome(&self, now: EventTime) -> Outcome {
         match self {
-            Self::Status { code: 200..=299, .. } => Outcome::Sent,
+            Self::Status { code: 200..=299, refusal: None, .. } => Outcome::Sent,
             Self::Status { code: 410, .. } => Outcome::Gone,
-            Self::Status { code, retry_after } => Outcome::Failed {
+            Self::Status { code: code @ 200..=299, refusal: Some(refusal), .. } => {
+                Outcome::Failed { leave_until: None, what: format!("HTTP status {code} with {refusal}") }
+            }
+            Self::Status { code, retry_after, .. } => Outcome::Failed {
                 leave_until: match code {
                     429 | 502 | 503 | 504 => retry_after.as_deref().and_then(|text| later(text, now)),
                     _ => None,
@@ -83,6 +91,23 @@ impl Reply {
             Self::Failed { what, .. } => Outcome::Failed { leave_until: None, what: what.clone() },
         }
     }
+}
+
+/// The longest text of a refusal that is kept.
+const REFUSAL_CHARS_MAX: usize = 200;
+
+/// The refusal that the body of a 2xx holds: an `errcode` other than 0, or a `code` that is neither 0 nor an HTTP status of
+/// success beside a `msg`.
+pub(crate) fn refusal_in(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let refused = |key: &str, text: &str, is_well: fn(i64) -> bool| {
+        let code = body.get(key)?.as_i64().filter(|code| !is_well(*code))?;
+        let said = body.get(text).and_then(serde_json::Value::as_str)?;
+        let said: String = said.chars().filter(|c| !c.is_control()).take(REFUSAL_CHARS_MAX).collect();
+        Some(format!("{key} {code} inside: {said}"))
+    };
+    refused("errcode", "errmsg", |code| code == 0)
+        .or_else(|| refused("code", "msg", |code| code == 0 || (200..300).contains(&code)))
 }
 
 /// The instant that `retry-after` names, seconds or an HTTP date (RFC 9110, 10.2.3), a day away at most.
@@ -101,7 +126,7 @@ mod tests {
 
     fn outcome(code: u16, retry_after: Option<&str>) -> Outcome {
         // 2015-10-21T07:28:00Z
-        Reply::Status { code, retry_after: retry_after.map(str::to_owned) }
+        Reply::Status { code, retry_after: retry_after.map(str::to_owned), refusal: None }
             .outcome(EventTime::from_ms(1_445_412_480_000))
     }
 
@@ -116,6 +141,39 @@ mod tests {
         }
         let Outcome::Failed { what, .. } = outcome(302, None) else { panic!() };
         assert!(what.contains("redirects are not followed"));
+    }
+
+    #[test]
+    fn a_robot_that_says_200_and_means_no_has_not_taken_it() {
+        for (body, said) in [
+            (r#"{"errcode":0,"errmsg":"ok"}"#, None),
+            (r#"{"code":0,"msg":"success","data":{}}"#, None),
+            (r#"{"code":200,"msg":"ok"}"#, None),
+            (r#"{"code":17}"#, None),
+            (r#"["errcode"]"#, None),
+            ("taken", None),
+            ("", None),
+            (
+                r#"{"errcode":310000,"errmsg":"sign not match"}"#,
+                Some("errcode 310000 inside: sign not match"),
+            ),
+            (
+                r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#,
+                Some("errcode 45009 inside: api freq out of limit"),
+            ),
+            (r#"{"code":19021,"msg":"sign match fail"}"#, Some("code 19021 inside: sign match fail")),
+        ] {
+            let refusal = refusal_in(body.as_bytes());
+            assert_eq!(refusal.as_deref(), said, "{body}");
+            let reply = Reply::Status { code: 200, retry_after: None, refusal };
+            let is_sent = matches!(reply.outcome(EventTime::from_ms(0)), Outcome::Sent);
+            assert_eq!((is_sent, reply.status() == "sent"), (said.is_none(), said.is_none()), "{body}");
+        }
+        let long = format!(r#"{{"errcode":1,"errmsg":"{}"}}"#, "x\\n".repeat(1_000));
+        assert_eq!(
+            refusal_in(long.as_bytes()).unwrap().len(),
+            REFUSAL_CHARS_MAX + "errcode 1 inside: ".len()
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::digest::add_names;
 use super::error::DeliveryError;
 use super::intake::{Heard, Intake};
 use super::lane::{Lane, fingerprint};
-use super::outbox::{Message, Outbox, Sealing};
+use super::outbox::{Message, Outbox, Sealing, ToldBefore};
 use super::post::{Answered, Done, Parcel, Post};
 use super::signature::signatures;
 use super::stats::DeliveryStats;
@@ -44,6 +44,8 @@ const CATCH_UP_S_MAX: i64 = 60;
 const PURGE_EVERY_S: i64 = 3_600;
 /// How often it is looked which destinations are wanted on again, in seconds.
 const LOOK_EVERY_S: i64 = 1;
+/// By how much the clocks of two machines with an outbox each may differ, in seconds.
+const CLOCKS_DIFFER_S_MAX: i64 = 3_600;
 /// How long a deliverer that is told to stop waits for answers.
 const STOP_WAIT: Duration = Duration::from_secs(10);
 
@@ -147,6 +149,31 @@ impl Deliverer {
         };
         deliverer.publish_stats()?;
         Ok(deliverer)
+    }
+
+    /// From when on others may have told receivers what this outbox does not know: some time before it last sent anything; if
+    /// it is new, as far back as it takes alerts at all. `None`: whenever that was.
+    ///
+    /// # Errors
+    /// As SQLite says.
+    pub fn unheard_since(&self) -> Result<Option<EventTime>, DeliveryError> {
+        if self.outbox.is_new()? {
+            let age_us = |age: Duration| i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+            return Ok(self.age_max.map(|age| self.opened_at.plus_us(age_us(age).saturating_neg())));
+        }
+        Ok(self.outbox.sent_last()?.map(|last| last.plus_s(-CLOCKS_DIFFER_S_MAX)))
+    }
+
+    /// Takes in what receivers were told from elsewhere, before the first step: it is not told again.
+    ///
+    /// # Errors
+    /// As SQLite says.
+    pub fn learn(&mut self, told: &[ToldBefore]) -> Result<(), DeliveryError> {
+        let news = self.outbox.learn(told)?;
+        if news > 0 {
+            tracing::info!(news, "versions of alerts were told from elsewhere: they are not told again");
+        }
+        self.publish_stats()
     }
 
     /// The counters as of the last step; the same ones for as long as the deliverer lives.

@@ -40,7 +40,9 @@ pub use config::{DestinationConfig, Length, SecretText};
 pub use deliverer::{Deliverer, DeliveryLimits, DeliverySetup, NameOf};
 pub use destination::{Destination, DestinationProblem, Regions};
 pub use error::DeliveryError;
-pub use outbox::{DeliveryLog, DeliveryRow, OffDestination};
+pub use outbox::{
+    DeliveryLog, DeliveryRow, OffDestination, OutboxErasure, TellsOf, ToldBefore, erase_from_outbox,
+};
 pub use post::{Done, HttpPost, Parcel, Post};
 pub use running::Running;
 pub use stats::{DeliveryStats, DestinationState, DestinationStats};

@@ -1,8 +1,8 @@
 //! Calls a receiver: one signed POST, one answer.
 //!
 //! In: [`Parcel`]s.  Out: [`Reply`]s, through [`Done`].  Owns: a connection pool a destination.
-//! Absent on purpose: redirects, proxies of the environment, cookies, retries and reading of the answer's body: each of
-//! them would send an alert somewhere else, or later, than the outbox knows.
+//! Absent on purpose: redirects, proxies of the environment, cookies and retries: each of them would send an alert somewhere
+//! else, or later, than the outbox knows. Of an answer's body only the beginning is read.
 //! Invariants: every parcel is answered once, by the receiver, by a time limit or by being abandoned: `Done` sees to it.
 
 use std::fmt;
@@ -14,12 +14,15 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::address::{CheckedResolver, Refused};
-use super::answer::Reply;
+use super::answer::{Reply, refusal_in};
 use super::destination::Destination;
 use super::error::DeliveryError;
 
 /// How long a call may take beyond its destination's limit before the client itself is given up.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Bytes of an answer that are read: a robot's verdict on a message is a line.
+const BODY_BYTES_MAX: usize = 4_096;
 
 /// A signed message on its way.
 #[derive(Clone, PartialEq, Eq)]
@@ -147,17 +150,32 @@ async fn call(client: reqwest::Client, parcel: Parcel) -> Reply {
         .send()
         .await;
     match sent {
-        Ok(answer) => Reply::Status {
-            code: answer.status().as_u16(),
-            retry_after: answer
-                .headers()
-                .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned),
-        },
+        Ok(answer) => {
+            let code = answer.status().as_u16();
+            let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let retry_after = retry_after.map(str::to_owned);
+            let refusal = match code {
+                200..=299 => refusal_in(&beginning(answer).await),
+                _ => None,
+            };
+            Reply::Status { code, retry_after, refusal }
+        }
         // The URL may be a robot's password.
         Err(error) => failed(&error.without_url(), parcel.timeout),
     }
+}
+
+/// The body as far as it comes, [`BODY_BYTES_MAX`] at most. One that breaks off takes nothing back: the status has been said.
+async fn beginning(mut answer: reqwest::Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        let room = BODY_BYTES_MAX - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if body.len() == BODY_BYTES_MAX {
+            break;
+        }
+    }
+    body
 }
 
 fn timed_out(limit: Duration) -> Reply {

@@ -17,6 +17,8 @@
 //! ```
 
 mod arrivals;
+mod elsewhere;
+mod erase;
 mod log;
 mod messages;
 mod upkeep;
@@ -35,6 +37,8 @@ use super::breaker::Breaker;
 use super::error::DeliveryError;
 
 pub(crate) use arrivals::{Event, Taking};
+pub use elsewhere::ToldBefore;
+pub use erase::{OutboxErasure, TellsOf, erase_from_outbox};
 pub use log::{DeliveryLog, DeliveryRow, OffDestination};
 pub(crate) use messages::{After, Message, Recorded, Sealing};
 

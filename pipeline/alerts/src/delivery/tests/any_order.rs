@@ -30,7 +30,7 @@ enum Step {
 const ALERTS: u16 = 6;
 
 fn reply() -> impl Strategy<Value = Reply> {
-    let later = Reply::Status { code: 429, retry_after: Some("40".into()) };
+    let later = Reply::Status { code: 429, retry_after: Some("40".into()), refusal: None };
     let lost = Reply::Failed { kind: "timeout", what: "no answer".into() };
     prop_oneof![
         3 => Just(status(200)),

@@ -100,7 +100,11 @@ fn a_changed_secret_is_a_changed_configuration() {
 fn who_asks_to_be_left_alone_is_left_alone() {
     for (text, wait_s) in [("600", 600), ("Mon, 02 Nov 2026 01:15:30 GMT", 900)] {
         let mut world = due(json!({}));
-        world.receivers.will_answer([Reply::Status { code: 429, retry_after: Some(text.into()) }]);
+        world.receivers.will_answer([Reply::Status {
+            code: 429,
+            retry_after: Some(text.into()),
+            refusal: None,
+        }]);
         world.settle();
         assert_eq!(world.receivers.take().len(), 1);
         let until = world.now().plus_s(wait_s);

@@ -172,7 +172,7 @@ fn only_the_present_owner_is_believed_and_what_is_forgotten_does_not_wait() {
     world.publish(&[said]);
     world.settle();
     assert_eq!(world.ops().waiting, 1);
-    owner.tombstone(partition, EventTime::from_ms(START_MS).plus_s(1)).unwrap();
+    owner.tombstone(partition, EventTime::from_ms(START_MS).plus_s(1), None).unwrap();
     world.settle();
     assert_eq!(world.ops().waiting, 0);
     // Its number may come again, with a life of its own.

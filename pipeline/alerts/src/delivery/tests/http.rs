@@ -16,6 +16,8 @@ enum Manner {
     Answer(String),
     /// Answers byte by byte.
     Dribble(String),
+    /// Answers byte by byte and never comes to an end.
+    Loris,
     /// Reads the call and hangs up.
     HangUp,
     /// Reads the call and says nothing.
@@ -71,6 +73,14 @@ fn serve(listener: &TcpListener, manners: Vec<Manner>, calls: &Sender<Call>) {
                 for byte in text.as_bytes() {
                     stream.write_all(&[*byte]).unwrap();
                     stream.flush().unwrap();
+                }
+            }
+            Manner::Loris => {
+                // Whoever has heard enough hangs up.
+                let mut goes_on = stream.write_all(b"HTTP/1.1 200 OK\r\nx-padding: ");
+                while goes_on.is_ok() {
+                    std::thread::sleep(Duration::from_millis(10));
+                    goes_on = stream.write_all(b"x");
                 }
             }
             Manner::HangUp => {}
@@ -244,6 +254,43 @@ fn who_is_slow_but_in_time_is_understood() {
     world.send(1);
     // It promised five bytes and sent two: the message was taken all the same.
     assert_eq!(world.attempts(), [("sent".to_owned(), Some(202))]);
+}
+
+#[test]
+fn who_never_comes_to_an_end_is_not_waited_for() {
+    let server = Server::new(vec![Manner::Loris, answer("200 OK")]);
+    let mut world = World::calling(server.address, json!({}));
+    world.send(1);
+    world.after_s(7);
+    world.await_replies();
+    assert_eq!(world.attempts(), [("timeout".to_owned(), None), ("sent".to_owned(), Some(200))]);
+    let ids = [server.call(), server.call()].map(|call| call.header("webhook-id").to_owned());
+    assert_eq!(ids[0], ids[1]);
+}
+
+/// As robots of DingTalk and WeCom do, and gateways before them.
+#[test]
+fn a_refusal_inside_a_200_is_tried_again_with_the_same_id() {
+    let inside = |body: &str| {
+        let head =
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length:";
+        Manner::Answer(format!("{head} {}\r\n\r\n{body}", body.len()))
+    };
+    let server = Server::new(vec![
+        inside(r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#),
+        inside(r#"{"errcode":0,"errmsg":"ok"}"#),
+    ]);
+    let mut world = World::calling(server.address, json!({}));
+    world.send(1);
+    let failure = world.ops().last_failure.unwrap();
+    assert_eq!(failure, "HTTP status 200 with errcode 45009 inside: api freq out of limit");
+    assert_eq!((world.ops().sent, world.ops().queued), (0, 1), "it was not taken");
+    world.after_s(7);
+    world.await_replies();
+    assert_eq!(world.attempts(), [("refused".to_owned(), Some(200)), ("sent".to_owned(), Some(200))]);
+    let ids = [server.call(), server.call()].map(|call| call.header("webhook-id").to_owned());
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!((world.ops().sent, world.ops().queued), (1, 0));
 }
 
 #[test]

@@ -30,7 +30,7 @@ const RESOLVED: AnomalyState = AnomalyState::Resolved;
 const START_MS: i64 = 1_793_581_200_000;
 
 fn status(code: u16) -> Reply {
-    Reply::Status { code, retry_after: None }
+    Reply::Status { code, retry_after: None, refusal: None }
 }
 
 /// Receivers that answer at once from a list, then with 200; or hold the answer back.

@@ -288,3 +288,167 @@ fn an_outbox_brought_back_from_a_copy_numbers_its_attempts_behind_the_lake() {
     world.after_s(300);
     assert_eq!(log.after(42, 10).unwrap()[0].attempt_id, 43);
 }
+
+/// The webhook ids that came since the last time, each with what its message says.
+fn told_by_id(receivers: &Receivers) -> Vec<(String, Vec<(u128, i64)>)> {
+    let parcels = receivers.take();
+    let of =
+        |parcel: &Parcel| (parcel.webhook_id.clone(), told(&serde_json::from_slice(&parcel.body).unwrap()));
+    let mut found: Vec<_> = parcels.iter().map(of).collect();
+    found.sort();
+    found
+}
+
+impl World {
+    /// The outbox's file is gone, or `copy` stands in its place.
+    fn bring_back(&mut self, copy: Option<&std::path::Path>) {
+        self.crash();
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(self.folder.path().join(format!("out/outbox.sqlite{end}")));
+        }
+        if let Some(copy) = copy {
+            std::fs::copy(copy, self.outbox()).unwrap();
+        }
+    }
+}
+
+/// P4 where the outbox is lost: what is younger than `max_age` is told once more in its latest version, under the same id where
+/// the same alerts are told together; what is older is not, and what comes later is told once.
+#[test]
+fn an_outbox_that_is_lost_tells_again_what_is_young_and_nothing_else() {
+    let mut world = World::new(json!({}));
+    world.age_max = Some(Duration::from_secs(3_600));
+    world.publish(&[alert(1, 1, FIRING)]);
+    world.settle();
+    world.after_s(30);
+    world.after_s(3_000);
+    let young = |number: u16, version: i64, world: &World| {
+        let mut body = alert_at(number, version, FIRING, &format!("s{number}"));
+        body.detected_at = utc_text(world.now());
+        body
+    };
+    for version in [1, 2] {
+        world.publish(&[young(2, version, &world)]);
+        world.settle();
+        world.after_s(300);
+    }
+    let before = told_by_id(&world.receivers);
+    let said: Vec<_> = before.iter().flat_map(|(_, said)| said.clone()).collect();
+    assert_eq!(said.len(), 3, "{before:?}");
+    world.bring_back(None);
+    world.settle();
+    world.after_s(300);
+    let again = told_by_id(&world.receivers);
+    let latest = before.iter().find(|(_, said)| *said == [(2, 2)]).unwrap().clone();
+    assert_eq!(again, [latest], "the latest version of what is young, under the id it had");
+    assert_eq!(world.stats().too_old, 1, "and nobody is told of what began before");
+    world.publish(&[young(2, 3, &world)]);
+    world.settle();
+    world.after_s(300);
+    assert_eq!(all_told(&world.receivers), [[(2, 3)]]);
+}
+
+/// P4 where the outbox is brought back from an older copy: what was sent since is sent once more, under the id it had; what was
+/// sent before the copy is not, and nothing is left out.
+#[test]
+fn an_outbox_brought_back_from_a_copy_repeats_what_was_sent_since_under_its_id() {
+    let mut world = World::new(json!({}));
+    world.publish(&[alert_at(1, 1, FIRING, "s1")]);
+    world.settle();
+    world.after_s(30);
+    assert_eq!(all_told(&world.receivers), [[(1, 1)]]);
+    world.crash();
+    let copy = world.folder.path().join("copy.sqlite");
+    std::fs::copy(world.outbox(), &copy).unwrap();
+
+    world.settle();
+    world.publish(&[alert_at(2, 1, FIRING, "s2")]);
+    world.settle();
+    world.after_s(300);
+    world.publish(&[alert_at(1, 2, RESOLVED, "s1")]);
+    world.settle();
+    world.after_s(300);
+    let since = told_by_id(&world.receivers);
+    assert_eq!(since.len(), 2, "{since:?}");
+
+    world.bring_back(Some(&copy));
+    world.settle();
+    world.after_s(300);
+    assert_eq!(told_by_id(&world.receivers), since);
+    world.after_s(3_600);
+    assert_eq!(told_by_id(&world.receivers), []);
+}
+
+/// Fail-over: where the first process dies with a message on its way, the next one on the same outbox sends that message again
+/// under its id, and nothing else that was sent.
+#[test]
+fn a_second_deliverer_takes_over_where_the_first_one_died() {
+    let mut world = World::new(json!({"group_wait": "0 s"}));
+    world.publish(&[alert_at(1, 1, FIRING, "s1")]);
+    world.settle();
+    assert_eq!(told_by_id(&world.receivers).len(), 1, "sent and noted");
+    world.receivers.is_mute(true);
+    world.publish(&[alert_at(2, 1, FIRING, "s2")]);
+    world.settle();
+    let on_its_way = told_by_id(&world.receivers);
+    assert_eq!(on_its_way.len(), 1);
+    // While it lives nobody else may.
+    assert!(matches!(world.try_open(), Err(DeliveryError::Locked { .. })));
+    world.publish(&[alert_at(3, 1, FIRING, "s3")]);
+    world.crash();
+    world.receivers.is_mute(false);
+    world.settle();
+    let mut told = told_by_id(&world.receivers);
+    told.retain(|message| !on_its_way.contains(message));
+    assert_eq!(told.iter().map(|(_, said)| said.clone()).collect::<Vec<_>>(), [[(3, 1)]]);
+    world.after_s(3_600);
+    assert_eq!(told_by_id(&world.receivers), []);
+}
+
+/// P4 over two outboxes: an outbox that is told what receivers took elsewhere tells only what lies behind that, and gives up what
+/// it still had on its hands of it.
+#[test]
+fn what_was_told_from_elsewhere_is_not_told_again() {
+    let mut world = World::new(json!({}));
+    let told = |number: u16, version: i64, is_firing: bool, world: &World| ToldBefore {
+        destination: "ops".into(),
+        alert_id: alert(number, version, FIRING).alert_id,
+        version,
+        is_firing,
+        at: world.now(),
+    };
+    // Of one alert a message that nobody took yet, another that only waits.
+    world.receivers.will_answer([status(500)]);
+    world.publish(&[alert_at(1, 1, FIRING, "s1"), alert_at(2, 1, FIRING, "s2")]);
+    world.settle();
+    world.after_s(30);
+    world.publish(&[alert_at(3, 1, FIRING, "s3")]);
+    world.settle();
+    world.receivers.take();
+    let since = world.deliverer().unheard_since().unwrap().unwrap();
+    assert!(since < world.now());
+    world.crash();
+    let before = [told(1, 1, true, &world), told(2, 1, true, &world), told(3, 1, true, &world)];
+    world.deliverer().learn(&before).unwrap();
+    world.settle();
+    world.after_s(300);
+    assert_eq!(all_told(&world.receivers), Vec::<Vec<(u128, i64)>>::new());
+
+    // A new outbox reads the whole topic. What it learns is behind what follows, and takes nothing back.
+    world.bring_back(None);
+    assert_eq!(world.deliverer().unheard_since().unwrap(), None, "no alert is too old here");
+    let before = [told(1, 1, true, &world), told(2, 1, true, &world), told(3, 2, false, &world)];
+    world.deliverer().learn(&before).unwrap();
+    let older = [told(3, 1, true, &world)];
+    world.deliverer().learn(&older).unwrap();
+    world.publish(&[
+        alert_at(3, 2, RESOLVED, "s3"),
+        alert_at(1, 2, RESOLVED, "s1"),
+        alert_at(2, 2, FIRING, "s2"),
+    ]);
+    world.settle();
+    world.after_s(300);
+    let mut found: Vec<_> = all_told(&world.receivers).concat();
+    found.sort_unstable();
+    assert_eq!(found, [(1, 2), (2, 2)], "the all-clear of what holds, and what is new");
+}
