@@ -17,6 +17,7 @@ use schemas::tables::{
 use crate::commit::Unfinished;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fold::origins_from;
+use crate::grouping::Grouping;
 use crate::lake::Lake;
 use crate::log::TableLog;
 use crate::ownership::{LogIdentity, shared_by_replays};
@@ -47,6 +48,7 @@ pub struct SaidUntil {
 #[derive(Debug)]
 pub struct Claim {
     pub(crate) log: LogIdentity,
+    pub(crate) grouping: Grouping,
     pub(crate) generation: Generation,
     pub(crate) frontiers: Frontiers,
     /// Per partition, the last generation that any table knew before this claim.
@@ -66,6 +68,11 @@ impl Claim {
     /// The log.
     pub const fn log(&self) -> &LogIdentity {
         &self.log
+    }
+
+    /// On which partition somebody's rows are wanted.
+    pub const fn grouping(&self) -> &Grouping {
+        &self.grouping
     }
 
     /// The version of the commit that claimed: a later owner's is higher.
@@ -143,25 +150,41 @@ impl Claim {
 }
 
 impl Lake {
+    /// How far all partitions of `log` have been taken, as committed, whoever holds them.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn frontiers(&self, log: &LogIdentity) -> Result<Frontiers> {
+        let table = self.table(punches::NAME)?;
+        let Some(head) = table.head().await? else { return Ok(Frontiers::new()) };
+        let partitions = (0..log.partitions).map(Partition::new).collect();
+        stored_frontiers(&table, log, &partitions, head).await
+    }
+
     /// Where the clocks of all partitions of `log` that have one stand, as committed, whoever holds them.
     ///
     /// # Errors
     /// What the store says.
     pub async fn clocks(&self, log: &LogIdentity) -> Result<Vec<EventTime>> {
-        let table = self.table(punches::NAME)?;
-        let Some(head) = table.head().await? else { return Ok(Vec::new()) };
-        let partitions = (0..log.partitions).map(Partition::new).collect();
-        let frontiers = stored_frontiers(&table, log, &partitions, head).await?;
+        let frontiers = self.frontiers(log).await?;
         let clocks = frontiers.values().map(|frontier| frontier.clock()).filter(|clock| clock.is_set());
         Ok(clocks.map(|clock| clock.time()).collect())
     }
 
     /// Claims `partitions` of `log`: from the moment this returns, commits of whoever held them before fail. Creates the tables
     /// an owner writes. Reads back how far the partitions have been taken, and which rows of the side tables lie beyond.
+    ///
+    /// # Errors
+    /// What the store says; [`ErrorKind::PartitionsChanged`] if the log's partitions are being moved, or have been;
+    /// [`ErrorKind::Erasing`] while somebody is being erased.
     pub async fn claim(&self, log: &LogIdentity, partitions: &[Partition]) -> Result<Claim> {
         let partitions: BTreeSet<Partition> = partitions.iter().copied().collect();
+        // Before, too: whoever waits for the end of an erasure leaves no entries behind.
+        self.grouping_for(log).await?;
         for _ in 0..CLAIM_ROUNDS_MAX {
-            if let Some(claim) = self.try_claim(log, &partitions).await? {
+            if let Some(mut claim) = self.try_claim(log, &partitions).await? {
+                // Behind the claim: who moves the partitions afterwards takes them away again.
+                claim.grouping = self.grouping_for(log).await?;
                 return Ok(claim);
             }
         }
@@ -177,6 +200,7 @@ impl Lake {
         let frontiers = stored_frontiers(&table, log, partitions, head).await?;
         let mut claim = Claim {
             log: log.clone(),
+            grouping: Grouping::default(),
             generation: Generation(0),
             frontiers,
             seen: HashMap::new(),

@@ -44,6 +44,10 @@ pub enum ErrorKind {
     Unreachable,
     /// Other owners claim the same partitions again and again.
     Contended,
+    /// What an earlier version had is gone: its rows were erased, or moved to other files long ago.
+    Gone,
+    /// A person is being erased: nobody else works on the lake meanwhile.
+    Erasing,
     /// Rows do not fit their table.
     Schema,
     /// The lake contradicts itself.
@@ -107,7 +111,9 @@ impl Error {
     /// What to do about it.
     pub const fn action(&self) -> Action {
         match self.kind {
-            ErrorKind::DiskFull | ErrorKind::Unreachable | ErrorKind::Contended => Action::Retry,
+            ErrorKind::DiskFull | ErrorKind::Unreachable | ErrorKind::Contended | ErrorKind::Erasing => {
+                Action::Retry
+            }
             ErrorKind::NotBuiltYet
             | ErrorKind::Settings
             | ErrorKind::NoLake
@@ -119,6 +125,7 @@ impl Error {
             | ErrorKind::Unwritable
             | ErrorKind::Denied
             | ErrorKind::InTheWay
+            | ErrorKind::Gone
             | ErrorKind::Schema
             | ErrorKind::Corrupt => Action::Stop,
         }
@@ -140,6 +147,9 @@ impl fmt::Display for Error {
             }
             ErrorKind::InTheWay => f.write_str(
                 ": a file stands where a folder is needed, or the other way round: move it, or name another place",
+            )?,
+            ErrorKind::Gone => f.write_str(
+                ": its rows were erased, or lie in another file since: begin anew with the lake as it is now",
             )?,
             _ => {}
         }

@@ -16,13 +16,19 @@ use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::try_join;
 use jiff::tz::TimeZone;
-use model::{Anomaly, AnomalyId, EventTime, NextOffset, Offset, Partition, ShiftResult, StoredPunch};
+use model::{
+    Anomaly, AnomalyId, EventTime, NextOffset, Offset, Partition, SaidShift, ShiftResult, StoredPunch,
+};
 use schemas::tables::{ReadError, adjustments, anomalies, late, local_date, punches, shift_results};
 
 use crate::claim::Claim;
 use crate::commit::row_origins;
 use crate::error::{Error, Result};
+use crate::grouping::Grouping;
 use crate::lake::{Lake, schema_of};
 use crate::log::TableLog;
 use crate::ownership::LogIdentity;
@@ -36,17 +42,25 @@ const BUSINESS_DAYS_BEHIND: i32 = 2;
 /// Where the versions of shift results are: those said after their month was sealed apart.
 const RESULT_TABLES: [&str; 2] = [shift_results::NAME, adjustments::NAME];
 
+/// Files of a table decoded at once: one while another's rows are taken in.
+const FILES_AT_ONCE: usize = 2;
+
+/// Reads the rows of a batch.
+type ReadRows<T> = fn(&RecordBatch) -> std::result::Result<Vec<T>, ReadError>;
+
 /// What an owner folds into memory when it is assigned partitions.
 #[derive(Clone, Debug, Default)]
 pub struct Fold {
-    /// Punches of the claimed log, by partition and offset.
+    /// Punches of the claimed log, by the partition under which they are stored, and offset.
     pub punches: Vec<(Partition, StoredPunch)>,
     /// Punches of other replayed files: facts about the same people, but not of this log's clock and devices.
     pub other_logs: Vec<StoredPunch>,
     /// What was last said about each shift instance.
-    pub shift_results: Vec<ShiftResult>,
+    pub shift_results: Vec<SaidShift>,
     /// What was last said about each anomaly.
     pub anomalies: Vec<Anomaly>,
+    /// Which of the claim's partitions each of these belongs to: not always that under which it is stored.
+    pub grouping: Grouping,
 }
 
 impl Lake {
@@ -58,15 +72,29 @@ impl Lake {
     pub async fn fold(&self, claim: &Claim, since: EventTime) -> Result<Fold> {
         let held = claim.held();
         let topic = (!claim.log.is_file()).then(|| claim.log.topic.clone());
-        let (punches, other_logs) = self.fold_punches(claim, &held, topic.as_deref(), since).await?;
-        let mut results = Latest::new(key_of_result);
-        for name in RESULT_TABLES {
-            self.fold_said(claim, name, &held, since, shift_results::read, &mut results).await?;
-        }
-        let mut said = Latest::new(key_of_anomaly);
-        self.fold_said(claim, anomalies::NAME, &held, since, anomalies::read, &mut said).await?;
-        let (shift_results, anomalies) = (results.into_values(), said.into_values());
-        let mut fold = Fold { punches, other_logs, shift_results, anomalies };
+        let results = async {
+            let mut results = Latest::new(key_of_said);
+            for name in RESULT_TABLES {
+                let read = (Some(shift_results::SAID_COLUMNS), shift_results::read_said as _);
+                self.fold_said(claim, name, &held, since, read, &mut results).await?;
+            }
+            Ok(results)
+        };
+        let said = async {
+            let mut said = Latest::new(key_of_anomaly);
+            let read = (None, anomalies::read as _);
+            self.fold_said(claim, anomalies::NAME, &held, since, read, &mut said).await?;
+            Ok(said)
+        };
+        // One table's files are decoded while another's rows are taken in.
+        let punches = self.fold_punches(claim, &held, topic.as_deref(), since);
+        let ((punches, other_logs), results, said) = try_join!(punches, results, said)?;
+        let grouping = claim.grouping.clone();
+        let is_held = |stored: Partition, key: &str| held.contains(&grouping.owner(stored, key));
+        let (mut shift_results, mut anomalies) = (results.into_values(), said.into_values());
+        shift_results.retain(|result| is_held(result.cause.partition, &result.employee_id));
+        anomalies.retain(|anomaly| is_held(anomaly.cause.partition, anomaly.finding.subject()));
+        let mut fold = Fold { punches, other_logs, shift_results, anomalies, grouping };
         fold.punches.sort_by_key(|(partition, punch)| (*partition, punch.offset));
         Ok(fold)
     }
@@ -80,20 +108,25 @@ impl Lake {
     ) -> Result<(Vec<(Partition, StoredPunch)>, Vec<StoredPunch>)> {
         let table = self.table(punches::NAME)?;
         let snapshot = self.snapshot_at(&table, claim.seen_of(punches::NAME)).await?;
+        let grouping = &claim.grouping;
+        let stored_under = grouping.stored_under(held);
         let may_hold = |file: &FileEntry| {
             let bounds = file.bounds();
             bounds.may_reach_time("occurred_at", since)
-                && bounds
-                    .may_hold_number("partition", held.iter().map(|partition| i64::from(partition.number())))
+                && bounds.may_hold_number(
+                    "partition",
+                    stored_under.iter().map(|partition| i64::from(partition.number())),
+                )
                 && topic.is_none_or(|topic| bounds.may_hold_text("topic", std::iter::once(topic)))
         };
         let (mut rows, mut other_logs) = (Vec::new(), Vec::new());
         let keep = |batch: &RecordBatch| {
             let occurred = times(batch, "occurred_at")?;
             let topics = texts(batch, "topic")?;
+            let people = texts(batch, "employee_id")?;
             let origins = row_origins(batch)?;
             let keep = |row: usize| {
-                held.contains(&origins[row].0)
+                held.contains(&grouping.owner(origins[row].0, people.value(row)))
                     && occurred.value(row) >= since.us()
                     && topic.is_none_or(|topic| topics.value(row) == topic)
             };
@@ -122,7 +155,7 @@ impl Lake {
         name: &'static str,
         held: &BTreeSet<Partition>,
         since: EventTime,
-        read: fn(&RecordBatch) -> std::result::Result<Vec<T>, ReadError>,
+        (columns, read): (Option<&[&str]>, ReadRows<T>),
         latest: &mut Latest<T, K>,
     ) -> Result<()> {
         let table = self.table(name)?;
@@ -130,9 +163,11 @@ impl Lake {
         let from =
             local_date(since, &TimeZone::UTC).saturating_sub(jiff::Span::new().days(BUSINESS_DAYS_BEHIND));
         let from_days = local_days(from);
+        // Whom a row is about is asked of the latest version alone.
+        let said_under = claim.grouping.stored_under(held);
         let may_hold = |file: &FileEntry| {
             let bounds = file.bounds();
-            let causes = held.iter().map(|partition| i64::from(partition.number()));
+            let causes = said_under.iter().map(|partition| i64::from(partition.number()));
             bounds.may_reach_day("business_date", from) && bounds.may_hold_number("cause_partition", causes)
         };
         let keep = |batch: &RecordBatch| {
@@ -143,13 +178,15 @@ impl Lake {
             let days = days
                 .ok_or_else(|| Error::corrupt(format!("table {name} has no column business_date of days")))?;
             let is_held = |number: i32| {
-                u32::try_from(number).is_ok_and(|number| held.contains(&Partition::new(number)))
+                u32::try_from(number).is_ok_and(|number| said_under.contains(&Partition::new(number)))
             };
             Ok((0..batch.num_rows())
                 .map(|row| Some(is_held(causes.value(row)) && days.value(row) >= from_days))
                 .collect())
         };
-        self.visit(&table, &snapshot, &snapshot.schema, (may_hold, None), keep, |batch| {
+        let wanted =
+            columns.map_or_else(|| snapshot.schema.clone(), |columns| only(&snapshot.schema, columns));
+        self.visit(&table, &snapshot, &wanted, (may_hold, None), keep, |batch| {
             latest.extend(read(batch)?);
             Ok(())
         })
@@ -297,11 +334,15 @@ impl Lake {
         let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
             Error::schema(format!("fold table {}", table.name()), e)
         };
-        for file in snapshot.files.iter().filter(|file| may_hold(file)) {
-            let batches = match people {
-                Some(people) => read_people(table.name(), store.as_ref(), file, wanted, people).await?,
-                None => read_file(table.name(), store.as_ref(), file, wanted).await?,
-            };
+        let files = snapshot.files.iter().filter(|file| may_hold(file));
+        let reads: Vec<BoxFuture<'_, Result<Vec<RecordBatch>>>> = files
+            .map(|file| match people {
+                Some(people) => read_people(table.name(), store.as_ref(), file, wanted, people).boxed(),
+                None => read_file(table.name(), store.as_ref(), file, wanted).boxed(),
+            })
+            .collect();
+        let mut read = stream::iter(reads).buffered(FILES_AT_ONCE);
+        while let Some(batches) = read.try_next().await? {
             for batch in batches {
                 let batch = filter_record_batch(&batch, &keep(&batch)?).map_err(|e| failed(e.into()))?;
                 if batch.num_rows() > 0 {
@@ -373,6 +414,10 @@ fn lies_beyond<'a>(
 /// A shift that went from one person to another has versions of each.
 fn key_of_result(result: &ShiftResult) -> ((Arc<str>, Arc<str>), i64) {
     ((result.outcome.shift_id.clone(), result.outcome.employee_id.clone()), result.version)
+}
+
+fn key_of_said(said: &SaidShift) -> ((Arc<str>, Arc<str>), i64) {
+    ((said.shift_id.clone(), said.employee_id.clone()), said.version)
 }
 
 fn key_of_anomaly(anomaly: &Anomaly) -> (AnomalyId, i64) {

@@ -9,15 +9,18 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use frontier::Retries;
+use model::{LogId, Partition};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use schemas::tables;
 use url::Url;
 
+use crate::claim::Claim;
 use crate::error::{Error, ErrorKind, Result};
+use crate::grouping::Grouping;
 use crate::log::TableLog;
-use crate::ownership::{self, LogIdentity, LogKind};
+use crate::ownership::{self, LakeFile, LogIdentity, LogKind, Mover};
 use crate::s3::{self, S3Options};
 use crate::synced::SyncedFileSystem;
 
@@ -70,6 +73,17 @@ pub struct Lake {
     prefix: Path,
     dir: Option<PathBuf>,
     options: Arc<LakeOptions>,
+    mover: Mover,
+    purpose: Purpose,
+}
+
+/// What a lake was opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Opening a table changes nothing.
+    Reading,
+    /// A table's log that does not open is mended, where it can be ([`TableLog::mend`]).
+    Writing,
 }
 
 impl Lake {
@@ -90,13 +104,13 @@ impl Lake {
         // A folder that exists may still refuse files: say so now, not at the first commit.
         let probe = muster.join(format!("probe-{}", std::process::id()));
         fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(unwritable)?;
-        Self::open_existing(place, options).await
+        Ok(Self { purpose: Purpose::Writing, ..Self::open_existing(place, options).await? })
     }
 
     /// Opens the lake at `place` for reading; writes nothing.
     pub async fn open_existing(place: &str, options: LakeOptions) -> Result<Self> {
         if is_s3(place) {
-            let lake = Self::in_s3(place, options)?;
+            let lake = Self { purpose: Purpose::Reading, ..Self::in_s3(place, options)? };
             if !s3::is_there(lake.store.as_ref(), &lake.root, &lake.prefix).await? {
                 return Err(Error::new(ErrorKind::NoLake, format!("open lake {place}: nothing is there")));
             }
@@ -114,7 +128,7 @@ impl Lake {
         let store: Arc<dyn ObjectStore> =
             if options.sync { Arc::new(SyncedFileSystem::new()) } else { Arc::new(LocalFileSystem::new()) };
         let mut lake = Self::with_store(store, root, options)?;
-        lake.dir = Some(dir);
+        (lake.dir, lake.purpose) = (Some(dir), Purpose::Reading);
         // Read for its format alone: a later one is refused before anything else is tried.
         ownership::read(lake.store.as_ref(), &lake.prefix).await?;
         Ok(lake)
@@ -133,23 +147,118 @@ impl Lake {
         }
         let prefix =
             Path::from_url_path(root.path()).map_err(|e| Error::store(format!("open lake {root}"), e))?;
-        Ok(Self { store, root, prefix, dir: None, options: Arc::new(options) })
+        let (options, mover, purpose) = (Arc::new(options), Mover::Others, Purpose::Writing);
+        Ok(Self { store, root, prefix, dir: None, options, mover, purpose })
     }
 
     /// Makes the lake that of `log`, or finds that it is already; see [`ErrorKind::OtherLog`] and
     /// [`ErrorKind::PartitionsChanged`]. A lake that holds replayed files takes no live log, and the other way round.
     pub async fn own(&self, log: &LogIdentity, kind: LogKind) -> Result<()> {
-        ownership::own(self.store.as_ref(), &self.prefix, log, kind, self.options.retries).await
+        let trying = (self.mover, self.options.retries);
+        ownership::own(self.store.as_ref(), &self.prefix, log, kind, trying).await
+    }
+
+    /// The owner file, if the lake belongs to anybody.
+    pub(crate) async fn owner(&self) -> Result<Option<LakeFile>> {
+        ownership::read(self.store.as_ref(), &self.prefix).await
+    }
+
+    /// Puts `file` in the place of the owner file.
+    pub(crate) async fn replace_owner(&self, file: &LakeFile) -> Result<()> {
+        ownership::replace(self.store.as_ref(), &self.prefix, file, self.options.retries).await
+    }
+
+    /// Refuses to begin what somebody else's work on the whole lake stands in the way of.
+    pub(crate) fn check_still(&self, file: &LakeFile) -> Result<()> {
+        file.check_still(&self.prefix)
+    }
+
+    /// A handle that may go on while the partitions of the lake's log are moved: its holder moves them.
+    pub(crate) fn as_mover(&self) -> Self {
+        Self { mover: Mover::Us, ..self.clone() }
+    }
+
+    /// Which erasure is under way, if any.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn erasing(&self) -> Result<Option<String>> {
+        Ok(self.owner().await?.and_then(|file| file.erasing().map(str::to_owned)))
+    }
+
+    /// Notes that `erasure` is under way, and takes everything from whoever owns partitions: until [`Self::end_erasure`] nobody else
+    /// claims any. Gives the handle with which its holder goes on, and the claim.
+    ///
+    /// # Errors
+    /// What the store says; `Erasing` if another is under way; `PartitionsChanged` if partitions are being moved; `Contended`.
+    pub async fn begin_erasure(&self, erasure: &str) -> Result<(Self, Claim)> {
+        let Some(file) = self.owner().await? else {
+            let what = format!("erase from lake {}: it is nobody's yet", self.root());
+            return Err(Error::new(ErrorKind::NoLake, what));
+        };
+        match file.erasing() {
+            Some(under_way) if under_way != erasure => {
+                let what = format!(
+                    "erase from lake {}: another person's erasure is under way ({under_way}): end that first",
+                    self.root()
+                );
+                return Err(Error::new(ErrorKind::Erasing, what));
+            }
+            Some(_) => {}
+            None => {
+                self.check_still(&file)?;
+                self.replace_owner(&file.clone().with_erasing(erasure)).await?;
+            }
+        }
+        let lake = Self { mover: Mover::Eraser, ..self.clone() };
+        let log = match file.live_log()? {
+            Some(log) => log,
+            // Of two replays, or of a replay and an erasure, the later one goes on; which file it names is of no matter.
+            None => LogIdentity::file(LogId::new("file:erase").expect("a log's id")),
+        };
+        let all: Vec<Partition> = (0..log.partitions).map(Partition::new).collect();
+        let claim = lake.claim(&log, &all).await?;
+        Ok((lake, claim))
+    }
+
+    /// Ends what [`Self::begin_erasure`] began.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn end_erasure(&self) -> Result<()> {
+        match self.owner().await? {
+            Some(file) if file.erasing().is_some() => self.replace_owner(&file.without_erasing()).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// How the rows of an owner of `log` are grouped. [`ErrorKind::PartitionsChanged`] if that owner knows another number of
+    /// partitions than holds, or somebody else is about to change it.
+    pub(crate) async fn grouping_for(&self, log: &LogIdentity) -> Result<Grouping> {
+        let none = || Grouping::new(log.partitions, Vec::new());
+        let Some(file) = self.owner().await? else { return Ok(none()) };
+        match self.mover {
+            Mover::Us => file.check_moving(&self.prefix)?,
+            Mover::Eraser => file.check_erasing(&self.prefix)?,
+            Mover::Others => file.check_still(&self.prefix)?,
+        }
+        if !file.is_live() {
+            return Ok(none());
+        }
+        if self.mover != Mover::Us {
+            file.check_partitions(log.partitions, &self.prefix)?;
+        }
+        Ok(Grouping::new(log.partitions, file.former().to_vec()))
     }
 
     /// Whether the lake belongs to a live log; `None` if it belongs to nobody yet.
     pub async fn is_live(&self) -> Result<Option<bool>> {
-        Ok(ownership::read(self.store.as_ref(), &self.prefix).await?.map(|file| file.is_live()))
+        Ok(self.owner().await?.map(|file| file.is_live()))
     }
 
     /// The live log that the lake belongs to, if it belongs to one.
     pub async fn live_log(&self) -> Result<Option<LogIdentity>> {
-        match ownership::read(self.store.as_ref(), &self.prefix).await? {
+        match self.owner().await? {
             Some(file) => file.live_log(),
             None => Ok(None),
         }
@@ -176,7 +285,7 @@ impl Lake {
 
     /// The log of the table `name`.
     pub(crate) fn table(&self, name: &str) -> Result<TableLog> {
-        TableLog::new(self.store.clone(), &self.root, name, &self.options)
+        TableLog::new(self.store.clone(), &self.root, name, &self.options, self.purpose)
     }
 }
 

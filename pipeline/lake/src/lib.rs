@@ -1,9 +1,10 @@
 //! Rows to Parquet files and Delta commits, claims, fold-back: the one place where progress is durable.
 //!
 //! ```text
-//!   <lake>/_muster/lake.json         whose log this lake belongs to
+//!   <lake>/_muster/lake.json         whose log this lake belongs to, how many partitions it has, has had, and is being given
 //!   <lake>/_muster/conditional_put   of a lake in a store: what every start tries to put again, and must not be able to
 //!   <lake>/_muster/identity/….fuse   which identities are stored: a cache, made again from the files
+//!   <lake>/_muster/erasures/….json   what was erased, when, for whom: the proof, without the person's id
 //!   <lake>/punches/_delta_log/…      rows and, per partition, muster/<log>/<partition>/offset|clock|late|since
 //!   <lake>/<other>/_delta_log/…      rows and, per partition, muster/<log>/<partition>/said (/until; of said state /offset|clock|late; of anomalies /ruled)
 //!   <lake>/<any>/_delta_log/…        of replays also muster/replays/0/said: the number that all of them share
@@ -38,16 +39,20 @@ mod commit;
 mod compact;
 mod deliveries;
 mod encode;
+mod erase;
 mod error;
 mod fold;
 mod follow;
+mod grouping;
 mod identity;
 mod lake;
 mod log;
 mod maintain;
+mod mend;
 mod ownership;
 mod read;
 mod reference;
+mod repartition;
 mod retention;
 mod reviews;
 mod s3;
@@ -64,13 +69,16 @@ pub use claim::{Claim, SaidUntil};
 pub use commit::{Commit, CommitOutcome, SaidRows};
 pub use compact::{CompactStats, Which};
 pub use deliveries::{Delivered, OutboxRows};
+pub use erase::{ErasedRows, Eraser, Erasing, Erasure, Purged, RowCounts, names, unnamed};
 pub use error::{Action, Error, ErrorKind, Result};
 pub use fold::Fold;
 pub use follow::Appended;
+pub use grouping::Grouping;
 pub use identity::{Identities, IdentityExtent, IdentityFilters, IdentityKey, KnownIds};
 pub use lake::{Lake, LakeOptions};
 pub use maintain::MaintainStats;
 pub use ownership::{LocalLock, LogIdentity, LogKind};
+pub use repartition::PartitionMove;
 pub use retention::RetentionStats;
 pub use s3::{Addressing, PlaceProblem, S3Keys, S3Options};
 pub use scan::{FileEntry, TableSnapshot};

@@ -30,7 +30,7 @@ use crate::columns::grown;
 use crate::encode::{now_ms, uuid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::follow::AddedFile;
-use crate::lake::{LakeOptions, schema_of};
+use crate::lake::{LakeOptions, Purpose, schema_of};
 use crate::ownership::is_rival;
 
 /// The key of an attempt's id in an entry's `commitInfo`.
@@ -51,6 +51,7 @@ pub(crate) struct TableLog {
     delta: LogStoreRef,
     retention_hours: u64,
     retries: Retries,
+    purpose: Purpose,
 }
 
 /// One line of an entry, as far as owners and maintenance care.
@@ -99,6 +100,7 @@ impl TableLog {
         lake: &Url,
         name: &str,
         options: &LakeOptions,
+        purpose: Purpose,
     ) -> Result<Self> {
         let what = || format!("open table {name}");
         let url = lake.join(&format!("{name}/")).map_err(|e| Error::store(what(), e))?;
@@ -107,7 +109,14 @@ impl TableLog {
         let table = Arc::new(PrefixStore::new(store.clone(), root.clone()));
         let delta = default_logstore(table, store, &url, &StorageConfig::default());
         let LakeOptions { log_retention_hours, retries, .. } = *options;
-        Ok(Self { name: name.to_owned(), root, delta, retention_hours: log_retention_hours, retries })
+        Ok(Self {
+            name: name.to_owned(),
+            root,
+            delta,
+            retention_hours: log_retention_hours,
+            retries,
+            purpose,
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -148,7 +157,12 @@ impl TableLog {
             Err(DeltaTableError::NotATable(_)) => Ok(None),
             // The kernel's words for an absent folder differ by store. A table that is there now may have been created meanwhile.
             Err(_) if !self.has_log().await? => Ok(None),
-            Err(_) => read().await.map(Some).map_err(|e| Error::store(what(), e)),
+            Err(_) => {
+                if self.purpose == Purpose::Writing {
+                    self.mend().await?;
+                }
+                read().await.map(Some).map_err(|e| Error::store(what(), e))
+            }
         }
     }
 

@@ -6,8 +6,6 @@
 //! neither delays a commit, and an error of either fails no commit that has succeeded (`research/streams.md`, 5.3 and 5.5).
 
 use deltalake::checkpoints::{cleanup_expired_logs_for, create_checkpoint};
-use object_store::ObjectStoreExt as _;
-use object_store::path::Path;
 use schemas::tables;
 
 use crate::encode::now_ms;
@@ -39,7 +37,8 @@ impl Lake {
 
     async fn maintain_table(&self, table: &TableLog, stats: &mut MaintainStats) -> Result<()> {
         let Some(head) = table.head().await? else { return Ok(()) };
-        let last = last_log_snapshot(table).await?.unwrap_or(0);
+        // The hint may be behind, never ahead: a snapshot too many does no harm.
+        let last = table.hinted().await?.unwrap_or(0);
         if head.saturating_sub(last) < self.options().checkpoint_every {
             return Ok(());
         }
@@ -55,17 +54,4 @@ impl Lake {
         stats.entries_deleted += deleted.map_err(|e| Error::store(what(), e))? as u64;
         Ok(())
     }
-}
-
-/// The version of the table's last log snapshot. The hint may be behind, never ahead: a snapshot too many does no harm.
-async fn last_log_snapshot(table: &TableLog) -> Result<Option<u64>> {
-    let path = Path::from("_delta_log/_last_checkpoint");
-    let what = || format!("read {path} of table {}", table.name());
-    let bytes = match table.store().get(&path).await {
-        Ok(found) => found.bytes().await.map_err(|e| Error::store(what(), e))?,
-        Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(Error::store(what(), error)),
-    };
-    let hint: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
-    Ok(hint.and_then(|hint| hint["version"].as_u64()))
 }

@@ -19,8 +19,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Action, Error, ErrorKind, Result};
 
-/// The version of the lake's own files and conventions that this program reads and writes.
+/// The version of the lake's own files and conventions that this program writes into a lake.
 const FORMAT: u32 = 1;
+
+/// That of a lake whose log has another number of partitions than it began with: rows of a person lie under several.
+const FORMAT_MOVED: u32 = 2;
+
+/// That of a lake from which a person is being erased: no earlier program may claim.
+const FORMAT_ERASING: u32 = 3;
 
 /// Which log rows come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +92,12 @@ pub(crate) struct LakeFile {
     /// Whether nobody was told what the lake holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     shadow: bool,
+    /// How many partitions the log is being given, while that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moving_to: Option<u32>,
+    /// The erasure that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    erasing: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +105,9 @@ struct LiveLog {
     log_id: String,
     topic: String,
     partitions: u32,
+    /// How many it had before, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former: Vec<u32>,
 }
 
 impl LakeFile {
@@ -101,17 +116,113 @@ impl LakeFile {
             log_id: log.log_id.as_str().to_owned(),
             topic: log.topic.as_ref().to_owned(),
             partitions: log.partitions,
+            former: Vec::new(),
         });
         let shadow = matches!(kind, LogKind::Shadow | LogKind::ShadowReplay);
-        Self { format: FORMAT, live, shadow }
+        Self { format: FORMAT, live, shadow, moving_to: None, erasing: None }
     }
 
     pub(crate) fn is_live(&self) -> bool {
         self.live.is_some()
     }
 
+    pub(crate) const fn is_shadow(&self) -> bool {
+        self.shadow
+    }
+
+    pub(crate) const fn moving_to(&self) -> Option<u32> {
+        self.moving_to
+    }
+
+    pub(crate) fn erasing(&self) -> Option<&str> {
+        self.erasing.as_deref()
+    }
+
+    /// The same, of a lake from which somebody is being erased.
+    pub(crate) fn with_erasing(self, erasure: &str) -> Self {
+        Self { format: FORMAT_ERASING, erasing: Some(erasure.to_owned()), ..self }
+    }
+
+    /// The same, of a lake from which nobody is.
+    pub(crate) fn without_erasing(self) -> Self {
+        let format = if self.former().is_empty() { FORMAT } else { FORMAT_MOVED };
+        Self { format, erasing: None, ..self }
+    }
+
+    /// How many partitions the live log had before.
+    pub(crate) fn former(&self) -> &[u32] {
+        self.live.as_ref().map_or(&[], |live| &live.former)
+    }
+
+    /// The same, of a log that is being given `to` partitions.
+    pub(crate) fn moving(self, to: u32) -> Self {
+        Self { format: FORMAT_MOVED, moving_to: Some(to), ..self }
+    }
+
+    /// The same, of a log that has them.
+    pub(crate) fn moved(mut self) -> Self {
+        if let (Some(live), Some(to)) = (&mut self.live, self.moving_to.take()) {
+            live.former.push(std::mem::replace(&mut live.partitions, to));
+        }
+        self
+    }
+
+    /// Refuses everybody but a mover while the log's partitions are being moved, and everybody but an eraser while a person is
+    /// being erased.
+    pub(crate) fn check_still(&self, prefix: &Path) -> Result<()> {
+        if self.erasing.is_some() {
+            let what = format!(
+                "open lake /{prefix}: a person is being erased from it: wait until `muster erase` is done; if it was stopped, \
+                 run it again, which goes on where it ended"
+            );
+            return Err(Error::new(ErrorKind::Erasing, what));
+        }
+        let (Some(to), Some(live)) = (self.moving_to, &self.live) else { return Ok(()) };
+        let what = format!(
+            "open lake /{prefix}: log `{}` is being moved from {} to {to} partitions: run `muster repartition` again, which \
+             goes on where it ended",
+            live.log_id, live.partitions
+        );
+        Err(Error::new(ErrorKind::PartitionsChanged, what))
+    }
+
+    /// Refuses an eraser once another has come to the end: owners are at work.
+    pub(crate) fn check_erasing(&self, prefix: &Path) -> Result<()> {
+        if self.erasing.is_some() {
+            return Ok(());
+        }
+        let what = format!(
+            "erase from lake /{prefix}: another `muster erase` has come to its end: run it again to see what is left"
+        );
+        Err(Error::new(ErrorKind::Erasing, what))
+    }
+
+    /// Refuses a mover once another has come to the end: owners who fold by key are at work.
+    pub(crate) fn check_moving(&self, prefix: &Path) -> Result<()> {
+        if self.moving_to.is_some() {
+            return Ok(());
+        }
+        let what = format!(
+            "move lake /{prefix}: another `muster repartition` has come to its end: there is nothing left"
+        );
+        Err(Error::new(ErrorKind::PartitionsChanged, what))
+    }
+
+    /// Refuses an owner who knows another number of partitions.
+    pub(crate) fn check_partitions(&self, partitions: u32, prefix: &Path) -> Result<()> {
+        let Some(live) = self.live.as_ref().filter(|live| live.partitions != partitions) else {
+            return Ok(());
+        };
+        let what = format!(
+            "open lake /{prefix}: log `{}` has {partitions} partitions, the lake was written with {}: people's keys have moved \
+             between partitions: run `muster repartition`",
+            live.log_id, live.partitions
+        );
+        Err(Error::new(ErrorKind::PartitionsChanged, what))
+    }
+
     pub(crate) fn live_log(&self) -> Result<Option<LogIdentity>> {
-        let Some(LiveLog { log_id, topic, partitions }) = &self.live else { return Ok(None) };
+        let Some(LiveLog { log_id, topic, partitions, .. }) = &self.live else { return Ok(None) };
         let log_id = LogId::new(log_id)
             .ok_or_else(|| Error::corrupt(format!("read lake.json: `{log_id}` is no id of a log")))?;
         Ok(Some(LogIdentity { log_id, topic: topic.as_str().into(), partitions: *partitions }))
@@ -135,11 +246,11 @@ pub(crate) async fn read(store: &dyn ObjectStore, prefix: &Path) -> Result<Optio
         let what = format!("read /{path}: it is damaged: bring it back from a copy, or name another folder");
         Error::store(what, e)
     })?;
-    if file.format == FORMAT {
+    if (FORMAT..=FORMAT_ERASING).contains(&file.format) {
         return Ok(Some(file));
     }
     let what = format!(
-        "open lake: /{path} is of format {}, this program knows {FORMAT}: use a newer muster",
+        "open lake: /{path} is of format {}, this program knows {FORMAT_ERASING}: use a newer muster",
         file.format
     );
     Err(Error::new(ErrorKind::Format, what))
@@ -151,7 +262,7 @@ pub(crate) async fn own(
     prefix: &Path,
     log: &LogIdentity,
     kind: LogKind,
-    mut retries: Retries,
+    (mover, mut retries): (Mover, Retries),
 ) -> Result<()> {
     let wanted = LakeFile::of(log, kind);
     let bytes = serde_json::to_vec_pretty(&wanted).map_err(|e| Error::store("write lake.json", e))?;
@@ -159,11 +270,44 @@ pub(crate) async fn own(
     loop {
         // What is there decides, whoever wrote it: another process, or this one by a put whose answer was lost.
         if let Some(found) = read(store, prefix).await? {
+            if mover == Mover::Others {
+                found.check_still(prefix)?;
+            }
             return check(&found, &wanted, prefix);
         }
         let Err(error) = store.put_opts(&path, bytes.clone().into(), PutMode::Create.into()).await else {
             return Ok(());
         };
+        let error = Error::store(format!("write /{path}"), error);
+        match retries.next_wait().filter(|_| error.action() == Action::Retry) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(error),
+        }
+    }
+}
+
+/// Who moves the partitions of a lake's log, or erases a person, where somebody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mover {
+    /// The holder of this handle moves.
+    Us,
+    /// The holder of this handle erases.
+    Eraser,
+    /// Somebody else.
+    Others,
+}
+
+/// Puts `file` in the place of the owner file.
+pub(crate) async fn replace(
+    store: &dyn ObjectStore,
+    prefix: &Path,
+    file: &LakeFile,
+    mut retries: Retries,
+) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(file).map_err(|e| Error::store("write lake.json", e))?;
+    let path = path(prefix);
+    loop {
+        let Err(error) = store.put(&path, bytes.clone().into()).await else { return Ok(()) };
         let error = Error::store(format!("write /{path}"), error);
         match retries.next_wait().filter(|_| error.action() == Action::Retry) {
             Some(wait) => tokio::time::sleep(wait).await,
@@ -198,15 +342,7 @@ fn check(found: &LakeFile, wanted: &LakeFile, prefix: &Path) -> Result<()> {
             "open lake /{prefix} for log `{}` (topic {}): it belongs to log `{}` (topic {}): name that log, or another folder",
             wanted.log_id, wanted.topic, found.log_id, found.topic
         )),
-        (Some(found), Some(wanted)) if found.partitions != wanted.partitions => Err(Error::new(
-            ErrorKind::PartitionsChanged,
-            format!(
-                "open lake /{prefix}: log `{}` has {} partitions, the lake was begun with {}: people's keys have moved between \
-                 partitions; go on with a topic of {} partitions, or begin a new lake",
-                wanted.log_id, wanted.partitions, found.partitions, found.partitions
-            ),
-        )),
-        (Some(_), Some(_)) => Ok(()),
+        (Some(_), Some(wanted)) => found.check_partitions(wanted.partitions, prefix),
     }
 }
 
@@ -276,8 +412,8 @@ mod tests {
             ((log("file:1", 1), Replay), (log("file:1", 1), ShadowReplay), Some(ErrorKind::OtherLog)),
         ] {
             let (store, prefix) = (InMemory::new(), Path::from("lake"));
-            own(&store, &prefix, &first.0, first.1, Retries::at_once(0)).await.unwrap();
-            let found = own(&store, &prefix, &second.0, second.1, Retries::at_once(0))
+            own(&store, &prefix, &first.0, first.1, (Mover::Others, Retries::at_once(0))).await.unwrap();
+            let found = own(&store, &prefix, &second.0, second.1, (Mover::Others, Retries::at_once(0)))
                 .await
                 .map_err(|error| error.kind());
             assert_eq!(found.err(), expected, "{first:?} {second:?}");
@@ -287,15 +423,23 @@ mod tests {
     #[tokio::test]
     async fn a_changed_partition_count_names_the_remedy() {
         let (store, prefix) = (InMemory::new(), Path::from("lake"));
-        own(&store, &prefix, &log("a", 4), LogKind::Live, Retries::at_once(0)).await.unwrap();
-        let error = own(&store, &prefix, &log("a", 8), LogKind::Live, Retries::at_once(0)).await.unwrap_err();
-        assert!(error.to_string().contains("a topic of 4 partitions, or begin a new lake"), "{error}");
+        own(&store, &prefix, &log("a", 4), LogKind::Live, (Mover::Others, Retries::at_once(0)))
+            .await
+            .unwrap();
+        let error = own(&store, &prefix, &log("a", 8), LogKind::Live, (Mover::Others, Retries::at_once(0)))
+            .await
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("written with 4")
+                && error.to_string().contains("run `muster repartition`"),
+            "{error}"
+        );
     }
 
     #[tokio::test]
     async fn a_later_format_is_refused() {
         let (store, prefix) = (InMemory::new(), Path::from("lake"));
-        store.put(&path(&prefix), r#"{"format": 2, "live": null}"#.into()).await.unwrap();
+        store.put(&path(&prefix), r#"{"format": 4, "live": null}"#.into()).await.unwrap();
         assert_eq!(read(&store, &prefix).await.unwrap_err().kind(), ErrorKind::Format);
     }
 

@@ -21,7 +21,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use schemas::tables::MONTH_COLUMN;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::scan::FileEntry;
 
 /// Rows of a batch at most.
@@ -62,7 +62,10 @@ async fn read_whole(
     people: Option<People>,
 ) -> Result<Vec<RecordBatch>> {
     let what = || format!("read file {} of table {table}", file.path);
-    let found = store.get(&file.path).await.map_err(|e| Error::store(what(), e))?;
+    let found = store.get(&file.path).await.map_err(|error| match error {
+        object_store::Error::NotFound { .. } => Error::new(ErrorKind::Gone, what()),
+        error => Error::store(what(), error),
+    })?;
     let bytes = found.bytes().await.map_err(|e| Error::store(what(), e))?;
     let (wanted, month) = (wanted.clone(), file.business_month.clone());
     let decoded = tokio::task::spawn_blocking(move || decode(bytes, &wanted, month.as_deref(), people)).await;

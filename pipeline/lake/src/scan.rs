@@ -9,7 +9,7 @@ use futures::TryStreamExt as _;
 use object_store::path::Path;
 use schemas::tables::MONTH_COLUMN;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lake::{Lake, schema_of};
 use crate::log::TableLog;
 use crate::statistics::Bounds;
@@ -81,8 +81,21 @@ impl Lake {
     }
 
     pub(crate) async fn snapshot_at(&self, log: &TableLog, version: u64) -> Result<TableSnapshot> {
-        let files = files_at(log, version).await?;
+        let files = match files_at(log, version).await {
+            Ok(files) => files,
+            Err(error) => return Err(gone_or(error, log, version).await),
+        };
         Ok(TableSnapshot { version, schema: schema_of(log.name())?, root: log.root().clone(), files })
+    }
+}
+
+/// A version that no log snapshot leads to any more is gone; else `error`.
+async fn gone_or(error: Error, log: &TableLog, version: u64) -> Error {
+    match log.hinted().await {
+        Ok(Some(first)) if version < first => {
+            Error::new(ErrorKind::Gone, format!("read version {version} of table {}", log.name()))
+        }
+        _ => error,
     }
 }
 

@@ -143,7 +143,7 @@ impl Lake {
     }
 
     /// Rows of the inbox that have not been drained.
-    async fn waiting(&self, claim: &Claim) -> Result<u64> {
+    pub(crate) async fn waiting(&self, claim: &Claim) -> Result<u64> {
         let mut waiting = 0;
         for (partition, frontier) in claim.frontiers() {
             let rows = self.late_rows(&claim.log, *partition, frontier.late()..frontier.next()).await?;

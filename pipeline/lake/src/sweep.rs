@@ -96,7 +96,7 @@ impl Lake {
     }
 
     /// A local store writes beside and renames: deletes what a kill left beside, which its listings do not show.
-    async fn sweep_staged(&self, table: &TableLog, before_ms: i64) -> Result<u64> {
+    pub(crate) async fn sweep_staged(&self, table: &TableLog, before_ms: i64) -> Result<u64> {
         if self.root().scheme() != "file" {
             return Ok(0);
         }
@@ -126,7 +126,7 @@ async fn removed_files(table: &TableLog, head: u64) -> Result<HashMap<Path, i64>
 }
 
 /// Every data file in the table's folders, named by its log or not, and when it was written, in milliseconds.
-async fn list_files(table: &TableLog) -> Result<Vec<(Path, i64)>> {
+pub(crate) async fn list_files(table: &TableLog) -> Result<Vec<(Path, i64)>> {
     let what = || format!("list the folders of table {}", table.name());
     let store = table.store();
     // Not the log's own folder: it is the larger one.
@@ -146,10 +146,11 @@ fn delete_staged(dir: &std::path::Path, before_ms: i64) -> std::io::Result<u64> 
     let before = UNIX_EPOCH + Duration::from_millis(u64::try_from(before_ms).unwrap_or(0));
     let mut deleted = 0;
     let Ok(folders) = std::fs::read_dir(dir) else { return Ok(0) };
-    let is_month = |folder: &PathBuf| {
-        folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(MONTH_COLUMN))
+    let is_ours = |folder: &PathBuf| {
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        name.starts_with(MONTH_COLUMN) || name == "_delta_log"
     };
-    for folder in folders.flatten().map(|folder| folder.path()).filter(is_month) {
+    for folder in folders.flatten().map(|folder| folder.path()).filter(is_ours) {
         for file in std::fs::read_dir(folder)?.flatten() {
             let name = file.file_name().to_string_lossy().into_owned();
             let is_staged = name.split_once('#').is_some_and(|(_, number)| number.parse::<u64>().is_ok());

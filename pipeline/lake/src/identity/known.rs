@@ -15,7 +15,9 @@ use frontier::PartitionFrontier;
 use model::NextOffset;
 use xorf::{BinaryFuse32, Filter as _};
 
+use super::build::filter;
 use super::key::IdentityKey;
+use crate::error::Result;
 
 /// Filters over the identities of one partition: everything stored or waiting in the inbox up to one version of `punches`.
 #[derive(Clone, Debug)]
@@ -28,6 +30,16 @@ pub struct KnownIds {
 impl KnownIds {
     pub(super) fn new(version: u64, until: PartitionFrontier, filters: Vec<Arc<BinaryFuse32>>) -> Self {
         Self { version, until, filters }
+    }
+
+    /// What somebody knows who keeps these identities in one filter of their own, made before any version of `punches`.
+    ///
+    /// # Errors
+    /// `Corrupt`: no filter could be made.
+    pub fn of(keys: &[IdentityKey]) -> Result<Self> {
+        let filter = filter(keys.iter().map(|key| key.get()).collect())?;
+        let filters = filter.map(|(filter, _)| filter.into()).into_iter().collect();
+        Ok(Self::new(0, PartitionFrontier::START, filters))
     }
 
     /// Whether the identity may be known; `false` is certain.

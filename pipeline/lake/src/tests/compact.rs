@@ -10,6 +10,7 @@ use super::support::{Fault, On, World, commit_of, is_done, log, punch_rows};
 use crate::compact::{CompactStats, Which};
 use crate::encode::now_ms;
 use crate::read::read_file;
+use crate::scan::FileEntry;
 use crate::{ErrorKind, Lake, LakeOptions};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -165,6 +166,43 @@ async fn rivals_and_commits_at_once_lose_and_double_nothing() {
     }
 }
 
+/// A process that stalls between a round's files and its entry, while another makes one of the same files: its entry comes too
+/// late, and what it wrote is nobody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_round_that_stalls_before_its_entry_gives_way_to_the_one_that_overtook_it() {
+    let world = World::on_with(On::S3, options());
+    let mut claim = world.claim(&[0]).await;
+    commit(&world, &mut claim, 0, 8).await;
+    let entry =
+        s3_server::Point { method: "PUT", key: "/punches/_delta_log/", body: "OPTIMIZE", is_applied: false };
+    world.server().hold(entry);
+    let stalled = world.again(options());
+    let stalled = tokio::spawn(async move { stalled.compact(Which::Due).await });
+    for _ in 0..10_000 {
+        if world.server().is_holding() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    assert!(world.server().is_holding(), "the round never came to its entry");
+
+    let stats = world.lake.compact(Which::Due).await.unwrap();
+    assert!(stats.files_written >= 1, "{stats:?}");
+    commit(&world, &mut claim, 80, 1).await;
+    let before = files_of(&world.lake, "punches").await;
+    assert_eq!(before.len(), 2, "the one of the round that overtook, and that of the commit behind it");
+    world.server().let_go(true);
+    match stalled.await.unwrap() {
+        Ok(stats) => assert!(stats.dropped > 0, "{stats:?}"),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Contended, "{error}"),
+    }
+    assert_eq!(files_of(&world.lake, "punches").await, before);
+    world.assert_exact(&[(0, 90)]).await;
+    world.lake.sweep_at(now_ms() + DAY_MS + 60_000).await.unwrap();
+    let left: BTreeSet<String> = world.data_files("punches").into_iter().collect();
+    assert_eq!(left, before, "what the late round wrote is swept away");
+}
+
 /// A file that holds other than what the log says is evidence of something: it is named, and left as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_with_other_rows_than_told_is_not_replaced() {
@@ -172,16 +210,16 @@ async fn a_file_with_other_rows_than_told_is_not_replaced() {
     let mut claim = world.claim(&[0]).await;
     commit(&world, &mut claim, 0, 8).await;
     let folder = world.dir().join("punches/business_month=2026-11");
-    let mut files = world.data_files("punches");
-    files.sort();
-    let (one, other) = (folder.join(&files[0]), folder.join(&files[1]));
-    // Of eight files in ten records each, two with other counts.
-    let rows = |path: &std::path::Path| std::fs::metadata(path).unwrap().len();
-    let swapped = files.iter().map(|name| folder.join(name)).find(|path| rows(path) != rows(&one));
-    std::fs::copy(swapped.unwrap_or(other), &one).unwrap();
+    // Of eight commits of ten records, not all have the same number of punches.
+    let snapshot = world.lake.snapshot("punches").await.unwrap().unwrap();
+    let told = |file: &FileEntry| (file.bounds().rows(), file.path.filename().unwrap().to_owned());
+    let files: BTreeSet<_> = snapshot.files.iter().map(told).collect();
+    let ((few, one), (many, other)) = (files.first().unwrap(), files.last().unwrap());
+    assert!(few < many, "{files:?}");
+    std::fs::copy(folder.join(other), folder.join(one)).unwrap();
     let before = files_of(&world.lake, "punches").await;
     let error = world.lake.compact(Which::Due).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains(&files[0]) && error.to_string().contains("log says"), "{error}");
+    assert!(error.to_string().contains(one) && error.to_string().contains("log says"), "{error}");
     assert_eq!(files_of(&world.lake, "punches").await, before);
 }

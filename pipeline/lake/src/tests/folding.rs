@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use jiff::civil::Date;
-use model::{EventTime, Partition, ShiftResult, StoredPunch};
+use model::{EventTime, Partition, SaidShift, StoredPunch};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use schemas::tables::{late, punches, shift_results};
@@ -142,9 +142,8 @@ async fn only_the_latest_version_of_what_was_said_is_folded() {
             .unwrap();
         assert!(is_done(&outcome));
     }
-    let folded = |rows: Vec<ShiftResult>| {
-        let mut rows: Vec<_> =
-            rows.into_iter().map(|row| (row.outcome.shift_id.to_string(), row.version)).collect();
+    let folded = |rows: Vec<SaidShift>| {
+        let mut rows: Vec<_> = rows.into_iter().map(|row| (row.shift_id.to_string(), row.version)).collect();
         rows.sort_unstable();
         rows
     };
@@ -154,7 +153,10 @@ async fn only_the_latest_version_of_what_was_said_is_folded() {
     let fold = world.lake.fold(&only_one, START).await.unwrap();
     assert_eq!(folded(fold.shift_results), [("b".to_owned(), 2)]);
     let all = world.lake.results_of(&["E1"]).await.unwrap();
-    assert_eq!(folded(all), [("a".to_owned(), 3), ("b".to_owned(), 2), ("old".to_owned(), 1)]);
+    assert_eq!(
+        folded(all.iter().map(SaidShift::from).collect()),
+        [("a".to_owned(), 3), ("b".to_owned(), 2), ("old".to_owned(), 1)]
+    );
     assert!(world.lake.results_of(&["E2"]).await.unwrap().is_empty());
 }
 

@@ -73,7 +73,7 @@ fn cause(version: i64, partition: u32) -> Cause {
     Cause { log: log().log_id.mark(), partition: Partition::new(partition), next: next(version), clock }
 }
 
-fn anomaly(shift: &str) -> Anomaly {
+pub(super) fn anomaly(shift: &str) -> Anomaly {
     let finding = Finding {
         id: AnomalyId([7; 16]),
         kind: AnomalyKind::MissingOut,
@@ -148,7 +148,7 @@ fn kept_lakes() -> Vec<(World, String)> {
     lakes
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -195,7 +195,7 @@ async fn a_lake_of_every_version_is_read_and_grows() {
 
         let mut claim = world.claim(&[0]).await;
         let fold = world.lake.fold(&claim, START).await.unwrap();
-        assert_eq!((fold.shift_results, fold.anomalies), (vec![expected], vec![anomaly("s1")]));
+        assert_eq!((fold.shift_results, fold.anomalies), (vec![(&expected).into()], vec![anomaly("s1")]));
         let mut results = shift_results::Builder::default();
         let second = result("s1", 2, day, 0);
         results.append(&shift_results::Row { result: &second, decided_at: START, sealed: false });

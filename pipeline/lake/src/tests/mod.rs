@@ -2,16 +2,20 @@
 
 mod compact;
 mod deliveries;
+mod erase;
 mod faults;
+mod fence;
 mod flat;
 mod folding;
 mod following;
 mod golden;
 mod identity;
 mod kills;
+mod log_snapshots;
 mod owners;
 mod protocol;
 mod reference;
+mod repartition;
 mod retention;
 mod s3;
 mod seals;

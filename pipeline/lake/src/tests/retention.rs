@@ -8,7 +8,7 @@ use frontier::{PartitionFrontier, Retries};
 use model::{EventTime, LogClock, Partition};
 use schemas::tables::{punch_evidence, punches};
 
-use super::support::{Fault, On, START, World, is_done, log, next, with_punch_at};
+use super::support::{Fault, On, START, World, evidence_of, is_done, log, next, with_punch_at};
 use crate::encode::now_ms;
 use crate::read::read_file;
 use crate::{Claim, Commit, ErrorKind, Lake, LakeOptions};
@@ -33,18 +33,7 @@ fn commit_of(partition: u32, rows: &[(i64, i64)], clock_hours: i64) -> Commit {
         let day = at(*hours).timestamp().to_zoned(jiff::tz::TimeZone::UTC).date();
         with_punch_at(partition, *offset, at(*hours), day, |row| {
             stored.append(row);
-            evidence.append(&punch_evidence::Row {
-                occurred_at: row.occurred_at,
-                employee_id: row.employee_id,
-                business_date: row.business_date,
-                event_id: row.event_id,
-                fix: None,
-                access_points: &[],
-                beacons: &[],
-                topic: row.topic,
-                partition: row.partition,
-                offset: row.offset,
-            });
+            evidence.append(&evidence_of(row));
         });
     }
     let until = rows.iter().map(|(offset, _)| offset + 1).max().unwrap_or(0);

@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontier::{PartitionFrontier, Retries};
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -22,12 +23,13 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error as StoreError, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
-    Result as StoreResult, RetryConfig,
+    ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    RenameOptions, Result as StoreResult, RetryConfig,
 };
 use s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
 use schemas::tables::{late, punch_evidence, punches, rejects};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use url::Url;
 
 use crate::read::read_file;
@@ -55,6 +57,12 @@ pub(super) struct Calls {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Objects put or deleted so far.
+    effects: usize,
+    /// Behind so many effects nothing has any.
+    dies_at: Option<usize>,
+    /// Behind so many effects the next one waits.
+    holds_at: Option<usize>,
     /// For log entries whose path holds this text, in order.
     faults: VecDeque<(String, Fault)>,
     calls: Calls,
@@ -65,11 +73,55 @@ struct State {
 pub(super) struct FaultStore {
     inner: Arc<LocalFileSystem>,
     state: Arc<Mutex<State>>,
+    is_held: Arc<Notify>,
+    goes_on: Arc<Notify>,
 }
 
 impl FaultStore {
     fn new() -> Self {
-        Self { inner: Arc::new(LocalFileSystem::new()), state: Arc::default() }
+        let inner = Arc::new(LocalFileSystem::new());
+        Self { inner, state: Arc::default(), is_held: Arc::default(), goes_on: Arc::default() }
+    }
+
+    /// From the effect behind so many on, nothing has any: its process is dead.
+    pub(super) fn die_at(&self, effects: usize) {
+        self.state.lock().unwrap().dies_at = Some(effects);
+    }
+
+    /// The effect behind so many waits until it is [let go](Self::let_go).
+    pub(super) fn hold_at(&self, effects: usize) {
+        self.state.lock().unwrap().holds_at = Some(effects);
+    }
+
+    /// Comes back once an effect waits.
+    pub(super) async fn held(&self) {
+        self.is_held.notified().await;
+    }
+
+    pub(super) fn let_go(&self) {
+        self.goes_on.notify_one();
+    }
+
+    pub(super) fn effects(&self) -> usize {
+        self.state.lock().unwrap().effects
+    }
+
+    /// Before each object that is put or deleted.
+    async fn effect(&self) -> StoreResult<()> {
+        let is_held = {
+            let mut state = self.state.lock().unwrap();
+            if state.dies_at.is_some_and(|at| state.effects >= at) {
+                return Err(unclear(io::ErrorKind::ConnectionAborted));
+            }
+            state.effects += 1;
+            let effects = state.effects;
+            state.holds_at.take_if(|at| *at < effects).is_some()
+        };
+        if is_held {
+            self.is_held.notify_one();
+            self.goes_on.notified().await;
+        }
+        Ok(())
     }
 
     fn take_fault(&self, location: &Path, mode: &PutMode) -> Option<Fault> {
@@ -99,6 +151,7 @@ impl ObjectStore for FaultStore {
         payload: PutPayload,
         opts: PutOptions,
     ) -> StoreResult<PutResult> {
+        self.effect().await?;
         match self.take_fault(location, &opts.mode) {
             None => self.inner.put_opts(location, payload, opts).await,
             Some(Fault::Before) => Err(unclear(io::ErrorKind::ConnectionReset)),
@@ -132,7 +185,17 @@ impl ObjectStore for FaultStore {
         &self,
         locations: BoxStream<'static, StoreResult<Path>>,
     ) -> BoxStream<'static, StoreResult<Path>> {
-        self.inner.delete_stream(locations)
+        let store = self.clone();
+        let delete = move |location: StoreResult<Path>| {
+            let store = store.clone();
+            async move {
+                let location = location?;
+                store.effect().await?;
+                store.inner.delete(&location).await?;
+                Ok(location)
+            }
+        };
+        locations.then(delete).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
@@ -240,6 +303,19 @@ impl World {
         Lake::with_store(self.store.clone(), self.root.clone(), options).unwrap()
     }
 
+    /// The same lake in a folder as another process opens it, whose effects can be held or ended on their own.
+    pub(super) fn apart(&self, options: LakeOptions) -> (Lake, FaultStore) {
+        let store = FaultStore::new();
+        (Lake::with_store(Arc::new(store.clone()), self.root.clone(), options).unwrap(), store)
+    }
+
+    /// A copy of this lake, in a folder of its own.
+    pub(super) fn copied(&self) -> Self {
+        let copy = Self::with(self.lake.options().clone());
+        super::golden::copy(&self.dir(), &copy.dir());
+        copy
+    }
+
     pub(super) fn dir(&self) -> std::path::PathBuf {
         self.root.to_file_path().unwrap()
     }
@@ -269,6 +345,12 @@ impl World {
                 }),
             ),
         }
+    }
+
+    /// The server of a lake on S3.
+    pub(super) fn server(&self) -> &S3Server {
+        let Host::S3(server) = &self.host else { panic!("this lake is in a folder") };
+        server
     }
 
     pub(super) fn calls(&self) -> Calls {
@@ -334,6 +416,22 @@ pub(super) fn with_punch<T>(partition: u32, offset: i64, take: impl FnOnce(&punc
     with_punch_at(partition, offset, occurred_at, day, take)
 }
 
+/// Evidence of a punch without a fix and without a scan.
+pub(super) fn evidence_of<'a>(row: &punches::Row<'a>) -> punch_evidence::Row<'a> {
+    punch_evidence::Row {
+        occurred_at: row.occurred_at,
+        employee_id: row.employee_id,
+        business_date: row.business_date,
+        event_id: row.event_id,
+        fix: None,
+        access_points: &[],
+        beacons: &[],
+        topic: row.topic,
+        partition: row.partition,
+        offset: row.offset,
+    }
+}
+
 pub(super) fn with_punch_at<T>(
     partition: u32,
     offset: i64,
@@ -394,18 +492,7 @@ pub(super) fn evidence_rows(partition: u32, offsets: impl IntoIterator<Item = i6
     let mut builder = punch_evidence::Builder::default();
     for offset in offsets {
         with_punch(partition, offset, |row| {
-            builder.append(&punch_evidence::Row {
-                occurred_at: row.occurred_at,
-                employee_id: row.employee_id,
-                business_date: row.business_date,
-                event_id: row.event_id,
-                fix: None,
-                access_points: &[],
-                beacons: &[],
-                topic: row.topic,
-                partition: row.partition,
-                offset: row.offset,
-            });
+            builder.append(&evidence_of(row));
         });
     }
     builder.finish()
