@@ -30,6 +30,7 @@ fn shown() -> (BTreeSet<String>, BTreeSet<String>) {
     partition.committed(NextOffset::START, clock);
     metrics.queue("buffered_rows", 1).set(1);
     metrics.budget("source", 1).set(1);
+    metrics.set_waiting("lake", Duration::ZERO);
     metrics.add_destination("store-page");
     metrics.count_rule_runs("shared_device", 1, 0);
     metrics.count_ingest_rejected(RejectCode::NotJson);

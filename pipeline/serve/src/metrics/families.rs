@@ -112,6 +112,7 @@ pub(super) struct Levels {
     pub(super) queue_limit: Gauges<1>,
     pub(super) budget: Gauges<1>,
     pub(super) budget_limit: Gauges<1>,
+    pub(super) waiting: Gauges<1>,
 }
 
 /// The HTTP face itself.
@@ -235,6 +236,10 @@ impl Levels {
             queue_limit: add.plain("muster_queue_items_limit", "What a queue may hold"),
             budget: add.plain("muster_budget_bytes", "Memory taken from a budget"),
             budget_limit: add.plain("muster_budget_bytes_limit", "Memory a budget allows"),
+            waiting: add.plain(
+                "muster_waiting_seconds",
+                "For how long something outside is waited for that does not answer or has no room, by what it is",
+            ),
         }
     }
 }

@@ -395,6 +395,12 @@ impl Metrics {
 
 /// Limits and what is used of them.
 impl Metrics {
+    /// For how long `outside` (`lake`, `log`) has been waited for; nothing where it answers.
+    pub fn set_waiting(&self, outside: &'static str, waited: Duration) {
+        let waiting = self.families().levels.waiting.get_or_create_owned(&label("outside", outside));
+        waiting.set(bounded(waited.as_secs()));
+    }
+
     /// A queue that holds at most `limit` items: `worker_batches`, `buffered_rows`, `http_requests`, …
     pub fn queue(&self, name: &'static str, limit: u64) -> Level {
         let families = self.families();

@@ -43,6 +43,7 @@ fn everything_counted_is_shown() {
     metrics.count_claims(6);
     metrics.count_claims_lost(1);
     metrics.count_commit(Commit::Conflict);
+    metrics.set_waiting("lake", Duration::from_millis(62_900));
     metrics.count_lake_rows("punches", 7);
     metrics.count_reference_swap(Swap::Refused);
     metrics.count_alerts(AnomalyKind::NoShow, AnomalyState::Resolved, 3);
@@ -85,6 +86,7 @@ fn everything_counted_is_shown() {
         ("muster_deliverer_queue_messages", &[], 12.0),
         ("muster_deliverer_oldest_age_seconds", &[], 90.0),
         ("muster_deliverer_lag_records", &[], 5.0),
+        ("muster_waiting_seconds", &[("outside", "lake")], 62.0),
         ("muster_build_info", &[("version", "0.1.0"), ("revision", "abc")], 1.0),
         ("process_start_time_seconds", &[], NOW_US as f64 / 1e6),
     ];
