@@ -111,6 +111,7 @@ const SECTIONS: [(&str, &[&str]); 10] = [
             "group",
             "instance",
             "session_timeout",
+            "poll_interval_max",
             "tls",
             "sasl",
         ],
@@ -133,7 +134,10 @@ const SECTIONS: [(&str, &[&str]); 10] = [
     ("rules", &["dir", "every"]),
     ("import", &["time_zone", "device_id", "columns", "state"]),
     ("privacy", &["location_days"]),
-    ("limits", &["record_bytes_max", "batch_records_max", "buffered_rows_max", "threads"]),
+    (
+        "limits",
+        &["record_bytes_max", "batch_records_max", "buffered_rows_max", "buffered_bytes_max", "threads"],
+    ),
     ("serve", &["address", "tls", "tokens", "allow_from", "body_bytes_max", "requests_max"]),
 ];
 
@@ -246,6 +250,11 @@ impl Config {
             (1..=100_000_000).contains(&self.limits.buffered_rows_max),
             "buffered_rows_max",
             "1 to 100000000",
+        );
+        check(
+            (1 << 20..=1 << 40).contains(&self.limits.buffered_bytes_max),
+            "buffered_bytes_max",
+            "1 MiB to 1 TiB",
         );
         check(self.limits.threads <= 1_024, "threads", "0 to 1024");
     }

@@ -5,7 +5,7 @@
 //! observer.  Owns: them until `stop`.
 //! Absent on purpose: any say in the pipeline: a deliverer that fails is reported (log, `/readyz`) and the punches go on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ use crate::meter;
 use crate::mover::Mover;
 use crate::publisher::Publisher;
 use crate::stepper::Stepper;
+use crate::told_elsewhere::told_elsewhere;
+use crate::worker::{Outside, Patience};
 
 /// How long requests in flight may take once the process is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -56,6 +58,8 @@ pub struct Edges {
     publisher: Option<Stepper>,
     delivered: DeliveryStats,
     read_ahead: Option<Level>,
+    /// The checks of those that were waited for at the last look.
+    waited: BTreeSet<&'static str>,
     topic: String,
     lag: u64,
     lag_at: Option<Instant>,
@@ -116,15 +120,23 @@ impl Edges {
             publisher,
             delivered: DeliveryStats::default(),
             read_ahead,
+            waited: BTreeSet::new(),
             topic: config.alerts.topic.clone(),
             lag: 0,
             lag_at: None,
         })
     }
 
-    /// Takes over the counters of the log's edge, of the registry and of the deliverer until `is_over`.
-    pub fn watch(&mut self, log: &LiveLog, registry: Option<&Registry>, is_over: impl Fn() -> bool) {
+    /// Takes over the counters of the log's edge, of the registry and of the deliverer until `is_over`, and tells what is waited
+    /// for.
+    pub fn watch(
+        &mut self,
+        log: &LiveLog,
+        (patience, registry): (&Patience, Option<&Registry>),
+        is_over: impl Fn() -> bool,
+    ) {
         let mut has_failed = false;
+        self.health.pass(Outside::Log.name(), "it answers");
         while !is_over() {
             std::thread::park_timeout(LOOK_EVERY);
             if let Some(totals) = log.totals() {
@@ -132,6 +144,9 @@ impl Edges {
             }
             if let (Some(level), Some(ahead)) = (&self.read_ahead, log.read_ahead()) {
                 level.set(ahead.bytes);
+            }
+            for outside in Outside::ALL {
+                self.tell_wait(outside, wait_for(outside, log, patience));
             }
             if let Some(registry) = registry {
                 crate::registry::tell(&registry.status(), &self.metrics, &self.health);
@@ -163,6 +178,21 @@ impl Edges {
         }
     }
 
+    /// Tells whether `outside` is waited for, since when and why.
+    fn tell_wait(&mut self, outside: Outside, wait: Option<(Instant, String)>) {
+        let check = outside.name();
+        self.metrics.set_waiting(check, wait.as_ref().map_or(Duration::ZERO, |(since, _)| since.elapsed()));
+        match wait {
+            Some((since, why)) => {
+                let waited_s = since.elapsed().as_secs();
+                self.health.fail(check, format!("waiting for it for {waited_s} s, nothing is lost: {why}"));
+                self.waited.insert(check);
+            }
+            None if self.waited.remove(check) => self.health.pass(check, "it answers again"),
+            None => {}
+        }
+    }
+
     /// Ends both in good order. A deliverer that failed before says why here.
     ///
     /// # Errors
@@ -188,6 +218,14 @@ impl std::fmt::Debug for Edges {
         let running = (self.server.is_some(), self.deliverer.is_some());
         f.debug_tuple("Edges").field(&running).finish()
     }
+}
+
+/// Since when `outside` is waited for, and why.
+fn wait_for(outside: Outside, log: &LiveLog, patience: &Patience) -> Option<(Instant, String)> {
+    let waits = patience.waits(outside).map(|wait| (wait.since, wait.why));
+    let silence =
+        log.silence().filter(|_| outside == Outside::Log).map(|silence| (silence.since, silence.why));
+    waits.into_iter().chain(silence).min_by_key(|(since, _)| *since)
 }
 
 fn start_server(
@@ -240,7 +278,10 @@ fn start_deliverer(
         age_max: if is_live { Duration::try_from(alerts.max_age.0).ok() } else { None },
         limits: DeliveryLimits::default(),
     };
-    let deliverer = Deliverer::open(&alerts.outbox, setup).map_err(Failure::from_outside)?;
+    let mut deliverer = Deliverer::open(&alerts.outbox, setup).map_err(Failure::from_outside)?;
+    let since = deliverer.unheard_since().map_err(Failure::from_outside)?;
+    let told = told_elsewhere(lake, runtime, since)?;
+    deliverer.learn(&told).map_err(Failure::from_outside)?;
     // Before the deliverer runs: an outbox brought back from a copy must number its attempts behind those in the lake.
     let mover = Mover::open(&alerts.outbox, lake.clone(), runtime.clone(), metrics.clone())?;
     let every = MOVE_EVERY.max(Duration::from_millis(config.lake.commit_every_ms));

@@ -38,7 +38,7 @@ impl Exit {
 }
 
 /// A failed command.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     /// Which kind.
     pub exit: Exit,

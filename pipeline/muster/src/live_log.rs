@@ -10,7 +10,7 @@ use model::{NextOffset, Partition};
 use serve::metrics::SourceTotals;
 use source::embedded::Options;
 use source::kafka::{
-    CLOCK_MARGIN, KafkaClock, KafkaLog, KafkaOptions, Mechanism, Sasl, Security, Tls, TopicUse,
+    CLOCK_MARGIN, KafkaClock, KafkaLog, KafkaOptions, Mechanism, Sasl, Security, Silence, Tls, TopicUse,
 };
 use source::{Append, BatchLimits, EmbeddedLog, Source};
 
@@ -54,7 +54,8 @@ impl LiveLog {
         let source = &config.source;
         match source.kind {
             SourceKind::Embedded => {
-                let options = Options { partitions: source.partitions, ..Options::default() };
+                let batch = batch_limits(config);
+                let options = Options { partitions: source.partitions, batch, ..Options::default() };
                 let log =
                     EmbeddedLog::open(&source.dir, options, crate::wall_clock()).map_err(files::failure)?;
                 Ok(Self::Embedded(log))
@@ -103,6 +104,40 @@ impl LiveLog {
         })
     }
 
+    /// The topic of punches as it stands; `None` if an embedded log has none.
+    pub fn identity(&self, config: &Config) -> Option<LogIdentity> {
+        let found = match self {
+            Self::Embedded(log) => log.identity(&config.source.topic)?,
+            Self::Kafka(log) => log.identity().clone(),
+        };
+        let topic = found.topic.as_str().into();
+        Some(LogIdentity { log_id: found.log_id, topic, partitions: found.partitions })
+    }
+
+    /// Gives the topics that are there `partitions` partitions: that of punches, and those in which a partition's owner speaks.
+    /// Gives the log as it then is.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub fn grow(self, config: &Config, partitions: u32) -> Result<Self, Box<Failure>> {
+        let spoken = std::iter::once(&config.alerts.topic).chain(&config.results.topic);
+        for topic in std::iter::once(&config.source.topic).chain(spoken) {
+            match &self {
+                Self::Embedded(log) if log.identity(topic).is_none() => {}
+                Self::Embedded(log) => {
+                    log.grow_topic(topic, partitions).map_err(files::failure)?;
+                }
+                Self::Kafka(log) => {
+                    log.grow_topic(topic, partitions).map_err(files::failure)?;
+                }
+            }
+        }
+        match self {
+            Self::Embedded(_) => Ok(self),
+            Self::Kafka(_) => Self::open(config, Manner::Speaks),
+        }
+    }
+
     /// The reading end of the topic of punches: with Kafka, a member of the group.
     ///
     /// # Errors
@@ -143,6 +178,12 @@ impl LiveLog {
             missing_offsets: stats.missing_offsets,
             unanswered_looks: stats.unanswered,
         })
+    }
+
+    /// Since when nobody answers for the log, and why; none while somebody does. An embedded log is never silent.
+    pub fn silence(&self) -> Option<Silence> {
+        let Self::Kafka(log) = self else { return None };
+        log.silence()
     }
 
     /// What may be read ahead of the worker, in bytes, and the most that was since the last call; an embedded log reads
@@ -193,8 +234,13 @@ impl std::fmt::Debug for LiveLog {
     }
 }
 
+fn batch_limits(config: &Config) -> BatchLimits {
+    BatchLimits { records_max: config.limits.batch_records_max, ..BatchLimits::default() }
+}
+
 fn kafka_options(config: &Config, manner: Manner) -> Result<KafkaOptions, Box<Failure>> {
-    let SourceConfig { brokers, topic, group, instance, clock, session_timeout, .. } = &config.source;
+    let SourceConfig { brokers, topic, group, instance, clock, session_timeout, poll_interval_max, .. } =
+        &config.source;
     let defaults = KafkaOptions::new(brokers, topic, group);
     let clock = match clock {
         ClockKind::Append if manner == Manner::Shadow => KafkaClock::Unasked { margin: CLOCK_MARGIN },
@@ -209,8 +255,9 @@ fn kafka_options(config: &Config, manner: Manner) -> Result<KafkaOptions, Box<Fa
         client_id: instance.clone().unwrap_or_else(|| format!("muster-{process}")),
         security: security(&config.source)?,
         session_timeout: Duration::try_from(session_timeout.0).unwrap_or(defaults.session_timeout),
+        poll_interval_max: Duration::try_from(poll_interval_max.0).unwrap_or(defaults.poll_interval_max),
         clock,
-        batch: BatchLimits { records_max: config.limits.batch_records_max, ..BatchLimits::default() },
+        batch: batch_limits(config),
         ..defaults
     })
 }

@@ -12,10 +12,11 @@ use model::{Anomaly, Partition, ShiftResult};
 use serve::metrics::{Commit, Level, PartitionMetrics, Rebalance};
 use serve::{Health, Metrics};
 
+use crate::config::LimitsConfig;
 use crate::worker::{Events, Observer, Status, Tally};
 
 /// What `/readyz` asks for.
-pub const CHECKS: [&str; 2] = ["owning", "lake"];
+pub const CHECKS: [&str; 3] = ["owning", "lake", "log"];
 
 /// An observer that counts, and hands everything on to another one.
 pub struct Meter<'a> {
@@ -24,25 +25,23 @@ pub struct Meter<'a> {
     health: Health,
     partitions: BTreeMap<Partition, PartitionMetrics>,
     buffered: Level,
+    uncommitted: Level,
     counted: Tally,
     events: Events,
 }
 
 impl<'a> Meter<'a> {
-    /// Counts into `metrics`, and tells `inner` what it is told. At most `buffered_rows_max` rows wait for a commit.
-    pub fn new(
-        metrics: Metrics,
-        health: Health,
-        buffered_rows_max: usize,
-        inner: &'a mut dyn Observer,
-    ) -> Self {
-        let buffered = metrics.queue("buffered_rows", buffered_rows_max as u64);
+    /// Counts into `metrics`, and tells `inner` what it is told, of a run under `limits`.
+    pub fn new(metrics: Metrics, health: Health, limits: &LimitsConfig, inner: &'a mut dyn Observer) -> Self {
+        let buffered = metrics.queue("buffered_rows", limits.buffered_rows_max as u64);
+        let uncommitted = metrics.budget("uncommitted", limits.buffered_bytes_max);
         Self {
             inner,
             metrics,
             health,
             partitions: BTreeMap::new(),
             buffered,
+            uncommitted,
             counted: Tally::default(),
             events: Events::default(),
         }
@@ -110,6 +109,7 @@ impl Observer for Meter<'_> {
         self.count(status.tally);
         self.count_events(status.events);
         self.buffered.set(status.buffered_rows as u64);
+        self.uncommitted.set(status.partitions.values().map(|progress| progress.buffered.bytes).sum());
         let held: BTreeSet<Partition> = status.partitions.keys().copied().collect();
         self.partitions.retain(|partition, _| {
             let is_held = held.contains(partition);

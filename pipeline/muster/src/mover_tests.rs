@@ -30,7 +30,7 @@ impl Post for Moody {
     fn post(&self, _: Parcel, done: Done) {
         let call = self.0.fetch_add(1, Ordering::Relaxed) + 1;
         let code = if call.is_multiple_of(3) { 500 } else { 200 };
-        done.reply(Reply::Status { code, retry_after: None });
+        done.reply(Reply::Status { code, retry_after: None, refusal: None });
     }
 }
 

@@ -162,6 +162,21 @@ impl std::fmt::Debug for Publisher {
     }
 }
 
+/// Whether the lake holds results that the file at `path` says are not published yet; not if nothing was ever published.
+///
+/// # Errors
+/// A position that cannot be read; what the lake says.
+pub async fn waits(path: &Path, lake: &Lake) -> Result<bool, Box<Failure>> {
+    let Some(Position { published: mut position, .. }) = read_position(path)? else { return Ok(false) };
+    loop {
+        match lake.appended(NAME, position).await.map_err(Failure::from_outside)? {
+            None => return Ok(false),
+            Some(appended) if appended.rows.iter().any(|rows| rows.num_rows() > 0) => return Ok(true),
+            Some(appended) => position = Some(appended.version),
+        }
+    }
+}
+
 fn read_position(path: &Path) -> Result<Option<Position>, Box<Failure>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,

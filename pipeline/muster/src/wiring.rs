@@ -11,18 +11,21 @@ use crate::live_log::{LiveLog, Manner};
 use alerts::{Outlet, SilentOutlet, TopicOutlet};
 use arc_swap::ArcSwap;
 use lake::{Lake, LogKind};
-use model::Reference;
+use model::anomaly::Finding;
+use model::position::partition_of;
+use model::{EventTime, Generation, Partition, Reference};
 use source::{DeadLetterFile, KeptRecords, Registry, Source};
 use tokio::runtime::Handle;
 
 use crate::commands::clock_mode;
 use crate::config::Config;
+use crate::drained::Drained;
 use crate::failure::Failure;
 use crate::files;
 use crate::rules::{self, RuleFiles};
 use crate::worker::{
-    ClockMode, End, FileLetters, Forwarder, Letters, LogReader, Observer, PartitionSettings, Pipeline,
-    Rivals, Rules, Settings, Store, Tally, TopicLetters, Unwritten, World,
+    ClockMode, End, FileLetters, Forwarder, Letters, LogReader, Observer, PartitionSettings, Patience,
+    Pipeline, Rivals, Rules, Settings, Store, Tally, TopicLetters, Unwritten, World,
 };
 
 /// What a run on a live log is wired from.
@@ -47,6 +50,17 @@ pub struct Wiring<'a> {
     pub registry: Option<Registry>,
     /// When the run ends.
     pub end: End,
+    /// How long it waits for what does not answer.
+    pub patience: Patience,
+    /// Set where the run drains what lies under a number of partitions that no longer holds.
+    pub drain: Option<Drain>,
+}
+
+/// How far an old number of partitions is drained: outside the group, to each partition's present end.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// The clock stops here.
+    pub clock_max: Option<EventTime>,
 }
 
 impl Wiring<'_> {
@@ -82,7 +96,13 @@ impl Wiring<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Tally, Box<Failure>> {
         let topic = &self.config.source.topic;
-        let source = self.log.source(self.config).map_err(files::failure)?;
+        let source: Box<dyn Source> = match self.drain {
+            Some(_) => {
+                let reader = self.log.reader(topic).map_err(files::failure)?;
+                Box::new(Drained::new(reader, self.identity.partitions))
+            }
+            None => self.log.source(self.config).map_err(files::failure)?,
+        };
         let mut source: Box<dyn Source> = match &self.registry {
             Some(registry) => Box::new(registry.gate(source)),
             None => source,
@@ -103,6 +123,7 @@ impl Wiring<'_> {
                 state_days: self.config.lake.state_days,
                 restate_days: self.config.lake.restate_days,
                 log: self.identity.log_id.mark(),
+                clock_max: self.drain.and_then(|drain| drain.clock_max),
                 tells_results: false,
                 keeps_evidence: self.config.privacy.location_days > 0,
                 alert_age_max: age_max,
@@ -113,9 +134,10 @@ impl Wiring<'_> {
             threads,
             commit_every: Duration::from_millis(self.config.lake.commit_every_ms),
             buffered_rows_max: self.config.limits.buffered_rows_max,
+            buffered_bytes_max: self.config.limits.buffered_bytes_max,
             start: self.config.source.start.0,
             end: self.end,
-            rivals: Rivals::Overtake,
+            rivals: if self.drain.is_some() { Rivals::GiveWay } else { Rivals::Overtake },
         };
         // Looked at before they are read: what changes in between is seen later.
         let is_open = matches!(self.end, End::Never);
@@ -139,6 +161,7 @@ impl Wiring<'_> {
                 Manner::Shadow => None,
             },
             rules,
+            patience: self.patience.clone(),
             settings,
             stop,
             may_end,
@@ -146,13 +169,27 @@ impl Wiring<'_> {
         pipeline.run(observer)
     }
 
+    /// Says again, by the owner of `generation`, what was last said of everything that belongs to another of `partitions`
+    /// partitions now. Gives how much it was.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub fn regroup_alerts(&self, generation: Generation, partitions: u32) -> Result<u64, Box<Failure>> {
+        let all: Vec<Partition> = (0..partitions).map(Partition::new).collect();
+        let owner = |finding: &Finding| partition_of(finding.subject().as_bytes(), partitions);
+        let moved = self.topic_outlet().regroup(&all, generation, owner);
+        moved.map_err(|error| Box::new(Failure::from_outside(error)))
+    }
+
     fn outlet(&self) -> Box<dyn Outlet> {
-        if self.manner == Manner::Shadow {
-            return Box::new(SilentOutlet);
+        match self.manner {
+            Manner::Shadow => Box::new(SilentOutlet),
+            Manner::Speaks => Box::new(self.topic_outlet()),
         }
-        let (log, topic) = (self.log.clone(), self.config.alerts.topic.clone());
-        let open = Box::new(move || log.reader(&topic));
-        Box::new(TopicOutlet::new(&self.config.alerts.topic, self.log.appender(), open))
+    }
+
+    fn topic_outlet(&self) -> TopicOutlet {
+        topic_outlet(self.log, &self.config.alerts.topic)
     }
 
     /// On the log, or, for a shadow, in a file beside its lake.
@@ -171,4 +208,10 @@ impl Wiring<'_> {
         let bytes_max = self.log.letter_bytes_max().map_err(files::failure)?;
         Ok(KeptRecords::new(&files::kept_records_dir(&self.beside), bytes_max))
     }
+}
+
+/// Where alerts are said on `log`.
+pub fn topic_outlet(log: &LiveLog, topic: &str) -> TopicOutlet {
+    let (again, name) = (log.clone(), topic.to_owned());
+    TopicOutlet::new(topic, log.appender(), Box::new(move || again.reader(&name)))
 }

@@ -26,7 +26,7 @@ use crate::live_log::{LiveLog, Manner};
 use crate::picture::{Picture, Scene, StoreLine};
 use crate::truth;
 use crate::wiring::Wiring;
-use crate::worker::{End, Observer, Status, Tally, World};
+use crate::worker::{End, Observer, Patience, Status, Tally, World};
 
 /// The rest of the demo's configuration: the record's own clock, commits often enough to watch.
 const CONFIG: &str =
@@ -108,6 +108,8 @@ pub(super) fn run(arguments: &DemoArguments) -> Outcome {
         unwritten: Arc::default(),
         registry: None,
         end: End::At(chain.settled_at().plus_min(1)),
+        patience: Patience::short(),
+        drain: None,
     };
     wiring.write_reference(&reference, &loaded.names)?;
     let pace = if arguments.once { Pace::Full } else { Pace::Speed(arguments.speed) };

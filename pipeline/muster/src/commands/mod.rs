@@ -4,11 +4,13 @@ mod check;
 mod demo;
 mod destinations;
 mod dlq;
+mod erase;
 mod generate;
 mod load;
 mod match_punches;
 mod reach;
 mod refused;
+mod repartition;
 mod replay;
 mod review;
 mod run;
@@ -56,6 +58,10 @@ pub enum Command {
     Dlq(dlq::DlqArguments),
     /// Closes a month; later facts go to the adjustment ledger.
     Seal(seal::SealArguments),
+    /// Takes one person out of the lake, the embedded log and the outbox, and keeps a proof.
+    Erase(erase::EraseArguments),
+    /// Moves a log and its lake to another number of partitions.
+    Repartition(repartition::RepartitionArguments),
     /// Beside another system, silently; then what would have happened, site by site.
     Shadow(shadow::ShadowArguments),
     /// Suspicions: what waits for a reviewer, and what is decided about each.
@@ -80,6 +86,8 @@ pub fn run(command: Command) -> Outcome {
         Command::Top(arguments) => top::run(&arguments),
         Command::Dlq(arguments) => dlq::run(&arguments),
         Command::Seal(arguments) => seal::run(&arguments),
+        Command::Erase(arguments) => erase::run(&arguments),
+        Command::Repartition(arguments) => repartition::run(&arguments),
         Command::Shadow(arguments) => shadow::run(&arguments),
         Command::Review(arguments) => review::run(&arguments),
         Command::Destinations(arguments) => destinations::run(&arguments),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Duration;
 
 use alerts::{FileOutlet, Outlet, SilentOutlet};
@@ -28,8 +29,8 @@ use crate::progress::Progress;
 use crate::reference_rows;
 use crate::rules;
 use crate::worker::{
-    ClockMode, End, FileLetters, LogReader, Observer, PartitionSettings, Pipeline, Rivals, Settings, Status,
-    Store, Tally, World,
+    ClockMode, End, FileLetters, LogReader, Observer, PartitionSettings, Patience, Pipeline, Rivals,
+    Settings, Status, Store, Tally, World,
 };
 
 /// Arguments of `muster replay`.
@@ -67,10 +68,15 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &ReplayArgument
     for file in &arguments.punches {
         files::expect_file(file)?;
     }
-    let (mut reference, loaded) = load::reference(&config.reference)?;
+    // Each has a core: the files' bytes are hashed before they are read.
+    let (reference, opened) = thread::scope(|scope| {
+        let opened = scope.spawn(|| open_all(arguments, config));
+        (load::reference(&config.reference), opened.join())
+    });
+    let (mut reference, loaded) = reference?;
     remind_nobody(Arc::make_mut(&mut reference));
     reach::require(config, &reference)?;
-    let opened = open_all(arguments, config)?;
+    let opened = opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let runtime = crate::runtime()?;
     let lake = runtime.block_on(place.open())?;
     let beside = place.beside(&lake);
@@ -106,6 +112,7 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &ReplayArgument
             }),
             forwarder: None,
             rules,
+            patience: Patience::short(),
             settings: settings(config, &source, arguments.until)?,
             stop: &AtomicBool::new(false),
             may_end: &AtomicBool::new(true),
@@ -204,6 +211,7 @@ fn settings(
         threads: 1,
         commit_every: Duration::from_millis(config.lake.commit_every_ms),
         buffered_rows_max: config.limits.buffered_rows_max,
+        buffered_bytes_max: config.limits.buffered_bytes_max,
         start: StartAt::Earliest,
         end,
         rivals: Rivals::GiveWay,
@@ -216,6 +224,7 @@ fn partition_settings(config: &Config, source: &FileSource) -> Result<PartitionS
     let import_zone = config.import.time_zone.as_ref().map(|_| import.time_zone.clone());
     let identity = source.identity();
     Ok(PartitionSettings {
+        clock_max: None,
         topic: identity.topic.as_str().into(),
         partitions: 1,
         clock: ClockMode::Record,

@@ -27,7 +27,7 @@ use crate::meter::Meter;
 use crate::progress::Progress;
 use crate::reloader::{Reloader, Reloading};
 use crate::wiring::Wiring;
-use crate::worker::{End, Observer, Status, Unwritten, World};
+use crate::worker::{End, Observer, Patience, Status, Unwritten, World};
 
 /// Arguments of `muster run`.
 #[derive(Args)]
@@ -68,6 +68,11 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &RunArguments) 
     let identity = log.prepare(config, manner)?;
     let world = Arc::new(ArcSwap::from_pointee(World::new(Arc::clone(&reference))));
     let unwritten = Arc::new(Unwritten::default());
+    // Whoever waits for the end of a run is told when there will be none; a processor waits for as long as it takes.
+    let patience = match arguments.until {
+        Some(_) => Patience::short(),
+        None => Patience::until(&stop),
+    };
     let letters = match manner {
         Manner::Speaks => format!("the topic {}.dlq", config.source.topic),
         Manner::Shadow => files::letters_file(&beside).display().to_string(),
@@ -83,6 +88,8 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &RunArguments) 
         unwritten: Arc::clone(&unwritten),
         registry: crate::registry::open(config, runtime.handle())?,
         end: arguments.until.map_or(End::Never, |until| End::At(EventTime::from(until))),
+        patience: patience.clone(),
+        drain: None,
     };
     let written = wiring.write_reference(&reference, &loaded.names)?;
     let mut edges = Edges::start(config, (&log, manner), &lake, runtime.handle(), &loaded.names)?;
@@ -94,12 +101,13 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &RunArguments) 
     });
     let mut watch = Watch { progress: Progress::new("run"), fired: BTreeSet::new() };
     let (metrics, health) = (edges.metrics.clone(), edges.health.clone());
-    let mut meter = Meter::new(metrics, health, config.limits.buffered_rows_max, &mut watch);
+    let mut meter = Meter::new(metrics, health, &config.limits, &mut watch);
     edges.health.started();
     let is_over = AtomicBool::new(false);
     let tally = std::thread::scope(|scope| {
-        let looking =
-            scope.spawn(|| edges.watch(&log, wiring.registry.as_ref(), || is_over.load(Ordering::Relaxed)));
+        let looking = scope.spawn(|| {
+            edges.watch(&log, (&patience, wiring.registry.as_ref()), || is_over.load(Ordering::Relaxed))
+        });
         let tally = wiring.run(&world, &stop, &AtomicBool::new(true), &mut meter);
         is_over.store(true, Ordering::Relaxed);
         looking.thread().unpark();
@@ -118,7 +126,7 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &RunArguments) 
     Ok(if summary.rejected == 0 { Exit::Done } else { Exit::Findings })
 }
 
-fn stop_on_signal(runtime: &tokio::runtime::Runtime, stop: &Arc<AtomicBool>) {
+pub(super) fn stop_on_signal(runtime: &tokio::runtime::Runtime, stop: &Arc<AtomicBool>) {
     let stop = Arc::clone(stop);
     runtime.spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};

@@ -118,6 +118,9 @@ pub struct SourceConfig {
     pub instance: Option<String>,
     /// Kafka: how long the group waits for a silent process before others take its partitions over.
     pub session_timeout: Length,
+    /// Kafka: how long the group waits for a process that lives and does not poll before others take its partitions over: one
+    /// that is wedged, since no outage keeps one from polling. Turned down where that must be quick.
+    pub poll_interval_max: Length,
     /// Kafka: encryption.
     pub tls: Option<TlsConfig>,
     /// Kafka: a user and a password.
@@ -139,6 +142,7 @@ impl Default for SourceConfig {
             group: "muster".into(),
             instance: None,
             session_timeout: Length(SignedDuration::from_secs(45)),
+            poll_interval_max: Length(SignedDuration::from_mins(10)),
             tls: None,
             sasl: None,
         }
@@ -388,6 +392,9 @@ pub struct LimitsConfig {
     pub batch_records_max: usize,
     /// Rows buffered before a commit is made early.
     pub buffered_rows_max: usize,
+    /// Bytes of records, as they were read, that may be read and not yet in the lake: beyond them nothing more is read. In memory
+    /// they take a few times that. Turned down where memory is scarce, up where a slow lake is to be given larger commits.
+    pub buffered_bytes_max: u64,
     /// Worker threads; 0 = one for each core.
     pub threads: usize,
 }
@@ -398,6 +405,7 @@ impl Default for LimitsConfig {
             record_bytes_max: 256 << 10,
             batch_records_max: 4_096,
             buffered_rows_max: 1_000_000,
+            buffered_bytes_max: 256 << 20,
             threads: 0,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! In: batches as they are read, positions as they are committed.  Out: records and bytes between the two.
 //! Owns: the end and the size of each batch that is not wholly committed.
-//! Absent on purpose: any limit: `Settings::buffered_rows_max` bounds the rows, and so what is kept here.
+//! Absent on purpose: any limit: `Settings::buffered_bytes_max` bounds the sum over all partitions; control sees to it.
 
 use std::collections::VecDeque;
 

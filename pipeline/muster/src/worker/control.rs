@@ -5,32 +5,32 @@
 //! Absent on purpose: any look into a record, and waiting for a worker: a worker with enough to do has its partitions
 //! paused, while the source goes on being polled.
 //! Invariants: an assigned partition is never left idle: it is claimed, folded and started before the next poll; one
-//! commit is in flight at a time; rows waiting stay under `buffered_rows_max` plus `QUEUE_BATCHES_MAX` batches a worker;
-//! nothing of a partition that was taken away is committed behind that, kept by the generation every cut carries.
-//! Why so: one thread that polls keeps a Kafka consumer in its group whatever workers and commits do.
+//! commit is in flight at a time; rows waiting stay under `buffered_rows_max`, bytes that are read and not committed under
+//! `buffered_bytes_max`, plus `QUEUE_BATCHES_MAX` batches a worker; nothing of a partition that was taken away is committed
+//! behind that, kept by the generation every cut carries.
+//! Why so: one thread that polls keeps a Kafka consumer in its group whatever workers and commits do. While it waits itself
+//! for a claim, it stays with the log by `Source::attend`: a store that is down for an hour costs no membership.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use alerts::SaidAlert;
-use arc_swap::ArcSwap;
 use frontier::{Flow, Holdings, PartitionFrontier};
 use model::{EventTime, NextOffset, Partition};
 use schemas::tables::punches;
-use source::{ErrorKind, Polled, RawBatch, Source, StartAt};
+use source::{Polled, RawBatch, Source, StartAt};
 
 use super::backlog::Backlog;
-use super::partition::{ClockMode, Cut, PartitionWork};
-use super::patience::await_log;
+use super::partition::{ClockMode, Cut};
 use super::pipeline::{End, Events, Observer, Outlets, Progress, Rivals, Settings, Status};
 use super::ruling::{Ruled, Standing, ToRuler};
+use super::speaker;
 use super::store::{Committed, Owned, Part, Request};
 use super::tally::Tally;
-use super::threads::{FromCommitter, FromWorker, ToCommitter, ToWorker};
-use super::world::World;
+use super::threads::{Beginning, FromCommitter, FromWorker, ToCommitter, ToWorker};
 use crate::failure::Failure;
 use crate::files;
 
@@ -49,13 +49,18 @@ const PAUSED_WAIT: Duration = Duration::from_millis(5);
 /// How long the loop waits after the log did not answer.
 const SILENCE_WAIT: Duration = Duration::from_millis(200);
 
+/// How often the log is attended to while a claim is waited for.
+const ATTEND_EVERY: Duration = Duration::from_millis(100);
+
+/// How often the watcher is told where the run stands while nothing is cut.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
 /// How often alerts that were over long ago are forgotten: it reads the whole alerts topic.
 const TIDY_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
 pub(super) struct Control<'a> {
     source: &'a mut dyn Source,
     settings: &'a Settings,
-    world: &'a ArcSwap<World>,
     outlets: &'a Outlets,
     stop: &'a AtomicBool,
     may_end: &'a AtomicBool,
@@ -82,13 +87,14 @@ pub(super) struct Control<'a> {
     dirty: bool,
     last_commit: Instant,
     last_tidy: Instant,
+    last_watch: Instant,
 }
 
 impl<'a> Control<'a> {
     pub(super) fn new(
         source: &'a mut dyn Source,
         settings: &'a Settings,
-        (world, outlets): (&'a ArcSwap<World>, &'a Outlets),
+        outlets: &'a Outlets,
         (stop, may_end): (&'a AtomicBool, &'a AtomicBool),
         (queues, from_workers): (Vec<Sender<ToWorker>>, Receiver<FromWorker>),
         (to_committer, from_committer): (Sender<ToCommitter>, Receiver<FromCommitter>),
@@ -97,7 +103,6 @@ impl<'a> Control<'a> {
         Self {
             source,
             settings,
-            world,
             outlets,
             stop,
             may_end,
@@ -122,6 +127,7 @@ impl<'a> Control<'a> {
             dirty: false,
             last_commit: Instant::now(),
             last_tidy: Instant::now(),
+            last_watch: Instant::now(),
         }
     }
 
@@ -134,7 +140,7 @@ impl<'a> Control<'a> {
                 self.finish_rules(observer)?;
                 return Ok(std::mem::take(&mut self.tally));
             }
-            let is_full = self.buffered >= self.settings.buffered_rows_max;
+            let is_full = self.is_full();
             let is_due = self.last_cut.elapsed() >= self.settings.commit_every || !self.holdings.reads_on();
             if is_full || self.dirty && is_due {
                 self.ask_for_cut();
@@ -142,6 +148,10 @@ impl<'a> Control<'a> {
             if self.last_tidy.elapsed() >= TIDY_EVERY {
                 self.last_tidy = Instant::now();
                 self.tell_all(|| ToWorker::Tidy);
+            }
+            if self.last_watch.elapsed() >= WATCH_EVERY {
+                self.last_watch = Instant::now();
+                observer.watch(&self.status());
             }
             self.ask_for_end();
             self.reclaim()?;
@@ -155,6 +165,12 @@ impl<'a> Control<'a> {
                 self.wait_a_little(PAUSED_WAIT, observer)?;
             }
         }
+    }
+
+    /// Whether the lake has to take what waits before more is read.
+    fn is_full(&self) -> bool {
+        let bytes: u64 = self.backlogs.values().map(|backlog| backlog.buffered().bytes).sum();
+        self.buffered >= self.settings.buffered_rows_max || bytes >= self.settings.buffered_bytes_max
     }
 
     fn is_over(&self) -> bool {
@@ -212,7 +228,7 @@ impl<'a> Control<'a> {
         // Asked before the poll: what it then finds to be the end is the end of everything that was appended.
         let may_end = self.may_end.load(Ordering::Acquire);
         let polled = match self.source.poll(wait, &mut batch) {
-            Err(error) if error.kind() == ErrorKind::Unreachable => {
+            Err(error) if error.action() == source::Action::Retry => {
                 tracing::warn!(%error, "the log does not answer");
                 std::thread::sleep(SILENCE_WAIT);
                 Polled::Idle
@@ -282,16 +298,17 @@ impl<'a> Control<'a> {
         self.finish_commit()?;
         self.ask_committer(ToCommitter::Claim(partitions));
         let owned = loop {
-            match self.from_committer.recv() {
-                Ok(FromCommitter::Owned(owned)) => break owned?,
-                Ok(FromCommitter::Committed(committed, took)) => self.take_committed(committed, took)?,
-                Err(_) => return Err(Box::new(Failure::from_outside("the committer thread died"))),
+            match self.hear_committer()? {
+                FromCommitter::Owned(owned) => break owned?,
+                FromCommitter::Committed(committed, took) => self.take_committed(committed, took)?,
             }
         };
         let owners = owned.iter().map(|owned| (owned.partition, owned.generation)).collect();
         let standing = |owned: &Owned| Standing::of(owned.ruled_until, owned.frontier);
         self.ask_ruler(ToRuler::Own(owned.iter().map(standing).collect()));
-        let mut said = self.outlets.alerts.take_over(owners)?;
+        let taking = self.outlets.alerts.take_over(owners);
+        let taken = self.await_answer(|_, wait| taking.recv_timeout(wait));
+        let mut said = taken.unwrap_or_else(|| Err(speaker::gone()))?;
         let mut starts = Vec::new();
         for owned in owned {
             let said = said.remove(&owned.partition).unwrap_or_default();
@@ -310,22 +327,24 @@ impl<'a> Control<'a> {
     ) -> Result<(Partition, NextOffset), Box<Failure>> {
         let partition = owned.partition;
         let committed = owned.frontier.next();
-        if committed == NextOffset::START && self.settings.start != StartAt::Earliest {
-            let next =
-                await_log(|| self.source.locate(partition, self.settings.start)).map_err(files::failure)?;
+        // One with a clock is not new: nothing was appended to it before, or it was moved here.
+        let is_new = committed == NextOffset::START && !owned.frontier.clock().is_set();
+        if is_new && self.settings.start != StartAt::Earliest {
+            let next = self.outlets.patience.persevere(|| self.source.locate(partition, self.settings.start));
+            let next = next.map_err(files::failure)?;
             owned.frontier = owned.frontier.beginning_at(next);
         }
         let (next, generation) = (owned.frontier.next(), owned.generation);
         // One that was overtaken may still have its former owner's work in a worker.
         self.send(partition, ToWorker::Drop(partition));
-        let work = PartitionWork::recover(&self.settings.partition, owned, said, &self.world.load());
+        let beginning = Beginning { settings: self.settings.partition.clone(), owned, said };
         self.holdings.own(partition, generation);
         let is_paused = self.holdings.is_paused(partition);
         let progress = Progress { judged: next, committed, is_paused, ..Progress::START };
         self.backlogs.remove(&partition);
         self.progress.insert(partition, progress);
         self.events.claims += 1;
-        self.send(partition, ToWorker::Own(Box::new(work)));
+        self.send(partition, ToWorker::Own(Box::new(beginning)));
         Ok((partition, next))
     }
 
@@ -467,7 +486,7 @@ impl<'a> Control<'a> {
         }
         if !committed.lost.is_empty() && self.settings.rivals == Rivals::GiveWay {
             return Err(Box::new(Failure::outside(
-                "another replay has begun to write to this lake, or a month of it was sealed",
+                "another replay or move has begun to write to this lake, or a month of it was sealed",
                 "wait until that has ended, then run the same command again: nothing is lost or doubled",
             )));
         }
@@ -524,13 +543,43 @@ impl<'a> Control<'a> {
 
     fn finish_commit(&mut self) -> Result<(), Box<Failure>> {
         while !self.holdings.may_claim() {
-            match self.from_committer.recv() {
-                Ok(FromCommitter::Committed(committed, took)) => self.take_committed(committed, took)?,
-                Ok(FromCommitter::Owned(_)) => {}
-                Err(_) => return Err(Box::new(Failure::from_outside("the committer thread died"))),
+            if let FromCommitter::Committed(committed, took) = self.hear_committer()? {
+                self.take_committed(committed, took)?;
             }
         }
         Ok(())
+    }
+
+    fn hear_committer(&mut self) -> Result<FromCommitter, Box<Failure>> {
+        let heard = self.await_answer(|control, wait| control.from_committer.recv_timeout(wait));
+        heard.ok_or_else(|| Box::new(Failure::from_outside("the committer thread died")))
+    }
+
+    /// Waits for an answer however long it takes, and stays with the log meanwhile; none if nobody is left to give it.
+    fn await_answer<T>(
+        &mut self,
+        answer: impl Fn(&Self, Duration) -> Result<T, RecvTimeoutError>,
+    ) -> Option<T> {
+        let mut attends = false;
+        let answered = loop {
+            match answer(self, ATTEND_EVERY) {
+                Ok(answer) => break Some(answer),
+                Err(RecvTimeoutError::Disconnected) => break None,
+                Err(RecvTimeoutError::Timeout) => {
+                    if !std::mem::replace(&mut attends, true) {
+                        // Or what is read ahead would grow while nobody takes it.
+                        self.holdings.partitions().for_each(|partition| self.source.pause(partition));
+                    }
+                    self.source.attend();
+                }
+            }
+        };
+        if attends {
+            let goes_on = |partition: &Partition| !self.holdings.is_paused(*partition);
+            let partitions: Vec<Partition> = self.holdings.partitions().filter(goes_on).collect();
+            partitions.into_iter().for_each(|partition| self.source.resume(partition));
+        }
+        answered
     }
 
     fn wait_a_little(&mut self, wait: Duration, observer: &mut dyn Observer) -> Result<(), Box<Failure>> {

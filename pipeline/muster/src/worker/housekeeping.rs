@@ -3,26 +3,28 @@
 //!
 //! ```text
 //!   claim, every ten minutes, every hour of the log ─▶ old evidence leaves its table, before the next commit
-//!   every fifty commits ─▶ beside commits, one round at a time: log snapshots ▶ small files become one ▶ (hourly) sweep
+//!   every fifty commits, the first among them ─▶ beside commits, one round at a time: log snapshots ▶ small files become one ▶ (hourly) sweep
 //! ```
 //!
-//! In: commits as they are done, the log's clock, passing time.  Out: rounds of `lake::Lake::retain_evidence`, `maintain`,
-//! `compact`, `sweep`.  Owns: when the last round was.
+//! In: commits as they are done, the log's clock, passing time, a run's end.  Out: rounds of `lake::Lake::retain_evidence`,
+//! `maintain`, `compact`, `sweep`.  Owns: when the last round was, and the one under way.
 //! Absent on purpose: any way to fail: nothing rests on a round, the next one does what this one could not.
 //! Why so: a claim begins with a round of retention, so that a log that stood still for weeks deletes before it reads on. Then
 //! every few minutes by the wall, for a log that lives; and every hour by the log, for a replay that passes months in minutes.
-//! The rest delays no commit. Of a group only the owner of the first partition compacts: two would do each other's work.
+//! The rest delays no commit; the round that is under way when a run ends is waited for, since a runtime that goes away under it
+//! takes the store's own threads by surprise. Of a group only the owner of the first partition compacts: two would do each other's work.
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lake::{Lake, LogIdentity, Which};
 use model::EventTime;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
-/// How many commits between two looks at the tables' logs and files.
+/// How many commits between two looks at the tables' logs and files. The first is behind the first commit: owners that are
+/// killed again and again would leave logs to grow that each of them has to read.
 const TIDY_EVERY_COMMITS: u64 = 50;
 
 /// How long bytes that no table needs wait for their round, by the wall: it lists every folder.
@@ -34,18 +36,24 @@ const RETAIN_EVERY: Duration = Duration::from_secs(600);
 /// And by the log's clock.
 const RETAIN_EVERY_LOG_MIN: i64 = 60;
 
+/// How long a run that ends waits for the round under way: a store that does not answer must not keep it.
+const FINISH_WITHIN: Duration = Duration::from_secs(30);
+
+/// And how long it does so without a word.
+const FINISH_SILENTLY: Duration = Duration::from_secs(2);
+
 /// What was done when.
 #[derive(Debug, Default)]
 pub(super) struct Housekeeping {
     commits: u64,
     retained: Option<(Instant, EventTime)>,
     tidier: Arc<Tidier>,
+    round: Option<JoinHandle<()>>,
 }
 
 /// The rounds beside commits.
 #[derive(Debug, Default)]
 struct Tidier {
-    is_at_work: AtomicBool,
     swept: Mutex<Option<Instant>>,
 }
 
@@ -68,15 +76,28 @@ impl Housekeeping {
         if self.is_due(clock) {
             self.retain(runtime, lake, log, clock);
         }
-        if self.commits.is_multiple_of(TIDY_EVERY_COMMITS)
-            && !self.tidier.is_at_work.swap(true, Ordering::AcqRel)
-        {
+        let is_idle = self.round.as_ref().is_none_or(JoinHandle::is_finished);
+        if looks_at_tables(self.commits) && is_idle {
             let (tidier, lake) = (Arc::clone(&self.tidier), lake.clone());
-            runtime.spawn(async move {
-                tidier.round(&lake, holds_first).await;
-                tidier.is_at_work.store(false, Ordering::Release);
-            });
+            self.round = Some(runtime.spawn(async move { tidier.round(&lake, holds_first).await }));
         }
+    }
+
+    /// Waits for the round under way, at the end of a run: not for ever.
+    pub(super) fn finish(&mut self, runtime: &Handle) {
+        let Some(mut round) = self.round.take() else { return };
+        runtime.block_on(async {
+            if tokio::time::timeout(FINISH_SILENTLY, &mut round).await.is_ok() {
+                return;
+            }
+            tracing::info!("waiting for the lake's housekeeping to come to its end");
+            if tokio::time::timeout(FINISH_WITHIN - FINISH_SILENTLY, &mut round).await.is_err() {
+                tracing::warn!("the lake's housekeeping is given up, the next owner does it");
+                round.abort();
+                // Until nothing of it is left to run.
+                let _ = round.await;
+            }
+        });
     }
 
     fn is_due(&self, clock: EventTime) -> bool {
@@ -97,6 +118,11 @@ impl Housekeeping {
             }
         }
     }
+}
+
+/// Whether a look at the tables is due behind commit number `commit` of an owner, counted from 1.
+const fn looks_at_tables(commit: u64) -> bool {
+    commit % TIDY_EVERY_COMMITS == 1
 }
 
 impl Tidier {
@@ -139,6 +165,31 @@ impl Tidier {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_owner_looks_at_the_tables_behind_its_first_commit_and_every_fiftieth_from_there() {
+        let looks: Vec<u64> = (1..=120).filter(|commit| looks_at_tables(*commit)).collect();
+        assert_eq!(looks, [1, 51, 101]);
+    }
+
+    #[test]
+    fn the_round_under_way_is_waited_for() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
+        let (go, wait) = tokio::sync::oneshot::channel::<()>();
+        let done = Arc::new(Mutex::new(false));
+        let sets = Arc::clone(&done);
+        let round = runtime.spawn(async move {
+            wait.await.unwrap();
+            *sets.lock().unwrap() = true;
+        });
+        let mut house = Housekeeping { round: Some(round), ..Housekeeping::default() };
+        std::thread::scope(|scope| {
+            scope.spawn(|| house.finish(runtime.handle()));
+            go.send(()).unwrap();
+        });
+        assert!(*done.lock().unwrap() && house.round.is_none());
+        house.finish(runtime.handle());
+    }
 
     #[test]
     fn a_round_is_due_by_the_wall_or_by_the_log() {

@@ -3,8 +3,8 @@
 //!
 //! In: letters of one batch; places in the log.  Out: durable letters; records read once more.
 //! Owns: nothing but the open end, and a second source on the same log for as long as it is being read.
-//! Invariants: I-12 the frontier passes a record only behind its letter: a batch's letters are buried before its rows can
-//! be cut, kept by `PartitionWork::take`, and a drained row's before the inbox's position can be, kept by
+//! Invariants: I-12 the frontier passes a record only behind its letter: a batch's letters are buried before a cut
+//! of its rows counts, kept by `burier`, and a drained row's before the inbox's position can be, kept by
 //! `PartitionWork::drain`.
 //! Why so: a conflict found while the inbox is drained needs bytes that the inbox does not keep; the log has them at that
 //! offset, and it happens so seldom that a source of its own, opened when needed, beats keeping every value.

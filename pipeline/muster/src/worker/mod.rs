@@ -6,7 +6,7 @@
 //!              └──┬──────────────────────────────────────────────────────────────▲───────┘
 //!     batches (≤ QUEUE_BATCHES_MAX a worker) ▼                                    │ cuts
 //!           worker threads: PartitionWork { believe, Book, SaidBook, rows } ──────┘
-//!                 │ alerts, dead letters: durable before the batch counts as taken
+//!                 │ alerts, dead letters: durable before a cut counts    
 //!                 ▼                                    committer: one commit in flight, cut by cut
 //! ```
 //!
@@ -18,6 +18,7 @@
 //! Why so: a thread per group of partitions keeps state without locks; one committer keeps the order of commits.
 
 mod backlog;
+mod burier;
 mod control;
 mod housekeeping;
 mod identities;
@@ -30,6 +31,9 @@ mod rows;
 mod ruling;
 mod said;
 mod seals;
+mod settling;
+#[cfg(test)]
+mod simulation;
 mod snapshots;
 mod speaker;
 mod store;
@@ -41,6 +45,7 @@ pub use backlog::Buffered;
 pub use letters::{FileLetters, Letters, LogReader, TopicLetters};
 pub use misplaced::Forwarder;
 pub use partition::{ClockMode, PartitionSettings};
+pub use patience::{Outside, Patience, Wait};
 pub use pipeline::{End, Events, Observer, Pipeline, Progress, Rivals, RuleCounts, Settings, Status};
 pub use rows::Rows;
 pub use ruling::Rules;

@@ -4,18 +4,21 @@
 //!   raw ─ decode ─▶ batch ─ believe ─▶ clocks ─ expect ─▶ due ─ match ─▶ verdicts
 //!     then, record by record in offset order:
 //!       advance the clock (timers fire) ─▶ repeat? ─▶ arrive ─▶ late, or known before? ─▶ row ─▶ apply ─▶ what holds ─▶ said?
-//!     then: dead letters and fresh alerts are made durable, and only now the position moves
+//!     then: dead letters and fresh alerts are handed over; they are durable before a cut of the position counts
 //! ```
 //!
 //! In: raw batches of this partition.  Out: `Cut`s.  Owns: state, said state, rows waiting, all buffers.
-//! Absent on purpose: I/O but through the two outlets, wall time (an alert's age is asked of a `WallClock` handed in).
-//! Invariants: I-12 a batch's letters are durable before its position can be cut; I-13 state changes only from a row as it
+//! Absent on purpose: I/O but through the two outlets, wall time (an alert's age, and how far an append time is believed, are
+//! asked of a `WallClock` handed in).
+//! Invariants: I-12 a batch's letters are handed over before its position can be cut, and a cut waits for them; I-13 state changes only from a row as it
 //! is stored, kept by handing `Row::stored_ref` to `PartitionState::apply`; a fault of our own rejects the record
 //! (`internal`) and goes on.
 //! Why so: evaluation record by record, not batch by batch, so that no result depends on where a batch was cut.
 
+mod cutting;
 mod evidence;
 mod inbox;
+mod recovery;
 mod rejects;
 mod speaking;
 mod vendor_records;
@@ -25,11 +28,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use alerts::SaidAlert;
 use arrow::array::RecordBatch;
 use attendance::{
     AHEAD, Belief, Believer, ClockSource, Clocking, Decided, Facts, Listen, PartitionState, Recall, Step,
-    append_clocks, content_hash, digest, expect,
+    append_clocks, content_hash, expect,
 };
 use frontier::PartitionFrontier;
 use jiff::SignedDuration;
@@ -40,17 +42,19 @@ use model::position::{Cause, Generation, LogClock, LogMark, NextOffset, partitio
 use model::{
     Anomaly, Batch, DueBatch, EventTime, Partition, Reject, RejectCode, ShiftResult, StoredPunch, Verdicts,
 };
-use schemas::tables::{late, punches, shift_results};
+use schemas::tables::{late, punches};
 use schemas::{Decoded, Decoder};
 use source::{RawBatch, WallClock};
 
 use super::pipeline::{End, Outlets};
 use super::rows::{RowBuilders, Rows};
 use super::said::SaidBook;
-use super::store::{Heard, Owned};
+use super::store::Heard;
 use super::tally::Tally;
 use super::world::World;
 use crate::failure::Failure;
+use cutting::Cutting;
+pub(super) use rejects::stage;
 
 /// Which clock timers see.
 pub type ClockMode = ClockSource;
@@ -74,6 +78,8 @@ pub struct PartitionSettings {
     pub keeps_evidence: bool,
     /// Whether a cut hands over copies of its shift results.
     pub tells_results: bool,
+    /// The clock does not pass this, however far the log is read; no limit where unset.
+    pub clock_max: Option<EventTime>,
     /// Older alerts are not published; no limit where unset.
     pub alert_age_max: Option<SignedDuration>,
     /// The importer's zone.
@@ -90,8 +96,9 @@ const LATE_CODE: &str = "older_than_memory";
 /// The code of those whose identity may be stored already, beyond memory: the lake knows.
 const KNOWN_CODE: &str = "id_known_before";
 
-/// What a shift's timers may still have to say this long after its window opened: the window, its settling, and a day.
-const HEAL_DAYS: i64 = 5;
+/// How far an append time may lie before this machine's clock, in seconds, and still move the log's clock all the way. Clocks that
+/// are kept differ by less; from one that is hours ahead nobody's absence is concluded, and of two the earlier one is believed.
+const APPEND_AHEAD_S_MAX: i64 = 60;
 
 /// For how many cuts: one may be in flight when the inbox is read, the next one is being gathered.
 const CUTS_REMEMBERED: usize = 3;
@@ -136,6 +143,8 @@ pub(super) struct PartitionWork {
     settings: PartitionSettings,
     partition: Partition,
     generation: Generation,
+    /// Whether the log had another number of partitions before.
+    has_moved: bool,
     /// Where the clock stood when said state was last committed before this owner.
     said_until: EventTime,
     /// Whether there is a snapshot whose requests have not been compared with what was said of them.
@@ -144,6 +153,8 @@ pub(super) struct PartitionWork {
     unsaid: BTreeMap<Arc<str>, EventTime>,
     next: NextOffset,
     clock: LogClock,
+    /// No append time of the batch at hand moves the clock past this.
+    latest: EventTime,
     late_until: NextOffset,
     reference_version: Arc<str>,
     believer: Believer,
@@ -155,6 +166,7 @@ pub(super) struct PartitionWork {
     state: PartitionState,
     said: SaidBook,
     rows: RowBuilders,
+    cutting: Option<Cutting>,
     drained: Vec<RecordBatch>,
     near_floor: VecDeque<Vec<StoredPunch>>,
     /// Every identity accepted so far, by this owner or before: for certain new, or to be asked of the lake.
@@ -165,7 +177,6 @@ pub(super) struct PartitionWork {
     listens: Vec<Listen>,
     tally: Tally,
     anomalies: Vec<Anomaly>,
-    results: Vec<ShiftResult>,
     has_ended: bool,
     ruled_until: Option<EventTime>,
     decoder: Decoder,
@@ -188,86 +199,6 @@ struct Buffers {
 }
 
 impl PartitionWork {
-    /// The work of a partition that was claimed and folded, at its frontier.
-    pub(super) fn recover(
-        settings: &PartitionSettings,
-        owned: Owned,
-        alerts: Vec<SaidAlert>,
-        world: &World,
-    ) -> Self {
-        let partition = owned.partition;
-        let (next, clock) = (owned.frontier.next(), owned.frontier.clock());
-        let state_settings = attendance::Settings {
-            partition,
-            partitions: settings.partitions,
-            clock: settings.clock,
-            state_days: settings.state_days,
-        };
-        let mut state = PartitionState::new(Arc::clone(&world.roster), state_settings);
-        let mut unsaid: BTreeMap<Arc<str>, EventTime> = BTreeMap::new();
-        let mut leave_unsaid = |employee_id: &Arc<str>, occurred_at: EventTime| {
-            let from = unsaid.entry(employee_id.clone()).or_insert(occurred_at);
-            *from = (*from).min(occurred_at);
-        };
-        for punch in &owned.punches {
-            state.fold(punch);
-            if !owned.said_until.next.has_passed(punch.offset) {
-                leave_unsaid(&punch.employee_id, punch.occurred_at);
-            }
-        }
-        owned.other_logs.iter().for_each(|punch| state.fold_beside(punch));
-        owned.unsaid.iter().for_each(|(employee_id, at)| leave_unsaid(employee_id, *at));
-        let said_by_others = owned
-            .shift_results
-            .iter()
-            .map(|result| result.cause)
-            .chain(owned.anomalies.iter().map(|anomaly| anomaly.cause))
-            .filter(|cause| cause.log != settings.log)
-            .map(|cause| cause.clock.time());
-        if let Some(latest) = said_by_others.max() {
-            state.judge_no_earlier_than(latest);
-        }
-        state.resume(clock.time(), owned.since);
-        let mut said = SaidBook::new(owned.seals);
-        alerts.into_iter().for_each(|alert| said.fold_alert(alert));
-        owned.anomalies.into_iter().for_each(|anomaly| said.fold_anomaly(anomaly));
-        owned.shift_results.iter().for_each(|result| said.fold_result(result));
-        said.start_at(Cause { log: settings.log, partition, next, clock });
-        Self {
-            settings: settings.clone(),
-            partition,
-            generation: owned.generation,
-            said_until: EventTime::from_ms(owned.said_until.clock_ms),
-            has_new_requests: true,
-            unsaid,
-            next,
-            clock,
-            late_until: owned.frontier.late(),
-            reference_version: Arc::clone(&world.reference.version),
-            believer: Believer::new(clock.is_set().then_some(clock.time())),
-            decided: VecDeque::new(),
-            pushed_until: next,
-            held: None,
-            after_gap: false,
-            state,
-            said,
-            rows: RowBuilders::default(),
-            drained: Vec::new(),
-            near_floor: VecDeque::new(),
-            identities: Identities::new(owned.known),
-            vendor_records: owned.vendor_records,
-            recalls: Vec::new(),
-            listens: Vec::new(),
-            tally: Tally::default(),
-            anomalies: Vec::new(),
-            results: Vec::new(),
-            has_ended: false,
-            ruled_until: owned.ruled_until,
-            decoder: (settings.decoder)(),
-            buffers: Buffers::new(partition),
-        }
-    }
-
     /// The partition.
     pub(super) fn partition(&self) -> Partition {
         self.partition
@@ -283,21 +214,7 @@ impl PartitionWork {
         self.rows.len()
     }
 
-    /// Judges again what a former owner judged and may not have said, and what changed reference data changes.
-    pub(super) fn restate(&mut self, world: &World, outlets: &Outlets) {
-        if self.clock.is_set() {
-            let from = self.restated_since().min(self.said_until.plus_min(-HEAL_DAYS * 24 * 60));
-            self.restate_from(from);
-            for (employee_id, earliest) in std::mem::take(&mut self.unsaid) {
-                if earliest < from {
-                    self.with_steps(|state, sink| state.rejudge(&employee_id, earliest, sink));
-                }
-            }
-        }
-        self.publish(world, outlets);
-    }
-
-    /// Takes a batch: afterwards its letters and alerts are durable and its rows wait for the next cut.
+    /// Takes a batch: afterwards its letters and alerts are handed over and its rows wait for the next cut.
     ///
     /// # Errors
     /// What an outlet says.
@@ -363,50 +280,6 @@ impl PartitionWork {
         Ok(())
     }
 
-    /// Hands over everything since the last cut.
-    pub(super) fn cut(&mut self) -> Cut {
-        let Self { said, rows, results, settings, .. } = self;
-        let roster = self.state.roster();
-        said.take_results(digest, roster, |result, is_sealed| {
-            let decided_at = result.cause.clock.time();
-            let row = shift_results::Row { result: &result, decided_at, sealed: is_sealed };
-            if is_sealed {
-                rows.adjustments.append(&row);
-            } else {
-                rows.shift_results.append(&row);
-            }
-            if settings.tells_results {
-                results.push(result);
-            }
-        });
-        for anomaly in self.said.take_rows() {
-            self.rows.anomalies.append(&anomaly);
-        }
-        self.said.forget_before(self.state.floor());
-        let mut rows = self.rows.take();
-        rows.punches.append(&mut self.drained);
-        self.near_floor.push_back(Vec::new());
-        if self.near_floor.len() > CUTS_REMEMBERED {
-            self.near_floor.pop_front();
-        }
-        let frontier = PartitionFrontier::new(self.next, self.clock, self.late_until.min(self.next))
-            .with_since(self.state.since());
-        self.identities.cut(frontier);
-        Cut {
-            partition: self.partition,
-            generation: self.generation,
-            frontier,
-            rows,
-            recalls: std::mem::take(&mut self.recalls),
-            listens: std::mem::take(&mut self.listens),
-            tally: std::mem::take(&mut self.tally),
-            anomalies: std::mem::take(&mut self.anomalies),
-            results: std::mem::take(&mut self.results),
-            has_ended: self.has_ended,
-            ruled_until: self.ruled_until,
-        }
-    }
-
     fn here(&self) -> Cause {
         let clock = LogClock::at(self.state.judged_clock());
         Cause { log: self.settings.log, partition: self.partition, next: self.next, clock }
@@ -454,12 +327,12 @@ impl PartitionWork {
         let letters = self.judge(&raw, world);
         let records = raw.records() as u64;
         self.tally.records += records;
-        // The hot path ends here; what follows waits for disks.
+        // The hot path ends here; what follows may wait: for letters that pile up, for another partition's log.
         let spent_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if let Some(each_ns) = spent_ns.checked_div(records) {
             self.tally.latency_ns.saturating_record_n(each_ns.max(1), records);
         }
-        self.bury(&raw, &letters, outlets)?;
+        self.bury(&raw, letters, outlets)?;
         self.forward(&raw, outlets)?;
         self.publish(world, outlets);
         Ok(raw)
@@ -488,7 +361,9 @@ impl PartitionWork {
         let Buffers { batch, clocks, .. } = &mut self.buffers;
         if self.settings.clock == ClockMode::Append {
             let mut clock = self.clock.time();
+            self.latest = (self.settings.wall)().plus_s(APPEND_AHEAD_S_MAX).max(clock);
             append_clocks(batch, &mut clock, clocks);
+            clocks.iter_mut().for_each(|clock| *clock = (*clock).min(self.latest));
             return raw.next();
         }
         let mut decided = Vec::new();
@@ -537,7 +412,7 @@ impl PartitionWork {
                 self.take_said_alone(said)
             } else {
                 if let (ClockMode::Append, Some(at)) = (self.settings.clock, entry.append_time) {
-                    self.move_clock(at);
+                    self.move_clock(at.min(self.latest));
                 }
                 let reject = batch.rejects.get(reject_at).filter(|reject| reject.offset == entry.offset);
                 reject_at += 1;
@@ -567,6 +442,7 @@ impl PartitionWork {
     }
 
     fn move_clock(&mut self, clock: EventTime) {
+        let clock = self.settings.clock_max.map_or(clock, |latest| clock.min(latest));
         if self.after_gap && clock.us() > 0 {
             // Nobody is concluded absent across offsets that the log no longer holds: its clock begins anew here.
             self.state.resume(clock, Some(clock));
@@ -588,7 +464,9 @@ impl PartitionWork {
         let (punch, verdict) = (&batch.punches[at], &verdicts.rows[at]);
         let due = &self.buffers.due.rows[at];
         let import_zone = self.settings.import_zone.clone();
-        let facts = Facts::of(batch, punch, (due, verdict), import_zone.as_ref());
+        let mut facts = Facts::of(batch, punch, (due, verdict), import_zone.as_ref());
+        // A broker whose clock went back is not the device's fault: the log's clock was further.
+        facts.received_at = facts.received_at.max(self.clock.time());
         let event_id = batch.text(punch.event_id);
         let own = partition_of(facts.employee_id.as_bytes(), self.settings.partitions);
         if own != self.partition {
@@ -659,7 +537,7 @@ impl PartitionWork {
             self.decided.pop_front();
             if let Some(reject) = reject {
                 self.append_reject(&reject, self.clock.time());
-                self.bury(&raw, &[(0, reject.code, reject.message)], outlets)?;
+                self.bury(&raw, vec![(0, reject.code, reject.message)], outlets)?;
             }
             self.next = raw.next();
             self.tally.records += 1;

@@ -17,10 +17,12 @@ use model::{Anomaly, EventTime, NextOffset, Partition, ShiftResult};
 use source::{Source, StartAt};
 
 use super::backlog::Buffered;
+use super::burier::{Burier, bury_all};
 use super::control::Control;
 use super::letters::Letters;
 use super::misplaced::Forwarder;
 use super::partition::PartitionSettings;
+use super::patience::Patience;
 use super::ruling::{Rules, rule_all};
 use super::speaker::{Speaker, speak};
 use super::store::Store;
@@ -40,6 +42,8 @@ pub struct Settings {
     pub commit_every: Duration,
     /// Rows waiting for a commit before one is made early and polling pauses.
     pub buffered_rows_max: usize,
+    /// Bytes read and not committed, as they were read, before polling pauses: rows on their way to the lake count, too.
+    pub buffered_bytes_max: u64,
     /// Where a partition that no frontier knows is read from.
     pub start: StartAt,
     /// When the run ends.
@@ -181,6 +185,8 @@ pub struct Pipeline<'a> {
     pub forwarder: Option<Forwarder>,
     /// Rules in SQL, where there are any.
     pub rules: Option<Rules>,
+    /// How long it waits for a log, a lake or a disk that does not answer.
+    pub patience: Patience,
     /// What the run is told.
     pub settings: Settings,
     /// Set from outside to end the run in good order: drain what was read, commit, return.
@@ -193,7 +199,9 @@ pub struct Pipeline<'a> {
 pub(super) struct Outlets {
     pub(super) alerts: Speaker,
     pub(super) letters: Mutex<Box<dyn Letters>>,
+    pub(super) burier: Burier,
     pub(super) forwarder: Option<Mutex<Forwarder>>,
+    pub(super) patience: Patience,
 }
 
 impl Pipeline<'_> {
@@ -203,10 +211,13 @@ impl Pipeline<'_> {
     /// What the log, the lake or an outlet says that cannot be retried. What was committed before stays.
     pub fn run(self, observer: &mut dyn Observer) -> Result<Tally, Box<Failure>> {
         let (speaker, speaker_inbox) = Speaker::new();
+        let (burier, burier_inbox) = Burier::new();
         let outlets = Outlets {
             alerts: speaker,
             letters: Mutex::new(self.letters),
+            burier,
             forwarder: self.forwarder.map(Mutex::new),
+            patience: self.patience.clone(),
         };
         let workers = self.settings.threads.clamp(1, self.source.identity().partitions as usize);
         let (to_control, from_workers) = mpsc::channel();
@@ -214,13 +225,18 @@ impl Pipeline<'_> {
         let (committed, from_committer) = mpsc::channel();
         let mut settings = self.settings;
         settings.partition.tells_results = observer.wants_results();
-        let mut store = self.store;
+        let mut store = self.store.patient(self.patience.clone());
+        let patience = self.patience;
         let (rules, rules_are_over) = (self.rules, AtomicBool::new(false));
         let (outlet, wall) = (self.outlet, &settings.partition.wall);
         thread::scope(|scope| {
-            scope.spawn(move || speak(outlet, &speaker_inbox, wall));
-            // However this ends: the scope waits for the speaker, too.
+            let patience = &patience;
+            scope.spawn(move || speak(outlet, &speaker_inbox, wall, patience));
+            // However this ends: the scope waits for the speaker, and for whoever buries, too.
             let _ending = outlets.alerts.end_when_dropped();
+            let letters = &outlets.letters;
+            scope.spawn(move || bury_all(letters, &burier_inbox, patience));
+            let _burying = outlets.burier.end_when_dropped();
             let mut queues = Vec::new();
             for worker in 0..workers {
                 let (queue, inbox) = mpsc::channel();
@@ -238,7 +254,7 @@ impl Pipeline<'_> {
             let ran = Control::new(
                 self.source,
                 &settings,
-                (self.world, &outlets),
+                &outlets,
                 (self.stop, self.may_end),
                 (queues, from_workers),
                 (to_committer, from_committer),

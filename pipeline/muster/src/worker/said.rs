@@ -8,13 +8,16 @@
 //! Why so: alerts go out within milliseconds, table rows with the next commit, so they cannot share one said state.
 
 mod departed;
+mod due;
 mod rejected;
 mod requests;
 mod ruled;
 
 pub(super) use departed::Reach;
+pub(super) use due::Due;
+use due::Outcomes;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -25,7 +28,7 @@ use frontier::said::{Decision, Said, SaidState};
 use model::anomaly::Finding;
 use model::position::Cause;
 use model::shift_result::ShiftOutcome;
-use model::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, EventTime, ShiftResult, ShiftStatus};
+use model::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, EventTime, SaidShift, ShiftStatus};
 
 use super::seals::Seals;
 
@@ -75,6 +78,8 @@ pub(super) struct SaidBook {
     table: SaidState<AnomalyId, SaidAnomaly>,
     outlet: SaidState<AnomalyId, SaidAnomaly>,
     results: SaidState<ResultKey, SaidResult>,
+    /// What the outlet holds from further on than this owner stood when it started: the table may never say the same.
+    unsettled: HashSet<AnomalyId, FixedState>,
     seals: Seals,
     of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
     /// Who may have been told of a record that could not be taken; hardly ever anybody.
@@ -83,10 +88,10 @@ pub(super) struct SaidBook {
     ruled: HashSet<AnomalyId, FixedState>,
     rows: Vec<Anomaly>,
     fresh: Vec<Anomaly>,
-    /// What is to be said of shifts at the next cut, in the order in which it came about: of each shift and person the latest
-    /// outcome, and where among these each shift's latest is.
-    outcomes: Vec<Option<(ShiftOutcome, Cause)>>,
-    outcome_places: HashMap<Arc<str>, u32, FixedState>,
+    /// What is to be said of shifts at the next cut.
+    outcomes: Outcomes,
+    /// The room of those of the cut before.
+    spare: Option<Outcomes>,
     /// The floor up to which was last forgotten.
     swept: Option<EventTime>,
 }
@@ -122,11 +127,13 @@ impl SaidBook {
     }
 
     /// Takes in one row of `shift_results`.
-    pub(super) fn fold_result(&mut self, result: &ShiftResult) {
-        let outcome = &result.outcome;
-        let (version, digest, cause, value) =
-            (result.version, result.inputs, result.cause, SaidResult::of(outcome));
-        self.results.fold(ResultKey::of(outcome), Said { version, digest, cause, value });
+    pub(super) fn fold_result(&mut self, said: &SaidShift) {
+        let (start, end) = (said.planned_start, said.planned_end);
+        let plan = Plan { business_date: said.business_date, start, end };
+        let value = SaidResult { plan, org: said.org.clone() };
+        let key = ResultKey { shift_id: said.shift_id.clone(), employee_id: said.employee_id.clone() };
+        let SaidShift { version, inputs: digest, cause, .. } = *said;
+        self.results.fold(key, Said { version, digest, cause, value });
     }
 
     /// Ends folding at the owner's frontier.
@@ -134,20 +141,31 @@ impl SaidBook {
         self.table.start_at(here);
         self.outlet.start_at(here);
         self.results.start_at(here);
+        self.unsettled = self.outlet.ahead().iter().copied().collect();
     }
 
-    /// People about whom something was said from further on than the owner stood, and who must be judged again at `here`.
-    pub(super) fn take_passed(&mut self, here: Cause) -> Vec<Arc<str>> {
-        let mut people: Vec<Arc<str>> = Vec::new();
+    /// People about whom something was said from further on than the owner stood, and who must be judged again at `here`; with the
+    /// earliest instant that it was about.
+    pub(super) fn take_passed(&mut self, here: Cause) -> BTreeMap<Arc<str>, EventTime> {
+        let mut people: BTreeMap<Arc<str>, EventTime> = BTreeMap::new();
+        let mut pass = |employee_id: &Arc<str>, at: EventTime| {
+            let earliest = people.entry(employee_id.clone()).or_insert(at);
+            *earliest = at.min(*earliest);
+        };
         for book in [&mut self.table, &mut self.outlet] {
-            let passed = book.take_passed(here);
-            let person =
-                |id: &AnomalyId| book.get(id).and_then(|said| said.value.finding.employee_id.clone());
-            people.extend(passed.iter().filter_map(person));
+            for id in book.take_passed(here) {
+                let finding = book.get(&id).map(|said| &said.value.finding);
+                if let Some((employee_id, finding)) = finding.and_then(|f| Some((f.employee_id.as_ref()?, f)))
+                {
+                    pass(employee_id, finding.first_at);
+                }
+            }
         }
-        people.extend(self.results.take_passed(here).into_iter().map(|key| key.employee_id));
-        people.sort();
-        people.dedup();
+        for key in self.results.take_passed(here) {
+            if let Some(said) = self.results.get(&key) {
+                pass(&key.employee_id, said.value.plan.start);
+            }
+        }
         people
     }
 
@@ -157,21 +175,8 @@ impl SaidBook {
         // Kept whole until the cut and hashed once there: the hash costs several times what a move does, and a shift is
         // judged at each of its punches.
         for outcome in judged.outcomes.drain(..) {
-            self.keep_outcome(outcome, cause);
+            self.outcomes.keep(outcome, cause);
         }
-    }
-
-    /// Keeps an outcome until the cut, in the place of an earlier one of the same shift and person.
-    fn keep_outcome(&mut self, outcome: ShiftOutcome, cause: Cause) {
-        let place = self.outcome_places.get(&outcome.shift_id).copied();
-        let known = place.and_then(|place| self.outcomes[place as usize].as_mut());
-        if let Some(known) = known.filter(|(known, _)| known.employee_id == outcome.employee_id) {
-            *known = (outcome, cause);
-            return;
-        }
-        let place = u32::try_from(self.outcomes.len()).expect("fewer shifts than 2^32 between cuts");
-        self.outcome_places.insert(outcome.shift_id.clone(), place);
-        self.outcomes.push(Some((outcome, cause)));
     }
 
     fn take_findings(&mut self, judged: &Judged, cause: Cause) {
@@ -211,52 +216,9 @@ impl SaidBook {
         std::mem::take(&mut self.rows)
     }
 
-    /// Tells the new versions of shift results since the last cut, by shift: for each shift judged since, its latest outcome
-    /// where that differs from what was said; and of each whether its month is closed. One that goes from one closed month to
-    /// another, or out of one or into one, is taken back where it was first: each month adds up by itself.
-    pub(super) fn take_results(
-        &mut self,
-        digest: impl Fn(&ShiftOutcome) -> u64,
-        roster: &Roster,
-        mut say: impl FnMut(ShiftResult, bool),
-    ) {
-        let Self { outcomes, outcome_places, results, seals, .. } = self;
-        let shift_of = |place: &usize| outcomes[*place].as_ref().map(|(outcome, _)| &outcome.shift_id);
-        let mut order = Vec::from_iter(0..outcomes.len());
-        order.sort_unstable_by(|a, b| shift_of(a).cmp(&shift_of(b)).then(a.cmp(b)));
-        for place in order {
-            let Some((outcome, cause)) = outcomes[place].take() else { continue };
-            let (inputs, key) = (digest(&outcome), ResultKey::of(&outcome));
-            if results.decide(&key, inputs, cause) == Decision::Leave {
-                continue;
-            }
-            let under = |outcome: &ShiftOutcome| seals.of(outcome.business_date, &outcome.org);
-            let before = results.get(&key).map(|said| &said.value);
-            let has_moved =
-                |before: &&SaidResult| seals.of(before.plan.business_date, &before.org) != under(&outcome);
-            let departure = roster.departure(&key.employee_id, &key.shift_id);
-            let taken_back = before.filter(has_moved).zip(departure);
-            let taken_back = taken_back.map(|(before, departure)| before.taken_back(roster, departure, &key));
-            let taken_back = taken_back.map(|outcome| (digest(&outcome), outcome));
-            for (inputs, outcome) in taken_back.into_iter().chain([(inputs, outcome)]) {
-                if let Decision::Say { version } = results.decide(&key, inputs, cause) {
-                    let (value, is_sealed) = (SaidResult::of(&outcome), under(&outcome).is_some());
-                    results.say(key.clone(), Said { version, digest: inputs, cause, value });
-                    say(ShiftResult { version, outcome, inputs, cause }, is_sealed);
-                }
-            }
-        }
-        // They keep their room, but not that of a day judged again at once.
-        let room = outcomes.len().saturating_mul(2);
-        outcomes.clear();
-        outcomes.shrink_to(room);
-        outcome_places.clear();
-        outcome_places.shrink_to(room);
-    }
-
     /// Forgets what lies before `floor` and is over, now and then. Nothing asks for it any more: what is older than memory is
     /// read from the lake.
-    pub(super) fn forget_before(&mut self, floor: EventTime) {
+    pub(super) fn forget_before(&mut self, floor: EventTime, due: &Due) {
         if self.swept.is_some_and(|swept| floor < swept.plus_min(FORGET_EVERY_MIN)) {
             return;
         }
@@ -267,9 +229,12 @@ impl SaidBook {
                 || said.value.finding.last_at >= floor
                 || said.cause.clock.time() >= floor
         };
+        // What the table does not know could not be read from the lake.
+        let (table, unsettled) = (&self.table, &self.unsettled);
+        let is_behind = |id: &AnomalyId, version| table.get(id).is_none_or(|known| known.version < version);
+        self.outlet.retain(|id, said| keep(said) || unsettled.contains(id) && is_behind(id, said.version));
         self.table.retain(|_, said| keep(said));
-        self.outlet.retain(|_, said| keep(said));
-        self.results.retain(|_, said| said.value.plan.end >= floor);
+        self.results.retain(|key, said| said.value.plan.end >= floor || due.holds(&key.shift_id));
         let (table, outlet) = (&self.table, &self.outlet);
         self.of_person.retain(|_, ids| {
             ids.retain(|id| table.get(id).is_some() || outlet.get(id).is_some());
@@ -489,12 +454,30 @@ mod tests {
             after.fold_alert((id, published));
             after.fold_anomaly(row.clone());
             after.start_at(cause(3));
-            after.forget_before(EventTime::from_us(floor));
+            let due = after.take_due();
+            after.forget_before(EventTime::from_us(floor), &due);
             // Read from the lake once more, as for a late punch of that person.
             after.fold_anomaly(row);
             assert_eq!(take(&mut after, &[], 9), [], "floor {floor}");
             assert_eq!(after.take_rows().iter().map(|row| row.version).collect::<Vec<_>>(), [2]);
         }
+    }
+
+    #[test]
+    fn what_was_published_before_a_crash_and_never_came_to_hold_again_keeps_its_versions() {
+        let mut before = SaidBook::default();
+        take(&mut before, &[finding(AnomalyKind::Late, 5)], 1);
+        take(&mut before, &[], 2);
+        let id = finding(AnomalyKind::Late, 5).id;
+        let mut after = SaidBook::default();
+        after.fold_alert((id, before.outlet.get(&id).unwrap().clone()));
+        // Judged otherwise this time, the table was never told of it.
+        after.start_at(cause(0));
+        assert_eq!(take(&mut after, &[], 3), []);
+        let due = after.take_due();
+        after.forget_before(EventTime::from_us(100), &due);
+        let again = take(&mut after, &[finding(AnomalyKind::Late, 5)], 200);
+        assert_eq!(again, [(AnomalyKind::Late, 3, AnomalyState::Firing)]);
     }
 
     #[test]
@@ -522,6 +505,7 @@ mod tests {
         assert_eq!(take(&mut after, &[], 5), [], "not passed yet: left alone");
         assert_eq!(take(&mut after, &[finding(AnomalyKind::NoShow, 0)], 7), []);
         assert_eq!(after.take_rows().iter().map(|a| a.version).collect::<Vec<_>>(), [1]);
-        assert_eq!(after.take_passed(cause(7)), ["E1".into()]);
+        let passed: Vec<Arc<str>> = after.take_passed(cause(7)).into_keys().collect();
+        assert_eq!(passed, ["E1".into()]);
     }
 }

@@ -20,6 +20,11 @@ impl Seals {
         Self(seals)
     }
 
+    /// Whether no month is closed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The seal under which a shift of that day and org falls. Seals of one month do not overlap.
     pub(super) fn of(&self, day: Date, org: &str) -> Option<SealIndex> {
         let is_over = |seal: &Seal| {

@@ -2,9 +2,9 @@
 //!
 //! In: alerts of any worker; a new owner's partitions.  Out: durable alerts, in the order said; what each write took.
 //! Owns: the alerts outlet, used by this thread alone.
-//! Absent on purpose: a bound on what waits: a worker may be ahead by one cut, no further.
-//! Invariants: I-12, this half: [`Speaker::settle`] returns only once everything said before it is durable, and a
-//! worker calls it before each cut. After an error nothing more is published: some of it may have landed, and only
+//! Absent on purpose: a bound on what waits: a worker may be ahead by one cut and a moment, no further (`settling`).
+//! Invariants: I-12, this half: [`Speaker::settle`] is answered only once everything said before it is durable, and a
+//! worker hands over no cut before. After an error nothing more is published: some of it may have landed, and only
 //! a new owner that reads back knows.
 //! Why so: a write costs its latency, not its size. Workers that waited for one per batch spent most of their time so.
 
@@ -18,7 +18,8 @@ use model::{EventTime, Partition};
 use schemas::lines::AlertBody;
 use source::WallClock;
 
-use super::patience::await_log;
+use super::patience::Patience;
+use super::settling::{Answer, Settling};
 use super::tally::{Tally, whole_ns};
 use crate::failure::Failure;
 use crate::files;
@@ -40,11 +41,14 @@ pub(super) struct Alerts {
 /// What was last said about each alert, by partition.
 pub(super) type Said = BTreeMap<Partition, Vec<SaidAlert>>;
 
+/// The answer of [`Speaker::take_over`].
+pub(super) type Taken = Result<Said, Box<Failure>>;
+
 enum Ask {
     Publish(Alerts),
-    Settle(Sender<Result<Tally, Box<Failure>>>),
-    TakeOver(Vec<(Partition, Generation)>, Sender<Result<Said, Box<Failure>>>),
-    Tidy(Partition, EventTime),
+    Settle(Sender<Answer<Tally>>),
+    TakeOver(Vec<(Partition, Generation)>, Sender<Taken>),
+    Tidy(Partition, EventTime, Option<u32>),
     End,
 }
 
@@ -69,29 +73,24 @@ impl Speaker {
         self.ask(Ask::Publish(alerts));
     }
 
-    /// Waits until everything that this thread has said is durable; gives what was counted since the last call.
-    ///
-    /// # Errors
-    /// What the outlet said.
-    pub(super) fn settle(&self) -> Result<Tally, Box<Failure>> {
-        let (answer, answered) = channel();
+    /// Asks to be told once everything that this thread has said is durable.
+    pub(super) fn settle(&self) -> Settling<Tally> {
+        let (settling, answer) = Settling::ask(gone);
         self.ask(Ask::Settle(answer));
-        answered.recv().unwrap_or_else(|_| Err(gone()))
+        settling
     }
 
-    /// Marks this process as the one that speaks for `owners`, and reads back what was said before.
-    ///
-    /// # Errors
-    /// What the outlet said.
-    pub(super) fn take_over(&self, owners: Vec<(Partition, Generation)>) -> Result<Said, Box<Failure>> {
+    /// Marks this process as the one that speaks for `owners`, and reads back what was said before. The answer comes once
+    /// the log has given it; [`gone`] if the thread ends without one.
+    pub(super) fn take_over(&self, owners: Vec<(Partition, Generation)>) -> Receiver<Taken> {
         let (answer, answered) = channel();
         self.ask(Ask::TakeOver(owners, answer));
-        answered.recv().unwrap_or_else(|_| Err(gone()))
+        answered
     }
 
     /// Has alerts of `partition` forgotten that were resolved before `before`. Nothing rests on it: it is tried again.
-    pub(super) fn tidy(&self, partition: Partition, before: EventTime) {
-        self.ask(Ask::Tidy(partition, before));
+    pub(super) fn tidy(&self, partition: Partition, before: EventTime, regrouped: Option<u32>) {
+        self.ask(Ask::Tidy(partition, before, regrouped));
     }
 
     /// The thread ends once this is dropped, having published what was said before.
@@ -109,8 +108,8 @@ impl Speaker {
 pub(super) struct SpeakerInbox(Receiver<Ask>);
 
 /// The thread: publishes until it is told to end. `wall` is what a wait is measured by.
-pub(super) fn speak(outlet: Box<dyn Outlet>, inbox: &SpeakerInbox, wall: &WallClock) {
-    let mut voice = Voice { outlet, wall, counted: Tally::default(), has_failed: false, failure: None };
+pub(super) fn speak(outlet: Box<dyn Outlet>, inbox: &SpeakerInbox, wall: &WallClock, patience: &Patience) {
+    let mut voice = Voice { outlet, wall, patience, counted: Tally::default(), failure: None };
     while let Ok(first) = inbox.0.recv() {
         let mut waiting: Vec<Alerts> = Vec::new();
         for ask in std::iter::once(first).chain(inbox.0.try_iter()) {
@@ -123,9 +122,11 @@ pub(super) fn speak(outlet: Box<dyn Outlet>, inbox: &SpeakerInbox, wall: &WallCl
             match ask {
                 Ask::Publish(_) => {}
                 Ask::Settle(answer) => drop(answer.send(voice.settle())),
-                Ask::TakeOver(owners, answer) => drop(answer.send(take_over(&mut *voice.outlet, &owners))),
-                Ask::Tidy(partition, before) => {
-                    if let Err(error) = voice.outlet.tombstone(partition, before) {
+                Ask::TakeOver(owners, answer) => {
+                    drop(answer.send(take_over(&mut *voice.outlet, &owners, patience)))
+                }
+                Ask::Tidy(partition, before, regrouped) => {
+                    if let Err(error) = voice.outlet.tombstone(partition, before, regrouped) {
                         tracing::warn!(%partition, %error, "old alerts could not be forgotten");
                     }
                 }
@@ -140,23 +141,23 @@ pub(super) fn speak(outlet: Box<dyn Outlet>, inbox: &SpeakerInbox, wall: &WallCl
 struct Voice<'a> {
     outlet: Box<dyn Outlet>,
     wall: &'a WallClock,
+    patience: &'a Patience,
     counted: Tally,
-    has_failed: bool,
-    /// Why; told once.
+    /// Why nothing more is published.
     failure: Option<Box<Failure>>,
 }
 
 impl Voice<'_> {
     /// Makes `said` durable by one write, unless one has failed before.
     fn publish(&mut self, said: Vec<Alerts>) {
-        if self.has_failed || said.is_empty() {
+        if self.failure.is_some() || said.is_empty() {
             return;
         }
         let bodies: Vec<(Partition, &[AlertBody])> =
             said.iter().map(|alerts| (alerts.partition, &alerts.bodies[..])).collect();
         let begun = Instant::now();
-        if let Err(error) = await_log(|| self.outlet.publish(&bodies)) {
-            (self.has_failed, self.failure) = (true, Some(files::outlet_failure(&error)));
+        if let Err(error) = self.patience.persevere(|| self.outlet.publish(&bodies)) {
+            self.failure = Some(files::outlet_failure(&error));
             return;
         }
         let counted = &mut self.counted;
@@ -171,22 +172,32 @@ impl Voice<'_> {
     }
 
     fn settle(&mut self) -> Result<Tally, Box<Failure>> {
-        if self.has_failed {
-            return Err(self.failure.take().unwrap_or_else(gone));
+        match &self.failure {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(std::mem::take(&mut self.counted)),
         }
-        Ok(std::mem::take(&mut self.counted))
     }
 }
 
-fn take_over(outlet: &mut dyn Outlet, owners: &[(Partition, Generation)]) -> Result<Said, Box<Failure>> {
+/// Marks and reads back.
+///
+/// # Errors
+/// What the outlet said.
+pub(super) fn take_over(
+    outlet: &mut dyn Outlet,
+    owners: &[(Partition, Generation)],
+    patience: &Patience,
+) -> Taken {
     let partitions: Vec<Partition> = owners.iter().map(|(partition, _)| *partition).collect();
     // The markers first: what a former owner still publishes lies before its partition's and is folded, or behind it
     // and counts for nobody.
-    await_log(|| outlet.own(owners)).map_err(|error| files::outlet_failure(&error))?;
-    await_log(|| outlet.fold(&partitions)).map_err(|error| files::outlet_failure(&error))
+    let owned = patience.persevere(|| outlet.own(owners));
+    owned.map_err(|error| files::outlet_failure(&error))?;
+    patience.persevere(|| outlet.fold(&partitions)).map_err(|error| files::outlet_failure(&error))
 }
 
-fn gone() -> Box<Failure> {
+/// What is said where the thread has ended.
+pub(super) fn gone() -> Box<Failure> {
     Box::new(Failure::from_outside("alerts can no longer be published: see the first error"))
 }
 
@@ -236,14 +247,8 @@ mod tests {
         let wall: WallClock = Arc::new(|| EventTime::from_ms(3_000));
         ask(&speaker);
         drop(speaker.end_when_dropped());
-        speak(outlet, &inbox, &wall);
+        speak(outlet, &inbox, &wall, &Patience::short());
         Arc::into_inner(writes).unwrap().into_inner().unwrap()
-    }
-
-    fn settle(speaker: &Speaker) -> Receiver<Result<Tally, Box<Failure>>> {
-        let (answer, answered) = channel();
-        speaker.ask(Ask::Settle(answer));
-        answered
     }
 
     #[test]
@@ -251,11 +256,11 @@ mod tests {
         let mut settled = None;
         let writes = run(0, |speaker| {
             (0..3).for_each(|partition| speaker.publish(alerts(partition)));
-            settled = Some(settle(speaker));
+            settled = Some(speaker.settle());
             speaker.publish(alerts(3));
         });
         assert_eq!(writes, [3, 1]);
-        let counted = settled.unwrap().recv().unwrap().unwrap();
+        let counted = settled.unwrap().wait().unwrap();
         assert_eq!(counted.found_to_published_ns.len(), 3);
         assert!(counted.found_to_published_ns.min() >= 1_900_000_000, "two seconds by the wall");
         assert_eq!(counted.publish_ns.len(), 1);
@@ -267,11 +272,14 @@ mod tests {
         let writes = run(2, |speaker| {
             for partition in 0..3 {
                 speaker.publish(alerts(partition));
-                settled.push(settle(speaker));
+                settled.push(speaker.settle());
             }
         });
         assert_eq!(writes, [1, 1], "the third write is not tried");
-        let outcomes: Vec<bool> = settled.iter().map(|answer| answer.recv().unwrap().is_ok()).collect();
-        assert_eq!(outcomes, [true, false, false]);
+        let outcomes: Vec<_> = settled.iter().map(Settling::wait).collect();
+        assert!(outcomes[0].is_ok());
+        let told = |of: usize| outcomes[of].as_ref().unwrap_err().to_string();
+        assert!(told(1).contains("told to fail"), "what the outlet said: {}", told(1));
+        assert_eq!(told(2), told(1), "whoever asks is told why");
     }
 }

@@ -1,36 +1,30 @@
 //! The lake as the pipeline uses it: claim and fold, commit in order, fetch what draining the inbox needs.
 //!
 //! In: partitions, rows, frontiers.  Out: what was owned, committed, lost.  Owns: the claim, and the inbox's state.
-//! Absent on purpose: decisions about outcomes (`frontier` makes them inside `lake`), and retries without end: an outside
-//! that stays down ends the run with exit code 3, and the next run resumes.
+//! Absent on purpose: decisions about outcomes (`frontier` makes them inside `lake`), and about how long a store that is down
+//! is waited for (`patience`).
 //! Invariants: I-2 through `Lake::commit`; said state is committed behind the punches it is about.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use attendance::{Listen, Recall};
 use frontier::PartitionFrontier;
-use lake::{
-    Action, Claim, Commit, CommitOutcome, ErrorKind, KnownIds, Lake, LogIdentity, SaidRows, SaidUntil,
-};
+use lake::{Claim, Commit, CommitOutcome, ErrorKind, KnownIds, Lake, LogIdentity, SaidRows, SaidUntil};
 use model::position::{Generation, NextOffset};
-use model::{Anomaly, EventTime, Partition, ShiftResult, StoredPunch};
+use model::{Anomaly, EventTime, Partition, SaidShift, StoredPunch};
 use schemas::tables::{late, punches};
 use tokio::runtime::Handle;
 
 use super::housekeeping::Housekeeping;
 use super::identities::Filters;
+use super::patience::Patience;
 use super::rows::Rows;
 use super::seals::Seals;
 use super::snapshots::Unwritten;
 use crate::failure::Failure;
-
-/// How often a commit is tried again while the outside says no, and how long between two tries.
-const COMMIT_TRIES_MAX: u32 = 8;
-const COMMIT_WAIT_FIRST: Duration = Duration::from_millis(250);
 
 /// Rows of the inbox drained at once.
 const DRAIN_ROWS_MAX: usize = 10_000;
@@ -49,10 +43,14 @@ pub(super) struct Owned {
     pub(super) unsaid: Vec<(Arc<str>, EventTime)>,
     /// The punches in memory.
     pub(super) punches: Vec<StoredPunch>,
+    /// Those stored under another partition, of a time when the log had another number of them: all of it was said.
+    pub(super) moved: Vec<StoredPunch>,
+    /// Whether what people were told before may stand under other partitions' names.
+    pub(super) has_moved: bool,
     /// Punches of earlier files, in memory beside them.
     pub(super) other_logs: Vec<StoredPunch>,
     /// What was last said of shifts.
-    pub(super) shift_results: Vec<ShiftResult>,
+    pub(super) shift_results: Vec<SaidShift>,
     /// What was last said of anomalies.
     pub(super) anomalies: Vec<Anomaly>,
     /// Where the log's clock first stood, if it has stood anywhere.
@@ -78,7 +76,7 @@ pub(super) struct Drained {
     /// Every stored punch of their people.
     pub(super) history: Vec<StoredPunch>,
     /// What was last said of their shifts.
-    pub(super) shift_results: Vec<ShiftResult>,
+    pub(super) shift_results: Vec<SaidShift>,
     /// What was last said about them.
     pub(super) anomalies: Vec<Anomaly>,
 }
@@ -144,6 +142,7 @@ pub struct Store {
     house: Housekeeping,
     filters: Filters,
     unwritten: Arc<Unwritten>,
+    patience: Patience,
     /// Whether the log's records are another attendance system's.
     is_vendors: bool,
 }
@@ -162,6 +161,7 @@ impl Store {
             house: Housekeeping::default(),
             filters: Filters::default(),
             unwritten: Arc::default(),
+            patience: Patience::short(),
             is_vendors: false,
         }
     }
@@ -169,6 +169,11 @@ impl Store {
     /// The same, whose commits wait for the rows of snapshots that wait there.
     pub fn behind(self, unwritten: Arc<Unwritten>) -> Self {
         Self { unwritten, ..self }
+    }
+
+    /// The same, waiting for a store that does not answer as `patience` says.
+    pub(super) fn patient(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// The same for a log whose records are another attendance system's: which of these are stored is told with every partition.
@@ -187,6 +192,7 @@ impl Store {
         let held = self.claim.as_ref().map(Claim::held).unwrap_or_default();
         let wanted: BTreeSet<Partition> = partitions.iter().chain(&held).copied().collect();
         let wanted: Vec<Partition> = wanted.into_iter().collect();
+        let begun = Instant::now();
         let claim = self.block(|store| store.runtime.block_on(store.lake.claim(&store.log, &wanted)))?;
         // Before anything is read: a log that stood still has kept what is too old by now.
         self.house.claimed(&self.runtime, &self.lake, &self.log, slowest_clock(&claim));
@@ -207,7 +213,8 @@ impl Store {
             _ => EventTime::from_us(0),
         };
         let fold = self.block(|store| store.runtime.block_on(store.lake.fold(&claim, since)))?;
-        persist(|| self.filters.claimed(&self.runtime, &self.lake, &claim))?;
+        let rows = fold.punches.len() + fold.shift_results.len() + fold.anomalies.len();
+        persist(&self.patience, || self.filters.claimed(&self.runtime, &self.lake, &claim))?;
         let known = |partition| self.filters.of(partition).expect("I-22: filters are those of the claim");
         let vendor_records = match self.is_vendors {
             true => self.block(|store| store.runtime.block_on(store.lake.vendor_record_ids(&claim)))?,
@@ -224,6 +231,8 @@ impl Store {
                 generation: claim.generation(),
                 unsaid: Vec::new(),
                 punches: Vec::new(),
+                moved: Vec::new(),
+                has_moved: fold.grouping.has_moved(),
                 other_logs: Vec::new(),
                 shift_results: Vec::new(),
                 anomalies: Vec::new(),
@@ -238,21 +247,24 @@ impl Store {
             owned.unsaid = self.drained_unsaid(owned)?;
         }
         let place = |partition: Partition| partitions.iter().position(|p| *p == partition);
-        for (partition, punch) in fold.punches {
-            if let Some(at) = place(partition) {
-                owned[at].punches.push(punch);
+        let owner = |stored: Partition, key: &str| place(fold.grouping.owner(stored, key));
+        for (stored, punch) in fold.punches {
+            if let Some(at) = owner(stored, &punch.employee_id) {
+                let owned = &mut owned[at];
+                let into = if owned.partition == stored { &mut owned.punches } else { &mut owned.moved };
+                into.push(punch);
             }
         }
         if let [only] = owned.as_mut_slice() {
             only.other_logs = fold.other_logs;
         }
         for result in fold.shift_results {
-            if let Some(at) = place(result.cause.partition) {
+            if let Some(at) = owner(result.cause.partition, &result.employee_id) {
                 owned[at].shift_results.push(result);
             }
         }
         for anomaly in fold.anomalies {
-            if let Some(at) = place(anomaly.cause.partition) {
+            if let Some(at) = owner(anomaly.cause.partition, anomaly.finding.subject()) {
                 owned[at].anomalies.push(anomaly);
             }
         }
@@ -261,6 +273,8 @@ impl Store {
             self.handed_out.remove(partition);
         }
         self.claim = Some(claim);
+        let ms = begun.elapsed().as_millis();
+        tracing::info!(?partitions, rows, ms, "claimed and folded");
         Ok(owned)
     }
 
@@ -271,7 +285,9 @@ impl Store {
             return Ok(Vec::new());
         }
         let (log, partition) = (&self.log, owned.partition);
-        let rows = persist(|| self.runtime.block_on(self.lake.late_rows(log, partition, from..until)))?;
+        let rows = persist(&self.patience, || {
+            self.runtime.block_on(self.lake.late_rows(log, partition, from..until))
+        })?;
         let mut unsaid = Vec::new();
         for batch in rows {
             let batch = late::to_punches(&batch).map_err(unreadable)?;
@@ -286,7 +302,7 @@ impl Store {
     /// # Errors
     /// What the lake says, once trying again has not helped.
     pub(super) fn commit(&mut self, mut request: Request) -> Result<Committed, Box<Failure>> {
-        let snapshots = persist(|| self.unwritten.write(&self.runtime, &self.lake))?;
+        let snapshots = persist(&self.patience, || self.unwritten.write(&self.runtime, &self.lake))?;
         let Some(mut claim) = self.claim.take() else { return Ok(Committed::default()) };
         let outcome = self.commit_parts(&mut claim, &mut request);
         self.claim = Some(claim);
@@ -341,7 +357,7 @@ impl Store {
                 vendor_records: rows.vendor_records,
                 frontiers: parts.iter().map(|part| (part.partition, part.frontier)).collect(),
             };
-            match persist(|| runtime.block_on(lake.commit(claim, commit.clone())))? {
+            match persist(&self.patience, || runtime.block_on(lake.commit(claim, commit.clone())))? {
                 CommitOutcome::Done { lost: more, .. } => {
                     lost.extend(more);
                     break;
@@ -370,7 +386,7 @@ impl Store {
                 let said = SaidRows { shift_results, adjustments, anomalies };
                 runtime.block_on(lake.commit_derived(claim, said, &judged))
             };
-            match persist(derived)? {
+            match persist(&self.patience, derived)? {
                 CommitOutcome::Done { lost: more, .. } => {
                     lost.extend(more);
                     return Ok(lost);
@@ -378,6 +394,11 @@ impl Store {
                 CommitOutcome::Lost(others) => lost.extend(others),
             }
         }
+    }
+
+    /// Waits for what goes on beside commits.
+    pub(super) fn finish(&mut self) {
+        self.house.finish(&self.runtime);
     }
 
     /// Lets go of partitions that the log has given to somebody else: they are not claimed again.
@@ -404,7 +425,7 @@ impl Store {
             asked.iter().flat_map(|(_, listen)| &listen.employee_ids).map(|id| &**id).collect();
         let (runtime, lake) = (&self.runtime, &self.lake);
         let punches: Arc<[StoredPunch]> =
-            persist(|| runtime.block_on(lake.punches_since(&people, since)))?.into();
+            persist(&self.patience, || runtime.block_on(lake.punches_since(&people, since)))?.into();
         let answer = |(partition, listen)| Heard { partition, listen, punches: Arc::clone(&punches) };
         Ok(asked.into_iter().map(answer).collect())
     }
@@ -428,7 +449,9 @@ impl Store {
             }
             let (runtime, lake) = (self.runtime.clone(), self.lake.clone());
             let waiting = frontier.late()..frontier.next();
-            let found = persist(|| runtime.block_on(lake.late_rows(&self.log, partition, waiting.clone())))?;
+            let found = persist(&self.patience, || {
+                runtime.block_on(lake.late_rows(&self.log, partition, waiting.clone()))
+            })?;
             let mut rows = Vec::new();
             let mut taken = 0;
             for batch in found {
@@ -470,9 +493,9 @@ impl Store {
         }
         let all = Vec::from_iter(all);
         let (runtime, lake) = (&self.runtime, &self.lake);
-        let history = persist(|| runtime.block_on(lake.punches_of(&all)))?;
-        let results = persist(|| runtime.block_on(lake.results_of(&all)))?;
-        let anomalies = persist(|| runtime.block_on(lake.anomalies_of(&all)))?;
+        let history = persist(&self.patience, || runtime.block_on(lake.punches_of(&all)))?;
+        let results = persist(&self.patience, || runtime.block_on(lake.results_of(&all)))?;
+        let anomalies = persist(&self.patience, || runtime.block_on(lake.anomalies_of(&all)))?;
         let drained = due.into_iter().map(|(partition, (rows, recalls))| {
             let people = &people[&partition];
             let history = history.iter().map(|(_, punch)| punch);
@@ -487,7 +510,7 @@ impl Store {
                 shift_results: results
                     .iter()
                     .filter(|result| people.contains(&result.outcome.employee_id))
-                    .cloned()
+                    .map(SaidShift::from)
                     .collect(),
                 anomalies: anomalies.iter().filter(of_person).cloned().collect(),
             }
@@ -496,7 +519,7 @@ impl Store {
     }
 
     fn block<T>(&self, mut act: impl FnMut(&Self) -> lake::Result<T>) -> Result<T, Box<Failure>> {
-        persist(|| act(self))
+        persist(&self.patience, || act(self))
     }
 }
 
@@ -535,19 +558,7 @@ fn failed(error: lake::Error) -> Box<Failure> {
     Box::new(Failure::outside(error.to_string(), remedy))
 }
 
-/// Tries again what may pass, with doubling waits, within a bound.
-fn persist<T>(mut act: impl FnMut() -> lake::Result<T>) -> Result<T, Box<Failure>> {
-    let mut wait = COMMIT_WAIT_FIRST;
-    for _ in 1..COMMIT_TRIES_MAX {
-        match act() {
-            Ok(value) => return Ok(value),
-            Err(error) if error.action() == Action::Retry => {
-                tracing::warn!(%error, "the lake said no: trying again");
-                thread::sleep(wait);
-                wait *= 2;
-            }
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    act().map_err(failed)
+/// Tries again what may pass.
+fn persist<T>(patience: &Patience, act: impl FnMut() -> lake::Result<T>) -> Result<T, Box<Failure>> {
+    patience.persevere(act).map_err(failed)
 }

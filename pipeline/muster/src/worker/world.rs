@@ -38,7 +38,12 @@ impl World {
     pub fn followed_by(&self, next: Arc<Reference>) -> Self {
         thread::scope(|scope| {
             let of_sites = self.roster.with_sites_of(&next);
-            let roster = of_sites.is_none().then(|| scope.spawn(|| Roster::new(Arc::clone(&next))));
+            let build = || {
+                let roster = Roster::new(Arc::clone(&next));
+                roster.prepare_like(&self.roster);
+                roster
+            };
+            let roster = of_sites.is_none().then(|| scope.spawn(build));
             let sites = self.sites.with_changes(&self.reference, &next);
             let sites = sites.unwrap_or_else(|| SiteIndex::build_on_two(&next));
             let built = roster.map(|roster| roster.join().unwrap_or_else(|panic| resume_unwind(panic)));

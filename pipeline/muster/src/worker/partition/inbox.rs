@@ -86,6 +86,7 @@ impl PartitionWork {
         world: &World,
         outlets: &Outlets,
     ) -> Result<(), Box<Failure>> {
+        self.compare_all();
         for anomaly in drained.anomalies {
             self.said.fold_anomaly(anomaly);
         }

@@ -1,8 +1,11 @@
 //! What is no punch: its row of `rejects`, and its dead letter.
 //!
-//! In: rejects of decoding and judging, gaps of the log.  Out: rows, letters made durable.  Owns: nothing.
+//! In: rejects of decoding and judging, gaps of the log.  Out: rows, letters.  Owns: nothing.
 //! Absent on purpose: a letter for a repeat: the first record of that identity is in the lake.
-//! Invariants: I-12 through `PartitionWork::bury` and `bury_again`, which return only behind durable letters.
+//! Invariants: I-12 through `PartitionWork::bury`, behind which a cut waits, and `bury_again`, which returns only behind
+//! durable letters.
+
+use std::sync::Arc;
 
 use attendance::anomaly_id;
 use jiff::tz::TimeZone;
@@ -16,7 +19,7 @@ use source::{DeadLetter, RawBatch, RawEntry, RawHeaders};
 use super::PartitionWork;
 use crate::failure::Failure;
 use crate::files;
-use crate::worker::patience::await_log;
+use crate::worker::burier::Burial;
 use crate::worker::pipeline::Outlets;
 use crate::worker::world::World;
 
@@ -90,34 +93,31 @@ impl PartitionWork {
         self.said.take_rejected(finding, self.here());
     }
 
-    /// Makes the letters of a batch durable: (record, code, message).
+    /// Has the letters of a batch buried: (record, code, message); they are durable before the next cut.
     pub(super) fn bury(
         &mut self,
         raw: &RawBatch,
-        letters: &[(usize, RejectCode, String)],
+        letters: Vec<(usize, RejectCode, String)>,
         outlets: &Outlets,
     ) -> Result<(), Box<Failure>> {
-        let letters: Vec<DeadLetter<'_>> = letters
-            .iter()
-            .filter_map(|(n, code, message)| {
-                let entry = raw.get(*n)?;
-                Some(DeadLetter::new(
-                    &self.settings.topic,
-                    self.partition,
-                    &entry,
-                    stage(*code),
-                    *code,
-                    message,
-                ))
-            })
-            .collect();
         if letters.is_empty() {
             return Ok(());
         }
-        let mut place = outlets.letters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        await_log(|| place.bury(&letters)).map_err(files::failure)?;
-        self.tally.letters += letters.len() as u64;
-        Ok(())
+        let mut burial = Burial {
+            topic: Arc::clone(&self.settings.topic),
+            records: RawBatch::new(),
+            reasons: Vec::with_capacity(letters.len()),
+        };
+        burial.records.begin(raw.partition(), raw.from());
+        for (n, code, message) in letters {
+            if let Some(entry) = raw.get(n) {
+                let (offset, at) = (entry.offset, entry.append_time);
+                burial.records.push(offset, at, entry.key, entry.bytes().as_deref(), entry.headers);
+                burial.reasons.push((code, message));
+            }
+        }
+        self.tally.letters += burial.reasons.len() as u64;
+        outlets.burier.bury(burial)
     }
 
     /// Makes letters durable whose records have left the worker's hands: (offset, code, message). Their bytes are read from
@@ -131,8 +131,8 @@ impl PartitionWork {
         for rejects in rejects.chunks(LETTERS_AT_ONCE) {
             let mut found = Vec::with_capacity(rejects.len());
             for (offset, _, message) in rejects {
-                let record =
-                    await_log(|| place.log().read(self.partition, *offset)).map_err(files::failure)?;
+                let record = outlets.patience.persevere(|| place.log().read(self.partition, *offset));
+                let record = record.map_err(files::failure)?;
                 let message = match record {
                     Some(_) => message.clone(),
                     None => format!("{message}; the log does not give the record's bytes any more"),
@@ -153,7 +153,7 @@ impl PartitionWork {
                 DeadLetter::new(&self.settings.topic, self.partition, &entry, stage, *code, message)
             });
             let letters: Vec<DeadLetter<'_>> = letters.collect();
-            await_log(|| place.bury(&letters)).map_err(files::failure)?;
+            outlets.patience.persevere(|| place.bury(&letters)).map_err(files::failure)?;
             self.tally.letters += letters.len() as u64;
         }
         place.log().close();
@@ -170,7 +170,7 @@ impl PartitionWork {
         // Who may not write the log leaves them where they are: they are rows of `rejects` alone.
         let Some(forwarder) = &outlets.forwarder else { return Ok(()) };
         let mut forwarder = forwarder.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        await_log(|| forwarder.forward(raw, &found)).map_err(files::failure)?;
+        outlets.patience.persevere(|| forwarder.forward(raw, &found)).map_err(files::failure)?;
         self.buffers.forwarded.extend(found.into_iter().map(|(_, to)| to));
         Ok(())
     }
@@ -232,6 +232,6 @@ pub(super) fn repeat(offset: Offset, names: (&str, &str), first: Offset, is_same
     }
 }
 
-fn stage(code: RejectCode) -> &'static str {
+pub(in crate::worker) fn stage(code: RejectCode) -> &'static str {
     if matches!(code, RejectCode::DuplicateConflict | RejectCode::Internal) { "judge" } else { "decode" }
 }

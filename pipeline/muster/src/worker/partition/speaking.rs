@@ -23,6 +23,9 @@ use crate::worker::world::World;
 /// How long a resolved alert stays on its topic (contract, section 6).
 const ALERTS_KEPT_DAYS: i64 = 35;
 
+/// Days above the floor of which memory may not hold every punch.
+const PARTLY_KNOWN_DAYS: i64 = 2;
+
 impl PartitionWork {
     /// Runs a change of state and compares what then holds with what was said. A fault of our own in judging a person
     /// leaves that person's results as they were said; the punch is kept.
@@ -68,9 +71,7 @@ impl PartitionWork {
         // They rest on the clock alone: how far the owner had read meanwhile differs from run to run.
         let cause = Cause { next: NextOffset::START, clock: LogClock::at(ruled.at), ..self.here() };
         let is_ours = |finding: &&Finding| {
-            let keys = [&finding.employee_id, &finding.device_id, &finding.site_id];
-            let key = keys.into_iter().find_map(Option::as_deref).unwrap_or(&finding.org);
-            partition_of(key.as_bytes(), self.settings.partitions) == self.partition
+            partition_of(finding.subject().as_bytes(), self.settings.partitions) == self.partition
         };
         for answer in &ruled.answers {
             let own: Vec<&Finding> = answer.findings.iter().filter(is_ours).collect();
@@ -80,15 +81,22 @@ impl PartitionWork {
         self.publish(world, outlets);
     }
 
-    /// Judges people again about whom something was said from further on than this owner then stood.
+    /// Judges people again about whom something was said from further on than this owner then stood: from memory, and from the lake
+    /// where memory does not reach what it was about.
     pub(super) fn look_again(&mut self) {
         let passed = self.said.take_passed(self.here());
         if passed.is_empty() {
             return;
         }
-        let from = self.state.floor();
-        for employee_id in passed {
-            self.with_steps(|state, sink| state.rejudge(&employee_id, from, sink));
+        let floor = self.state.floor();
+        for (employee_id, earliest) in passed {
+            self.with_steps(|state, sink| state.rejudge(&employee_id, floor, sink));
+            if earliest < floor.plus_min(PARTLY_KNOWN_DAYS * 24 * 60) {
+                let recall = self.state.recall(&employee_id, earliest);
+                if !self.recalls.contains(&recall) {
+                    self.recalls.push(recall);
+                }
+            }
         }
         // What they said of shifts that are no longer theirs no judgement of them speaks for.
         self.take_back_departed(self.restated_since());
@@ -101,12 +109,14 @@ impl PartitionWork {
 
     /// Judges everyone again since `from`, and takes back what was said of shifts that have left their person or their time.
     pub(super) fn restate_from(&mut self, from: EventTime) {
+        self.compare_all();
         self.said.drop_departed(self.state.roster());
         self.with_steps(|state, sink| state.restate(from, sink));
         self.take_back_departed(from);
     }
 
     fn take_back_departed(&mut self, from: EventTime) {
+        self.compare_all();
         let (roster, here) = (Arc::clone(self.state.roster()), self.here());
         for shift in self.said.resolve_departed(&roster, from, here) {
             self.with_steps(|state, sink| state.rejudge_shift(shift, sink));
@@ -153,6 +163,6 @@ impl PartitionWork {
     /// Forgets alerts of this partition that were resolved long ago. Nothing rests on it: it is tried again later.
     pub(in crate::worker) fn tidy(&self, outlets: &Outlets) {
         let before = self.state.clock().plus_min(-ALERTS_KEPT_DAYS * 24 * 60);
-        outlets.alerts.tidy(self.partition, before);
+        outlets.alerts.tidy(self.partition, before, self.has_moved.then_some(self.settings.partitions));
     }
 }

@@ -103,32 +103,26 @@ impl SaidBook {
         departed
             .sort_by(|(a, ..), (b, ..)| (&a.shift_id, &a.employee_id).cmp(&(&b.shift_id, &b.employee_id)));
         for (key, departure, said) in departed {
-            self.keep_outcome(said.taken_back(roster, departure, &key), here);
+            self.outcomes.keep(said.taken_back(roster, departure, &key), here);
         }
     }
 
     /// Forgets outcomes since the last cut of shifts that have left before anything was said of them.
     pub(in crate::worker) fn drop_departed(&mut self, roster: &Roster) {
-        for outcome in &mut self.outcomes {
-            let is_over = outcome.as_ref().is_some_and(|(outcome, _)| {
-                self.results.get(&ResultKey::of(outcome)).is_none()
-                    && match roster.departure(&outcome.employee_id, &outcome.shift_id) {
-                        Some(Departure::Reassigned(_)) => true,
-                        Some(Departure::Kept(index)) => roster.plan(index) != Plan::of(outcome),
-                        None => false,
-                    }
-            });
-            if is_over {
-                *outcome = None;
-            }
-        }
+        let Self { outcomes, results, .. } = self;
+        outcomes.drop_those(|outcome| {
+            results.get(&ResultKey::of(outcome)).is_none()
+                && match roster.departure(&outcome.employee_id, &outcome.shift_id) {
+                    Some(Departure::Reassigned(_)) => true,
+                    Some(Departure::Kept(index)) => roster.plan(index) != Plan::of(outcome),
+                    None => false,
+                }
+        });
     }
 
     /// Whether since the last cut the shift has got an outcome at the time at which the roster has it.
     fn is_judged_at(&self, index: ShiftIndex, roster: &Roster, key: &ResultKey) -> bool {
-        let place = self.outcome_places.get(&key.shift_id);
-        let outcome = place.and_then(|place| self.outcomes[*place as usize].as_ref());
-        outcome.is_some_and(|(outcome, _)| {
+        self.outcomes.latest(&key.shift_id).is_some_and(|outcome| {
             outcome.employee_id == key.employee_id && Plan::of(outcome) == roster.plan(index)
         })
     }

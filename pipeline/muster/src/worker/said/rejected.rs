@@ -4,12 +4,14 @@
 //! Owns: who may have been told.
 //! Absent on purpose: records whose person cannot be read: their row in `rejects` and their dead letter are all there is.
 //! Invariants: a record that comes again says nothing new; judging a person takes nothing back here
-//! (`AnomalyKind::is_judged`).
+//! (`AnomalyKind::is_judged`), nor does it say again what a killed owner had not committed: the outlet knows that.
 
+use alerts::SaidAnomaly;
+use frontier::said::{Decision, Said};
 use jiff::civil::Date;
 use model::anomaly::Finding;
 use model::position::Cause;
-use model::{AnomalyKind, AnomalyState};
+use model::{Anomaly, AnomalyId, AnomalyKind, AnomalyState};
 
 use super::SaidBook;
 
@@ -47,6 +49,37 @@ impl SaidBook {
         }
         if !is_told_of_others {
             self.rejected.remove(employee_id);
+        }
+    }
+
+    /// Has the table say what the outlet was told of records that this owner will not read again, from further on than
+    /// `said_until`: the former owner died between the commit of `punches` and that of said state, and nothing else ever looks at
+    /// such a record.
+    pub(in crate::worker) fn settle_rejected(&mut self, said_until: Cause) {
+        let ahead = self.outlet.ahead();
+        let is_behind = |(id, told): &(&AnomalyId, &Said<SaidAnomaly>)| {
+            told.value.finding.kind == AnomalyKind::PunchRejected
+                && !told.cause.is_passed_by(said_until.next, said_until.clock)
+                && !ahead.contains(id)
+                && (told.value.state == AnomalyState::Firing || self.table.get(id).is_some())
+        };
+        let told = self.outlet.iter().filter(is_behind).map(|(id, told)| (*id, told.clone()));
+        let mut told: Vec<(AnomalyId, Said<SaidAnomaly>)> = told.collect();
+        told.sort_by_key(|(id, _)| *id);
+        for (id, told) in told {
+            let Said { digest, cause, value, .. } = told;
+            let Decision::Say { version } = self.table.decide(&id, digest, cause) else { continue };
+            let is_over = value.state == AnomalyState::Resolved;
+            self.rows.push(Anomaly {
+                version,
+                state: value.state,
+                finding: value.finding.clone(),
+                detected_at: cause.clock.time(),
+                resolved_by: is_over.then_some("punch"),
+                resolved_ref: None,
+                cause,
+            });
+            self.table.say(id, Said { version, digest, cause, value });
         }
     }
 }
@@ -122,5 +155,43 @@ mod tests {
         after.start_at(cause(1));
         after.take_accepted("E1", "2026-11-02".parse().unwrap(), cause(2));
         assert_eq!(told(&mut after), [(2, AnomalyState::Resolved, 1)]);
+    }
+
+    /// The book of an owner who stands at `here`, where said state was committed up to `until`: the outlet was told what `before`
+    /// knows, the table holds `rows`.
+    fn recovered(before: &SaidBook, rows: &[Anomaly], (until, here): (i64, i64)) -> SaidBook {
+        let mut after = SaidBook::default();
+        before.outlet.iter().for_each(|(id, told)| after.fold_alert((*id, told.clone())));
+        rows.iter().for_each(|row| after.fold_anomaly(row.clone()));
+        after.start_at(cause(here));
+        after.settle_rejected(cause(until));
+        after
+    }
+
+    #[test]
+    fn what_the_outlet_was_told_of_a_rejected_record_is_in_the_table_after_a_crash_between_two_commits() {
+        use AnomalyState::{Firing, Resolved};
+        let day: Date = "2026-11-02".parse().unwrap();
+        let mut before = SaidBook::default();
+        before.take_rejected(rejected("2026-11-02", "a", 1), cause(1));
+        let mut rows = before.take_rows();
+        let mut after = recovered(&before, &[], (0, 2));
+        assert_eq!(told(&mut after), [(1, Firing, 1)]);
+        assert_eq!(after.take_fresh(), [], "the outlet knows");
+        assert_eq!(told(&mut recovered(&before, &rows, (0, 2))), [], "the table knows");
+        assert_eq!(told(&mut recovered(&before, &[], (0, 0))), [], "the record will be read again");
+        assert_eq!(
+            told(&mut recovered(&before, &[], (1, 2))),
+            [],
+            "the table knew, and it is older than memory"
+        );
+        before.take_accepted("E1", day, cause(3));
+        assert_eq!(told(&mut recovered(&before, &rows, (1, 3))), [(2, Resolved, 1)]);
+        assert_eq!(told(&mut recovered(&before, &[], (0, 3))), [], "over before the table heard of it");
+        // What the table says later than the outlet stands: it was too old to be told.
+        let told_last = recovered(&before, &rows, (1, 3));
+        before.take_rejected(rejected("2026-11-02", "b", 4), cause(4));
+        rows.extend(before.take_rows());
+        assert_eq!(told(&mut recovered(&told_last, &rows, (1, 4))), []);
     }
 }

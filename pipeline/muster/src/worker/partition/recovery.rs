@@ -1,0 +1,134 @@
+//! The work of a partition as its next owner begins it: from rows as stored, and from what was said.
+//!
+//! In: what was folded from the lake, what the outlet was told.  Out: work at the frontier, which judges again what may not have
+//! been said.  Owns: nothing.
+//! Invariants: I-13 nothing but stored rows makes state; I-5 what the outlet was told and the table was not is caught up with.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use alerts::SaidAlert;
+use attendance::{Believer, PartitionState};
+use model::EventTime;
+use model::position::{Cause, LogClock, partition_of};
+
+use super::{Buffers, Identities, PartitionSettings, PartitionWork, RowBuilders, SaidBook, Tally};
+use crate::worker::pipeline::Outlets;
+use crate::worker::store::Owned;
+use crate::worker::world::World;
+
+/// What a shift's timers may still have to say this long after its window opened: the window, its settling, and a day.
+const HEAL_DAYS: i64 = 5;
+
+impl PartitionWork {
+    /// The work of a partition that was claimed and folded, at its frontier.
+    pub(in crate::worker) fn recover(
+        settings: &PartitionSettings,
+        mut owned: Owned,
+        alerts: Vec<SaidAlert>,
+        world: &World,
+    ) -> Self {
+        let partition = owned.partition;
+        let (next, clock) = (owned.frontier.next(), owned.frontier.clock());
+        let state_settings = attendance::Settings {
+            partition,
+            partitions: settings.partitions,
+            clock: settings.clock,
+            state_days: settings.state_days,
+        };
+        let mut state = PartitionState::new(Arc::clone(&world.roster), state_settings);
+        let mut unsaid: BTreeMap<Arc<str>, EventTime> = BTreeMap::new();
+        let mut leave_unsaid = |employee_id: &Arc<str>, occurred_at: EventTime| {
+            let from = unsaid.entry(employee_id.clone()).or_insert(occurred_at);
+            *from = (*from).min(occurred_at);
+        };
+        for punch in &owned.punches {
+            state.fold(punch);
+            if !owned.said_until.next.has_passed(punch.offset) {
+                leave_unsaid(&punch.employee_id, punch.occurred_at);
+            }
+        }
+        owned.moved.iter().for_each(|punch| state.fold(punch));
+        owned.other_logs.iter().for_each(|punch| state.fold_beside(punch));
+        owned.unsaid.iter().for_each(|(employee_id, at)| leave_unsaid(employee_id, *at));
+        let said_by_others = owned
+            .shift_results
+            .iter()
+            .map(|result| result.cause)
+            .chain(owned.anomalies.iter().map(|anomaly| anomaly.cause))
+            .filter(|cause| cause.log != settings.log)
+            .map(|cause| cause.clock.time());
+        if let Some(latest) = said_by_others.max() {
+            state.judge_no_earlier_than(latest);
+        }
+        state.resume(clock.time(), owned.since);
+        let here = Cause { log: settings.log, partition, next, clock };
+        let said = said_before(&mut owned, alerts, (settings.partitions, here));
+        Self {
+            settings: settings.clone(),
+            partition,
+            generation: owned.generation,
+            has_moved: owned.has_moved,
+            said_until: EventTime::from_ms(owned.said_until.clock_ms),
+            has_new_requests: true,
+            unsaid,
+            next,
+            clock,
+            latest: clock.time(),
+            late_until: owned.frontier.late(),
+            reference_version: Arc::clone(&world.reference.version),
+            believer: Believer::new(clock.is_set().then_some(clock.time())),
+            decided: VecDeque::new(),
+            pushed_until: next,
+            held: None,
+            after_gap: false,
+            state,
+            said,
+            rows: RowBuilders::default(),
+            cutting: None,
+            drained: Vec::new(),
+            near_floor: VecDeque::new(),
+            identities: Identities::new(owned.known),
+            vendor_records: owned.vendor_records,
+            recalls: Vec::new(),
+            listens: Vec::new(),
+            tally: Tally::default(),
+            anomalies: Vec::new(),
+            has_ended: false,
+            ruled_until: owned.ruled_until,
+            decoder: (settings.decoder)(),
+            buffers: Buffers::new(partition),
+        }
+    }
+
+    /// Judges again what a former owner judged and may not have said, and what changed reference data changes.
+    pub(in crate::worker) fn restate(&mut self, world: &World, outlets: &Outlets) {
+        if self.clock.is_set() {
+            let from = self.restated_since().min(self.said_until.plus_min(-HEAL_DAYS * 24 * 60));
+            self.restate_from(from);
+            for (employee_id, earliest) in std::mem::take(&mut self.unsaid) {
+                if earliest < from {
+                    self.with_steps(|state, sink| state.rejudge(&employee_id, earliest, sink));
+                }
+            }
+        }
+        self.publish(world, outlets);
+    }
+}
+
+/// What the lake and the outlet were told before, for an owner who stands at `here` in a log of so many partitions.
+fn said_before(owned: &mut Owned, alerts: Vec<SaidAlert>, (partitions, here): (u32, Cause)) -> SaidBook {
+    let mut said = SaidBook::new(std::mem::take(&mut owned.seals));
+    // What was said of people who are others' now stays on the alerts' partition they had.
+    let is_ours = |alert: &SaidAlert| {
+        let key = alert.1.value.finding.subject();
+        !owned.has_moved || partition_of(key.as_bytes(), partitions) == owned.partition
+    };
+    alerts.into_iter().filter(is_ours).for_each(|alert| said.fold_alert(alert));
+    owned.anomalies.drain(..).for_each(|anomaly| said.fold_anomaly(anomaly));
+    owned.shift_results.iter().for_each(|result| said.fold_result(result));
+    said.start_at(here);
+    let until = LogClock::at(EventTime::from_ms(owned.said_until.clock_ms));
+    said.settle_rejected(Cause { next: owned.said_until.next, clock: until, ..here });
+    said
+}
