@@ -14,6 +14,7 @@
 mod certificates;
 mod process;
 mod settings;
+mod several;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -34,6 +35,7 @@ use self::process::Guarded;
 pub use self::process::{Signal, signal};
 pub use self::settings::Settings;
 use self::settings::{Listener, Tls};
+pub use self::several::Brokers;
 
 /// How long a broker may take from its start to its first answer: some four seconds on an idle machine.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -76,7 +78,8 @@ impl Broker {
     pub fn start(settings: Settings) -> Self {
         let mut told = String::new();
         for _ in 0..STARTS_MAX {
-            let mut broker = Self::formatted(settings.clone());
+            let ports = settings.free_ports();
+            let mut broker = Self::formatted(settings.clone(), ports);
             match broker.run() {
                 Ok(()) => return broker,
                 Err(error) if error.contains("Address already in use") => told = error,
@@ -218,20 +221,22 @@ impl Broker {
         said
     }
 
-    /// A broker that does not run yet: ports chosen, certificates made, data formatted.
-    fn formatted(settings: Settings) -> Self {
+    /// A broker that does not run yet: certificates made, data formatted.
+    fn formatted(settings: Settings, ports: BTreeMap<Listener, u16>) -> Self {
         let folder =
             tempfile::Builder::new().prefix("muster-kafka.").tempdir().expect("make the broker's folder");
         let certificates = (settings.tls != Tls::Off).then(|| Certificates::make(folder.path()));
-        let ports = settings.listeners().into_iter().map(|listener| (listener, free_port())).collect();
         let broker = Self { settings, ports, certificates, process: None, folder };
         let base = read_beside("server.properties");
         let text = broker.settings.properties(&base, &broker.ports, broker.folder.path());
         fs::write(broker.properties_path(), text).expect("write server.properties");
 
         let mut format = broker.kafka("kafka.tools.StorageTool");
-        format.args(["format", "--standalone", "--cluster-id", "muster-tests-0000000000", "--config"]);
-        format.arg(broker.properties_path());
+        format.args(["format", "--cluster-id", "muster-tests-0000000000"]);
+        if !broker.settings.is_one_of_several() {
+            format.arg("--standalone");
+        }
+        format.arg("--config").arg(broker.properties_path());
         for (name, password) in &broker.settings.users {
             format.arg("--add-scram").arg(format!("SCRAM-SHA-512=[name={name},password={password}]"));
         }
@@ -245,18 +250,27 @@ impl Broker {
 
     /// Starts the process and waits until all listeners answer.
     fn run(&mut self) -> Result<(), String> {
+        self.spawn();
+        self.await_ready()
+    }
+
+    fn spawn(&mut self) {
         let mut command = self.kafka("kafka.Kafka");
         command.arg(self.properties_path());
-        let process = Guarded::spawn(&command, &self.folder.path().join("broker.out"));
+        self.process = Some(Guarded::spawn(&command, &self.folder.path().join("broker.out")));
+    }
+
+    /// Waits until all listeners answer; a process that does not come so far is killed.
+    fn await_ready(&mut self) -> Result<(), String> {
         let begun = Instant::now();
         loop {
             if self.answers() {
-                self.process = Some(process);
                 return Ok(());
             }
-            let ended = process.has_ended();
+            let ended = self.process.as_ref().is_none_or(Guarded::has_ended);
             if ended || begun.elapsed() > READY_WITHIN {
                 let how = if ended { "ended" } else { "was not ready" };
+                self.process = None;
                 return Err(format!("the broker {how} after {:?}\n{}", begun.elapsed(), self.said()));
             }
             thread::sleep(LOOK_EVERY);

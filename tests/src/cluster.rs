@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -35,6 +37,25 @@ impl Cluster {
         self.await_partitions(topic, usize::try_from(partitions).unwrap());
     }
 
+    /// Makes a topic all of whose partitions are on the broker `node` alone.
+    pub fn make_topic_on(&self, topic: &str, partitions: usize, node: i32) {
+        let alone = [node];
+        let replicas = vec![&alone[..]; partitions];
+        let count = i32::try_from(partitions).unwrap();
+        let new = NewTopic::new(topic, count, TopicReplication::Variable(&replicas))
+            .set("min.insync.replicas", "1")
+            .set("retention.ms", "-1");
+        let made = block_on(self.admin.create_topics([&new], &options())).unwrap();
+        assert_eq!(made, [Ok(topic.to_owned())]);
+        self.await_partitions(topic, partitions);
+    }
+
+    /// The broker that leads a partition; -1 while none does.
+    pub fn leader(&self, topic: &str, partition: usize) -> i32 {
+        let found = self.client().fetch_metadata(Some(topic), WITHIN).unwrap();
+        found.topics()[0].partitions()[partition].leader()
+    }
+
     /// Deletes a topic.
     pub fn delete_topic(&self, topic: &str) {
         let deleted = block_on(self.admin.delete_topics(&[topic], &options())).unwrap();
@@ -54,6 +75,13 @@ impl Cluster {
         let mut before = TopicPartitionList::new();
         before.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
         block_on(self.admin.delete_records(&before, &options())).unwrap();
+    }
+
+    /// Sets one of a topic's settings; its others go back to the brokers' own.
+    pub fn configure_topic(&self, topic: &str, key: &str, value: &str) {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value);
+        let done = block_on(self.admin.alter_configs([&change], &options())).unwrap();
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
     }
 
     /// What the controller has acknowledged, the broker knows a moment later.

@@ -7,6 +7,7 @@
 
 pub mod broker;
 pub mod cluster;
+pub mod crowd;
 pub mod lake_reader;
 pub mod office;
 pub mod oracles;
@@ -15,4 +16,5 @@ pub mod recount;
 pub mod registry;
 pub mod running;
 pub mod topic;
+pub mod traces;
 pub mod webhook;

@@ -7,7 +7,7 @@
 //! Why so: the times and people, the stores and the coordinates are real; joining them is ours: person n works at store
 //! 41·n, from Monday to Friday, 08:00 to 17:00, and stands within 60 m of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -122,6 +122,31 @@ impl Office {
             .collect();
         mix_in(&mut records, &mut rng, holds_nulls);
         Self { punches, records, stores, homes, is_real }
+    }
+
+    /// The same, cut off behind so many records.
+    #[must_use]
+    pub fn first(mut self, records: usize) -> Self {
+        self.records.truncate(records);
+        let punches = self.records.iter().filter(|record| record.what == What::Punch);
+        let event_id = |record: &Record| {
+            let value: serde_json::Value =
+                serde_json::from_slice(record.value.as_deref().expect("a punch has a value")).expect("JSON");
+            value["event_id"].as_str().expect("a punch has an id").to_owned()
+        };
+        let sent: BTreeSet<String> = punches.map(event_id).collect();
+        self.punches.retain(|punch| sent.contains(&punch.event_id));
+        self
+    }
+
+    /// The same, each punch with so many bytes of nothing behind it.
+    #[must_use]
+    pub fn padded(mut self, bytes: usize) -> Self {
+        let punches = self.records.iter_mut().filter(|record| !matches!(record.what, What::Broken(_)));
+        for value in punches.filter_map(|record| record.value.as_mut()) {
+            value.resize(value.len() + bytes, b' ');
+        }
+        self
     }
 
     /// Writes sites, people and shifts into `folder`.

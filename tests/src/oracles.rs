@@ -1,16 +1,39 @@
-//! Oracles of the office year: every promise checked against what was sent, by code that shares nothing with the rooms.
+//! Oracles of the office year: every promise checked against what was sent, by code that shares nothing with the rooms. What has
+//! been through any fault is judged by [`check_ledger`].
 //!
-//! In: a lake read back by SQL, the office, where its records landed.  Out: panics that say what differs.  Owns: nothing.
+//! In: a lake read back by SQL, the log's topics, the office, where its records landed.  Out: panics that say what differs.  Owns: nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use jiff::civil::Date;
+use source::Source;
 
 use crate::lake_reader::LakeReader;
 use crate::office::{Office, Record, What, hong_kong};
 use crate::recount::{Month, recount};
+use crate::topic::read_topic;
+
+/// The ledger against everything that came of it, whatever happened in between: P1, P2, P3, and P4 as far as the log and the lake
+/// tell. `topic` opens one of the log's. Gives the alerts by id with their versions.
+///
+/// # Panics
+/// If any of it does not hold.
+pub fn check_ledger(
+    lake: &LakeReader,
+    topic: &dyn Fn(&str) -> Box<dyn Source>,
+    office: &Office,
+    origins: &[(u32, i64)],
+) -> BTreeMap<String, Vec<i64>> {
+    check_punches(lake, office);
+    check_offsets(lake, origins);
+    check_letters(&mut *topic("punches.dlq"), office, origins);
+    let fired = check_alerts(&mut *topic("alerts"));
+    check_versions(&lake.versions("anomalies", "anomaly_id"), "anomalies");
+    check_versions(&lake.versions("shift_results", "shift_id"), "shift_results");
+    fired
+}
 
 /// P1: every distinct punch exactly once.
 pub fn check_punches(lake: &LakeReader, office: &Office) {
@@ -44,12 +67,64 @@ pub fn check_offsets(lake: &LakeReader, origins: &[(u32, i64)]) {
     assert_eq!(found, due, "offsets in punches and rejects");
 }
 
+/// P3: every broken record by origin among the dead letters, and nothing else.
+pub fn check_letters(dead_letters: &mut dyn Source, office: &Office, origins: &[(u32, i64)]) {
+    let mut letters = BTreeSet::new();
+    for record in read_topic(dead_letters) {
+        let number = |name: &str| record.headers[name].parse::<i64>().unwrap();
+        letters.insert((number("dlq.partition") as u32, number("dlq.offset")));
+    }
+    assert_eq!(
+        letters,
+        broken_origins(office, origins),
+        "every broken record, by origin, among the dead letters"
+    );
+}
+
+/// P4: behind the owners' markers every (id, version) once and without gap. Gives the alerts by id with their versions.
+///
+/// What a former owner wrote behind its successor's marker does not count, and compaction would keep it alone: an owner that
+/// finds such a record says once more what it hides, word for word. Nothing else is there twice.
+pub fn check_alerts(alerts: &mut dyn Source) -> BTreeMap<String, Vec<i64>> {
+    let (mut versions, mut owners) = (BTreeMap::new(), BTreeMap::<u32, i64>::new());
+    let mut latest: BTreeMap<String, serde_json::Value> = BTreeMap::new();
+    let mut hidden: BTreeSet<String> = BTreeSet::new();
+    let (mut stale, mut again) = (0, 0);
+    for record in read_topic(alerts) {
+        let Ok(mut body) = serde_json::from_slice::<serde_json::Value>(&record.value) else { continue };
+        let owner = owners.entry(record.partition).or_insert(i64::MIN);
+        if record.key.starts_with("_owner/") {
+            *owner = (*owner).max(body["generation"].as_i64().unwrap());
+        } else if record.key.starts_with('_') {
+            continue;
+        } else if body["cause"]["generation"].take().as_i64().unwrap() < *owner {
+            stale += 1;
+            hidden.insert(record.key);
+        } else if latest.get(&record.key) == Some(&body) && hidden.remove(&record.key) {
+            again += 1;
+        } else {
+            if latest.get(&record.key).is_some_and(|before| before["version"] == body["version"]) {
+                println!("twice, again at partition {}, offset {}: {body}", record.partition, record.offset);
+            }
+            hidden.remove(&record.key);
+            push_version(&mut versions, &body);
+            latest.insert(record.key, body);
+        }
+    }
+    println!(
+        "{} alerts; {stale} records of former owners do not count, {again} said again for them",
+        versions.len()
+    );
+    check_versions(&versions, "alerts topic");
+    versions
+}
+
 /// Where the broken records landed, of `origins` in the order of the records.
 pub fn broken_origins(office: &Office, origins: &[(u32, i64)]) -> BTreeSet<(u32, i64)> {
     let broken =
         |(record, origin): (&Record, &(u32, i64))| matches!(record.what, What::Broken(_)).then_some(*origin);
     let found: BTreeSet<_> = office.records.iter().zip(origins).filter_map(broken).collect();
-    assert_eq!(found.len(), 30);
+    assert!(!found.is_empty(), "none is broken");
     found
 }
 

@@ -28,6 +28,7 @@ const ULIMIT_BLOCK_BYTES: u64 = 512;
 /// How to run `muster` once.
 #[derive(Clone, Debug)]
 pub struct Program {
+    file: Option<PathBuf>,
     args: Vec<OsString>,
     folder: Option<PathBuf>,
     variables: Vec<(String, String)>,
@@ -50,7 +51,21 @@ impl Program {
     /// The program, without arguments, in the test's own folder.
     #[expect(clippy::new_without_default, reason = "a run without arguments is no default anybody wants")]
     pub fn new() -> Self {
-        Self { args: Vec::new(), folder: None, variables: Vec::new(), file_bytes_max: None, limit: LIMIT }
+        Self {
+            file: None,
+            args: Vec::new(),
+            folder: None,
+            variables: Vec::new(),
+            file_bytes_max: None,
+            limit: LIMIT,
+        }
+    }
+
+    /// Another build of it: a former version.
+    #[must_use]
+    pub fn built_at(mut self, file: &Path) -> Self {
+        self.file = Some(file.to_owned());
+        self
     }
 
     /// Adds one argument.
@@ -126,7 +141,7 @@ impl Program {
     /// # Panics
     /// If there is no program or it does not start.
     pub fn spawn(self) -> Child {
-        let program = path();
+        let program = self.file.unwrap_or_else(path);
         let mut command = match self.file_bytes_max {
             None => Command::new(&program),
             Some(bytes) => {

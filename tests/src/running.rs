@@ -29,9 +29,25 @@ impl Running {
 
     /// As [`Running::start`], with environment variables.
     pub fn start_with(folder: &Path, name: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::spawn(Command::new(program::path()), (folder, name), args, variables)
+    }
+
+    /// As [`Running::start`], and [`Running::fill_disk`] may be said to it.
+    pub fn start_on_a_disk_that_fills(folder: &Path, name: &str, args: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        // The signal that comes with a full disk of this kind would end the process.
+        shell.arg("-c").arg("trap '' XFSZ; exec \"$0\" \"$@\"").arg(program::path());
+        Self::spawn(shell, (folder, name), args, &[])
+    }
+
+    fn spawn(
+        mut command: Command,
+        (folder, name): (&Path, &str),
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
-        let mut command = Command::new(program::path());
         command.args(args).current_dir(folder).env("NO_COLOR", "1").env_remove("RUST_LOG");
         command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
@@ -57,6 +73,22 @@ impl Running {
             assert!(begun.elapsed() < limit, "{} never said {text:?}:\n{log}", self.name);
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// From now on no file it writes may grow past `bytes`, as on a full disk; none: there is room again. Needs no right to mount
+    /// anything, but Linux's `prlimit`.
+    pub fn fill_disk(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let args = [format!("--pid={}", self.child.id()), format!("--fsize={limit}:")];
+        assert!(Command::new("prlimit").args(&args).status().unwrap().success(), "prlimit {args:?}");
+    }
+
+    /// Bytes of memory it has in use, as Linux tells; 0 elsewhere.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kib.unwrap_or(0) << 10
     }
 
     /// Tells it to end (SIGTERM).
@@ -90,10 +122,15 @@ impl Drop for Running {
     }
 }
 
-/// One request to `http://HOST:PORT`; status and body.
+/// One request to `http://HOST:PORT`; status and body. Status 0 if nobody answered: whoever waits for a program to say
+/// something looks whether it still runs.
 pub fn http(url: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    request(url, method, path, body).unwrap_or_default()
+}
+
+fn request(url: &str, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
     let address = url.trim_end_matches('/').strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
+    let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     write!(
         stream,
@@ -101,10 +138,10 @@ pub fn http(url: &str, method: &str, path: &str, body: &str) -> (u16, String) {
          content-length: {}\r\n\r\n{body}",
         body.len()
     )
-    .unwrap();
+    .ok()?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
+    Some((status, body.to_owned()))
 }

@@ -10,14 +10,14 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use source::{Polled, RawBatch, Source};
 
-/// Makes a topic of punches: the broker's append time, kept for ever.
+/// Makes a topic of punches: the broker's append time, kept for ever, with as many replicas as the brokers have by default.
 ///
 /// # Panics
 /// If the broker does not make it.
 pub fn make_punches(bootstrap: &str, topic: &str, partitions: u32) {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
-    let new = NewTopic::new(topic, i32::try_from(partitions).unwrap(), TopicReplication::Fixed(1))
+    let new = NewTopic::new(topic, i32::try_from(partitions).unwrap(), TopicReplication::Fixed(-1))
         .set("message.timestamp.type", "LogAppendTime")
         .set("retention.ms", "-1")
         .set("retention.bytes", "-1");

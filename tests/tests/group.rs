@@ -1,5 +1,6 @@
 //! A group of processors on a real Kafka, tormented: kill -9, stalls beyond the session timeout, a broker that goes and
-//! comes back or only halts, a receiver that is down, processes that join and leave. Afterwards every promise holds.
+//! comes back or only halts, a receiver that is down, processes that join and leave. Afterwards every promise holds; and whoever
+//! asks the lake meanwhile gets answers that equal a recount.
 //!
 //! In: the office year through a broker, a printed seed.  Out: P1–P6 and P8, checked by the oracles; a page about it.
 //!
@@ -8,8 +9,14 @@
 // A test that cannot go on panics, and says on standard output what it ran on.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "group/outages.rs"]
+mod outages;
 #[path = "group/promises.rs"]
 mod promises;
+#[path = "group/queries.rs"]
+mod queries;
+#[path = "group/replicas.rs"]
+mod replicas;
 #[path = "group/report.rs"]
 mod report;
 #[path = "group/timeline.rs"]
@@ -23,16 +30,17 @@ use std::time::{Duration, Instant};
 use model::position::partition_of;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use source::Append;
 use source::kafka::{KafkaLog, KafkaOptions};
+use source::{Append, Source};
 use tests::broker::{Broker, Settings};
 use tests::lake_reader::LakeReader;
 use tests::office::{Office, What};
-use tests::oracles::{check_months, check_offsets, check_punches, check_versions, local_date};
+use tests::oracles::{check_ledger, check_months, local_date};
 use tests::topic::make_punches;
 use tests::webhook::Webhook;
 
-use promises::{check_alerts, check_deliveries, check_letters, check_webhook};
+use promises::{check_deliveries, check_webhook};
+use queries::Analyst;
 use report::Run;
 use timeline::Timeline;
 use torment::{Member, World, config};
@@ -93,6 +101,7 @@ mod private_broker {
 
         let (mut origins, mut faults) = (Vec::new(), 0);
         let mut timeline = Timeline::start(folder.path());
+        let analyst = Analyst::start(folder.path(), "a.toml");
         let (length, records) = (length(), &office.records);
         loop {
             let done = match length {
@@ -121,14 +130,11 @@ mod private_broker {
         let calm_s = begun.elapsed().as_secs_f64();
         println!("taken to the end in {calm_s:.1} s");
         let (samples, faults) = timeline.stop();
+        let (answers, months) = analyst.stop();
+        assert!(answers > 1 && months > 0, "{answers} answers, {months} months");
 
         let lake = LakeReader::open(&folder.path().join("lake"));
-        check_punches(&lake, &office);
-        check_offsets(&lake, &origins);
-        check_letters(&log, &office, &origins);
-        let fired = check_alerts(&log);
-        check_versions(&lake.versions("anomalies", "anomaly_id"), "anomalies");
-        check_versions(&lake.versions("shift_results", "shift_id"), "shift_results");
+        let fired = check_ledger(&lake, &topics_of(&log), &office, &origins);
         check_months(&lake, &office, |employee_id| {
             let own = partition_of(employee_id.as_bytes(), PARTITIONS);
             let mine =
@@ -152,6 +158,7 @@ mod private_broker {
             ("P5 versions in the lake without gap or repeat", "anomalies, shift_results".to_owned()),
             ("P6 nothing waits in the end", format!("{} records", last.appended)),
             ("P8 months equal a recount", format!("{} people", office.homes.len())),
+            ("P8 so did each answer to `muster sql` on the way", format!("{answers} answers")),
         ];
         let run = Run { seed, samples: &samples, faults: &faults, checked: &checked, calm_s };
         println!("{}", run.page());
@@ -159,6 +166,11 @@ mod private_broker {
             &std::env::var_os("MUSTER_CHAOS_REPORT").map_or(folder.path().join("report"), PathBuf::from),
         );
     }
+}
+
+/// Opens topics of the log from their beginnings.
+fn topics_of(log: &KafkaLog) -> impl Fn(&str) -> Box<dyn Source> {
+    |topic| Box::new(log.reader(topic).unwrap())
 }
 
 /// Appends the records; where each one landed.

@@ -9,8 +9,16 @@
 
 #[path = "live/deliver.rs"]
 mod deliver;
+#[path = "live/erase.rs"]
+mod erase;
+#[path = "live/failover.rs"]
+mod failover;
+#[path = "live/repartition.rs"]
+mod repartition;
 #[path = "live/shadow.rs"]
 mod shadow;
+#[path = "live/upgrade.rs"]
+mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -441,7 +449,10 @@ mod private_broker {
         assert_stopped(&run_until(folder, "two"), &["it belongs to log", "(topic one)", "another folder"]);
         cluster.add_partitions("one", 3);
         config("more", "one", "lake-one", "record");
-        assert_stopped(&run_until(folder, "more"), &["has 3 partitions", "begun with 1", "begin a new lake"]);
+        assert_stopped(
+            &run_until(folder, "more"),
+            &["has 3 partitions", "written with 1", "muster repartition"],
+        );
         cluster.delete_topic("one");
         cluster.make_topic("one", 1, "LogAppendTime");
         assert_stopped(&run_until(folder, "one"), &["it belongs to log", "another folder"]);
@@ -503,7 +514,7 @@ mod private_broker {
         let begun = Instant::now();
         for (running, words) in [
             (&mut anew, ["deleted", "a lake of its own"]),
-            (&mut wider, ["it has 2 partitions, it had 1", "begin a new lake"]),
+            (&mut wider, ["it has 2 partitions, it had 1", "muster repartition"]),
         ] {
             assert_eq!(running.await_end(LIMIT), Some(3), "{}", running.log());
             println!("stopped after {:.1} s", begun.elapsed().as_secs_f64());

@@ -175,6 +175,24 @@ fn every_promise_of_the_map_is_held_by_a_test() {
     assert_eq!(promises, 8, "the map lists the promises");
 }
 
+/// Every test that the table of faults names exists in some Rust file.
+#[test]
+fn every_fault_of_the_map_is_tried_by_a_test() {
+    let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let sources = all_sources();
+    let mut faults = 0;
+    for (n, line) in (1..).zip(map.lines().filter(|line| line.starts_with("| F"))) {
+        assert!(line.starts_with(&format!("| F{n} ")), "faults are numbered without gap: {line}");
+        let names: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test named: {line}");
+        for name in names {
+            assert!(sources.contains(&format!("fn {name}(")), "the test {name} does not exist: {line}");
+        }
+        faults += 1;
+    }
+    assert!(faults >= 19, "the map lists the faults");
+}
+
 /// Every `fn name` mentioned behind an invariant of ARCHITECTURE.md exists in some Rust file.
 #[test]
 fn every_invariant_of_the_map_is_named_by_a_test() {

@@ -7,12 +7,20 @@
 // A test that cannot go on panics, and says on standard output what it ran on.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "whole/broker_clocks.rs"]
+mod broker_clocks;
+#[path = "whole/erase.rs"]
+mod erase;
 #[path = "whole/evidence.rs"]
 mod evidence;
 #[path = "whole/inbox.rs"]
 mod inbox;
+#[path = "whole/kill_points.rs"]
+mod kill_points;
 #[path = "whole/misplaced.rs"]
 mod misplaced;
+#[path = "whole/repartition.rs"]
+mod repartition;
 #[path = "whole/requests.rs"]
 mod requests;
 #[path = "whole/reset_clock.rs"]
@@ -29,6 +37,8 @@ mod snapshots;
 mod store;
 #[path = "whole/swaps.rs"]
 mod swaps;
+#[path = "whole/upgrade.rs"]
+mod upgrade;
 #[path = "whole/zones.rs"]
 mod zones;
 
@@ -47,7 +57,8 @@ use source::{Append, EmbeddedLog, Source};
 use tests::lake_reader::LakeReader;
 use tests::office::{Office, What};
 use tests::oracles::{
-    broken_origins, check_months, check_offsets, check_punches, check_versions, local_date, push_version,
+    broken_origins, check_ledger, check_months, check_offsets, check_punches, check_versions, local_date,
+    push_version,
 };
 use tests::program::Program;
 use tests::topic::read_topic;
@@ -87,30 +98,9 @@ fn a_year_on_the_embedded_log_survives_being_killed() {
     assert!(between >= KILLS_BETWEEN, "only {between} kills fell between two table commits");
 
     let lake = LakeReader::open(&folder.path().join("lake"));
-    check_punches(&lake, &office);
-    check_offsets(&lake, &origins);
-    let log =
-        EmbeddedLog::open(&folder.path().join("log"), Options::default(), Arc::new(|| EventTime::from_ms(0)))
-            .unwrap();
-    let mut letters = BTreeSet::new();
-    for record in read_topic(&mut log.source("punches.dlq").unwrap()) {
-        let number = |name: &str| record.headers[name].parse::<i64>().unwrap();
-        letters.insert((number("dlq.partition") as u32, number("dlq.offset")));
-    }
-    let broken: BTreeSet<(u32, i64)> = broken_origins(&office, &origins);
-    assert_eq!(letters, broken, "every broken record, by origin, among the dead letters");
-    let mut versions = BTreeMap::new();
-    for record in read_topic(&mut log.source("alerts").unwrap()) {
-        if !record.key.starts_with("_owner/") {
-            let body: serde_json::Value = serde_json::from_slice(&record.value).unwrap();
-            push_version(&mut versions, &body);
-        }
-    }
-    check_versions(&versions, "alerts topic");
-    check_versions(&lake.versions("anomalies", "anomaly_id"), "anomalies");
-    let versions = lake.versions("shift_results", "shift_id");
-    check_versions(&versions, "shift_results");
-    check_published(&mut log.source("results").unwrap(), versions);
+    let log = open_log(&folder.path().join("log"));
+    check_ledger(&lake, &topics_of(&log), &office, &origins);
+    check_published(&mut log.source("results").unwrap(), lake.versions("shift_results", "shift_id"));
     check_months(&lake, &office, |employee_id| {
         let own = partition_of(employee_id.as_bytes(), PARTITIONS);
         let mine =
@@ -236,6 +226,16 @@ fn an_older_file_read_later_is_no_lying_clock() {
 fn config_of_imports(folder: &Path) {
     let text = "[import]\ntime_zone = \"Asia/Hong_Kong\"\n\n[lake]\nurl = \"lake\"\n";
     std::fs::write(folder.join("muster.toml"), text).unwrap();
+}
+
+/// The embedded log of a processor that has ended.
+fn open_log(dir: &Path) -> EmbeddedLog {
+    EmbeddedLog::open(dir, Options::default(), Arc::new(|| EventTime::from_ms(0))).unwrap()
+}
+
+/// Opens topics of the log from their beginnings.
+fn topics_of(log: &EmbeddedLog) -> impl Fn(&str) -> Box<dyn Source> {
+    |topic| Box::new(log.source(topic).unwrap())
 }
 
 /// Appends the records to a new log; where each one landed.

@@ -29,9 +29,45 @@ pub enum Fault {
 /// Milliseconds by which a slow answer of a storm is late.
 const SLOW_MS: u64 = 20;
 
+/// Where a request is held: see [`S3Server::hold`](crate::S3Server::hold).
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// Its method.
+    pub method: &'static str,
+    /// What its key holds.
+    pub key: &'static str,
+    /// What its body holds.
+    pub body: &'static str,
+    /// Whether it is held once it has been applied, or before.
+    pub is_applied: bool,
+}
+
+impl Point {
+    fn is_at(&self, request: &Request) -> bool {
+        let body = self.body.as_bytes();
+        request.method == self.method
+            && request.path.contains(self.key)
+            && (body.is_empty() || request.body.windows(body.len()).any(|window| window == body))
+    }
+}
+
+/// What became of the request that is to be held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hold {
+    #[default]
+    NotYet,
+    Held,
+    LetGo {
+        is_applied: bool,
+    },
+}
+
 /// What is to fail.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
+    point: Option<Point>,
+    pub(crate) hold: Hold,
+    pub(crate) is_silent: bool,
     planned: VecDeque<(&'static str, String, Fault)>,
     storm: Option<(StdRng, f64)>,
     is_down: bool,
@@ -48,6 +84,17 @@ impl Faults {
 
     pub(crate) fn go_down(&mut self) {
         self.is_down = true;
+    }
+
+    pub(crate) fn hold_at(&mut self, point: Point) {
+        (self.point, self.hold) = (Some(point), Hold::NotYet);
+    }
+
+    /// Whether this request is the one to be held, and then whether it is to be applied before.
+    pub(crate) fn holds(&mut self, request: &Request) -> Option<bool> {
+        let point = self.point.take_if(|point| point.is_at(request))?;
+        self.hold = Hold::Held;
+        Some(point.is_applied)
     }
 
     /// How this request fails, if it does.

@@ -1,5 +1,6 @@
 //! A loopback S3 server that keeps its objects in memory and fails on demand: 503, an error or silence after the request was
-//! applied, a broken connection before it, 409, slowness, bodies that are cut off.
+//! applied, a broken connection before it, 409, slowness, bodies that are cut off, no answer at all; or holds one request for
+//! as long as a test likes, to kill or to overtake its sender there.
 //!
 //! ```text
 //!   TcpListener ─▶ a thread a connection: http::Request ─▶ fault? ─▶ bucket::answer ─▶ http::Answer ─▶ fault? ─▶ bytes
@@ -28,10 +29,10 @@ use std::thread;
 use std::time::Duration;
 
 use bucket::Bucket;
-use fault::Faults;
+use fault::{Faults, Hold};
 use http::{Answer, Request};
 
-pub use fault::Fault;
+pub use fault::{Fault, Point};
 
 /// The one bucket.
 pub const BUCKET: &str = "lakes";
@@ -41,6 +42,9 @@ pub const ACCESS_KEY: &str = "muster-test";
 
 /// Its secret; the server takes any signature.
 pub const SECRET_KEY: &str = "muster-test-secret";
+
+/// How often a request that is held looks whether it may go on.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A running server.
 #[derive(Debug)]
@@ -61,6 +65,7 @@ struct State {
     bucket: Bucket,
     faults: Faults,
     answered: BTreeMap<u16, u64>,
+    asked: BTreeMap<String, u64>,
 }
 
 impl S3Server {
@@ -103,9 +108,31 @@ impl S3Server {
         self.shared.state.lock().unwrap().faults.go_down();
     }
 
+    /// From now on nobody is answered. What is asked meanwhile is applied once [`Self::calm`] is said, whoever still waits for it.
+    pub fn go_silent(&self) {
+        self.shared.state.lock().unwrap().faults.is_silent = true;
+    }
+
     /// Nothing fails any more.
     pub fn calm(&self) {
         self.shared.state.lock().unwrap().faults = Faults::default();
+    }
+
+    /// The next request at `point` is held until [`Self::let_go`].
+    pub fn hold(&self, point: Point) {
+        self.shared.state.lock().unwrap().faults.hold_at(point);
+    }
+
+    /// Whether a request is held.
+    pub fn is_holding(&self) -> bool {
+        self.shared.state.lock().unwrap().faults.hold == Hold::Held
+    }
+
+    /// Lets the request that is held go on: one that was held before it was applied is applied now if `is_applied`, else it is
+    /// lost with its connection, as its sender's process was.
+    pub fn let_go(&self, is_applied: bool) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.faults.hold = Hold::LetGo { is_applied };
     }
 
     /// From now on `If-None-Match` is passed over, as some stores do.
@@ -116,6 +143,11 @@ impl S3Server {
     /// The keys that begin with `prefix`, in order.
     pub fn keys(&self, prefix: &str) -> Vec<String> {
         self.shared.state.lock().unwrap().bucket.keys(prefix)
+    }
+
+    /// How many requests had this method.
+    pub fn asked(&self, method: &str) -> u64 {
+        self.shared.state.lock().unwrap().asked.get(method).copied().unwrap_or(0)
     }
 
     /// How many answers had this status; 0 stands for connections that were let go of without one.
@@ -149,8 +181,35 @@ impl Shared {
         let _ = stream.shutdown(Shutdown::Both);
     }
 
+    /// Holds the request if it is at the point; then the answer, if there is to be one.
+    fn hold(&self, request: &Request) -> Option<Option<Answer>> {
+        let applied = {
+            let mut state = self.state.lock().unwrap();
+            let is_applied = state.faults.holds(request)?;
+            is_applied.then(|| state.bucket.answer(request))
+        };
+        self.wait_while(|faults| faults.hold == Hold::Held);
+        let mut state = self.state.lock().unwrap();
+        let goes_on = state.faults.hold == Hold::LetGo { is_applied: true };
+        Some(applied.or_else(|| goes_on.then(|| state.bucket.answer(request))))
+    }
+
+    /// Waits until it is calm, or over.
+    fn wait_while(&self, is_so: impl Fn(&Faults) -> bool) {
+        while !self.is_over.load(Ordering::Relaxed) && is_so(&self.state.lock().unwrap().faults) {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// Answers one request; `false` if the connection is to be let go of.
     fn answer(&self, request: &Request, mut stream: &TcpStream) -> io::Result<bool> {
+        if let Some(goes_on) = self.hold(request) {
+            return match goes_on {
+                Some(answer) => stream.write_all(&answer.encode(request.method == "HEAD")).map(|()| true),
+                None => Ok(false),
+            };
+        }
+        self.wait_while(|faults| faults.is_silent);
         let (fault, answer) = {
             let mut state = self.state.lock().unwrap();
             let fault = state.faults.next(request);
@@ -174,6 +233,7 @@ impl Shared {
             };
             let status = answer.as_ref().map_or(0, |answer| answer.status);
             *state.answered.entry(status).or_default() += 1;
+            *state.asked.entry(request.method.clone()).or_default() += 1;
             (fault, answer)
         };
         let Some(answer) = answer else { return Ok(false) };

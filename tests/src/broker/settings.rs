@@ -5,6 +5,9 @@ use std::path::Path;
 
 use super::certificates::{BROKER_FILE, CA_FILE};
 
+/// Kafka's key of the controllers that vote, where these are several.
+pub(super) const VOTERS: &str = "controller.quorum.voters";
+
 /// What a private broker has beyond the plain listener and beyond `tests/kafka/server.properties`; by default nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -79,6 +82,16 @@ impl Settings {
         self
     }
 
+    /// Whether it is one of several whose controllers vote.
+    pub(super) fn is_one_of_several(&self) -> bool {
+        self.properties.contains_key(VOTERS)
+    }
+
+    /// A port for each listener.
+    pub(super) fn free_ports(&self) -> BTreeMap<Listener, u16> {
+        self.listeners().into_iter().map(|listener| (listener, super::free_port())).collect()
+    }
+
     /// The listeners it has.
     pub(super) fn listeners(&self) -> Vec<Listener> {
         let has_tls = self.tls != Tls::Off;
@@ -100,7 +113,10 @@ impl Settings {
         let listener =
             |(listener, port): (&Listener, &u16)| format!("{}://127.0.0.1:{port}", listener.name());
         lines.push(format!("listeners={}", ports.iter().map(listener).collect::<Vec<_>>().join(",")));
-        lines.push(format!("controller.quorum.bootstrap.servers=127.0.0.1:{}", ports[&Listener::Controller]));
+        if !self.is_one_of_several() {
+            let controller = ports[&Listener::Controller];
+            lines.push(format!("controller.quorum.bootstrap.servers=127.0.0.1:{controller}"));
+        }
         if self.tls != Tls::Off {
             lines.push(format!("ssl.keystore.type=PEM\nssl.keystore.location={folder}/{BROKER_FILE}"));
             lines.push(format!("ssl.truststore.type=PEM\nssl.truststore.location={folder}/{CA_FILE}"));

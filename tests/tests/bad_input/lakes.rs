@@ -146,7 +146,7 @@ fn one_process_works_on_a_lake_or_a_log() {
 #[test]
 fn a_lake_that_was_damaged_or_made_by_a_later_program_is_not_touched() {
     for (text, told) in [
-        ("{\"format\": 2, \"live\": null}", "use a newer muster"),
+        ("{\"format\": 4, \"live\": null}", "use a newer muster"),
         ("{\"for", "lake.json: it is damaged"),
         ("", "lake.json: it is damaged"),
     ] {

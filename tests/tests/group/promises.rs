@@ -1,72 +1,14 @@
-//! What must hold once a tormented group has come to rest: P3 and P4, and what receivers were told.
+//! What receivers of alerts must have been told once a tormented group has come to rest: P4 at a destination.
 //!
-//! In: the log, the lake, what a receiver accepted.  Out: panics that say what differs.  Owns: nothing.
+//! In: what was said, the lake, what a receiver accepted.  Out: panics that say what differs.  Owns: nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use source::kafka::KafkaLog;
 use tests::lake_reader::LakeReader;
-use tests::office::Office;
-use tests::oracles::{broken_origins, check_versions, push_version};
-use tests::topic::read_topic;
 use tests::webhook::Webhook;
 
 /// Messages on their way to one destination at once.
 const IN_FLIGHT_MAX: usize = 4;
-
-/// P3: every broken record by origin among the dead letters, and nothing else.
-pub(crate) fn check_letters(log: &KafkaLog, office: &Office, origins: &[(u32, i64)]) {
-    let mut letters = BTreeSet::new();
-    let mut reader = log.reader("punches.dlq").unwrap();
-    for record in read_topic(&mut reader) {
-        let number = |name: &str| record.headers[name].parse::<i64>().unwrap();
-        letters.insert((number("dlq.partition") as u32, number("dlq.offset")));
-    }
-    assert_eq!(
-        letters,
-        broken_origins(office, origins),
-        "every broken record, by origin, among the dead letters"
-    );
-}
-
-/// P4: behind the owners' markers every (id, version) once and without gap. Gives the alerts by id with their versions.
-///
-/// What a former owner wrote behind its successor's marker does not count, and compaction would keep it alone: an owner that
-/// finds such a record says once more what it hides, word for word. Nothing else is there twice.
-pub(crate) fn check_alerts(log: &KafkaLog) -> BTreeMap<String, Vec<i64>> {
-    let (mut versions, mut owners) = (BTreeMap::new(), BTreeMap::<u32, i64>::new());
-    let mut latest: BTreeMap<String, serde_json::Value> = BTreeMap::new();
-    let mut hidden: BTreeSet<String> = BTreeSet::new();
-    let (mut stale, mut again) = (0, 0);
-    let mut reader = log.reader("alerts").unwrap();
-    for record in read_topic(&mut reader) {
-        let Ok(mut body) = serde_json::from_slice::<serde_json::Value>(&record.value) else { continue };
-        let owner = owners.entry(record.partition).or_insert(i64::MIN);
-        if record.key.starts_with("_owner/") {
-            *owner = (*owner).max(body["generation"].as_i64().unwrap());
-        } else if record.key.starts_with('_') {
-            continue;
-        } else if body["cause"]["generation"].take().as_i64().unwrap() < *owner {
-            stale += 1;
-            hidden.insert(record.key);
-        } else if latest.get(&record.key) == Some(&body) && hidden.remove(&record.key) {
-            again += 1;
-        } else {
-            if latest.get(&record.key).is_some_and(|before| before["version"] == body["version"]) {
-                println!("twice, again at partition {}, offset {}: {body}", record.partition, record.offset);
-            }
-            hidden.remove(&record.key);
-            push_version(&mut versions, &body);
-            latest.insert(record.key, body);
-        }
-    }
-    println!(
-        "{} alerts; {stale} records of former owners do not count, {again} said again for them",
-        versions.len()
-    );
-    check_versions(&versions, "alerts topic");
-    versions
-}
 
 /// P4 at a destination: no version twice but under the same id, and none that was never said.
 /// Gives every message that was accepted, with the versions in it.

@@ -27,34 +27,45 @@ const KILLS: usize = 6;
 const SHARE: f64 = 0.02;
 
 /// How long any one run may take.
-const LIMIT: Duration = Duration::from_secs(240);
+pub(super) const LIMIT: Duration = Duration::from_secs(240);
 
 /// The keys, by the variables that the configuration names.
-const KEYS: [(&str, &str); 2] = [("CHAIN_ACCESS_KEY", ACCESS_KEY), ("CHAIN_SECRET_KEY", SECRET_KEY)];
+pub(super) const KEYS: [(&str, &str); 2] =
+    [("CHAIN_ACCESS_KEY", ACCESS_KEY), ("CHAIN_SECRET_KEY", SECRET_KEY)];
+
+/// Large commits.
+const LARGE: (u64, &str) = (300, "batch_records_max = 500");
 
 fn place(prefix: &str) -> String {
     format!("s3://{BUCKET}/{prefix}")
 }
 
-fn write_config(folder: &Path, server: &S3Server, prefix: &str, more: &str) {
+/// `more` is of the source; a commit every so many milliseconds, and limits.
+pub(super) fn write_config(
+    folder: &Path,
+    server: &S3Server,
+    prefix: &str,
+    more: &str,
+    (commit_every_ms, limits): (u64, &str),
+) {
     let text = format!(
         "[reference]\nsites = \"sites.geojson\"\npeople = \"people.ndjson\"\nshifts = \"shifts.ndjson\"\n{more}\n\
-         [lake]\nurl = \"{}\"\ncommit_every_ms = 300\n\n\
+         [lake]\nurl = \"{}\"\ncommit_every_ms = {commit_every_ms}\n\n\
          [lake.s3]\nendpoint = \"{}\"\naccess_key_env = \"CHAIN_ACCESS_KEY\"\nsecret_key_env = \"CHAIN_SECRET_KEY\"\n\n\
-         [limits]\nbatch_records_max = 500\n",
+         [limits]\n{limits}\n",
         place(prefix),
         server.endpoint()
     );
     std::fs::write(folder.join("muster.toml"), text).unwrap();
 }
 
-fn reader(server: &S3Server, prefix: &str) -> LakeReader {
+pub(super) fn reader(server: &S3Server, prefix: &str) -> LakeReader {
     let keys = S3Keys { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned() };
     let s3 = S3Options { endpoint: Some(server.endpoint()), keys: Some(keys), ..S3Options::default() };
     LakeReader::open_at(&place(prefix), LakeOptions { s3, ..LakeOptions::default() })
 }
 
-fn muster(folder: &Path, args: &[&str]) -> Ran {
+pub(super) fn muster(folder: &Path, args: &[&str]) -> Ran {
     Program::new().args(args).envs(KEYS).in_folder(folder).limit(LIMIT).run()
 }
 
@@ -81,7 +92,7 @@ fn a_year_into_a_failing_store_survives_being_killed() {
     let server = S3Server::start();
     office.write_reference(folder.path());
     let source = "\n[source]\ndir = \"log\"\nclock = \"record\"\npartitions = 3\n";
-    write_config(folder.path(), &server, "year", source);
+    write_config(folder.path(), &server, "year", source, LARGE);
     let origins = fill_log(&folder.path().join("log"), &office);
     server.storm(seed, SHARE);
     let command = ["run", "-c", "muster.toml", "--until", "2021-02-01T00:00:00+08:00", "--json"];
@@ -122,7 +133,7 @@ fn a_year_from_a_file_into_a_failing_store_adds_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let server = S3Server::start();
     office.write_reference(folder.path());
-    write_config(folder.path(), &server, "files/year", "");
+    write_config(folder.path(), &server, "files/year", "", LARGE);
     std::fs::write(folder.path().join("punches.ndjson"), office.ndjson()).unwrap();
     server.storm(seed, SHARE);
     run_with_kills(folder.path(), &["replay", "-c", "muster.toml", "punches.ndjson", "--json"], seed);
@@ -173,7 +184,7 @@ fn of_two_replays_on_two_machines_one_gives_way() {
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
     for (machine, lines) in machines.iter().zip([&lines[..], &lines[lines.len() / 3..]]) {
         office.write_reference(machine.path());
-        write_config(machine.path(), &server, "both", "");
+        write_config(machine.path(), &server, "both", "", LARGE);
         std::fs::write(machine.path().join("punches.ndjson"), lines.concat()).unwrap();
     }
     let command = ["replay", "-c", "muster.toml", "punches.ndjson", "--json"];
@@ -186,7 +197,11 @@ fn of_two_replays_on_two_machines_one_gives_way() {
     let second = muster(machines[1].path(), &command);
     assert!(matches!(second.code, Some(0 | 1)), "{}", second.told());
     assert_eq!(first.await_end(LIMIT), Some(3), "{}", first.log());
-    assert!(first.log().contains("another replay has begun to write to this lake"), "{}", first.log());
+    assert!(
+        first.log().contains("another replay or move has begun to write to this lake"),
+        "{}",
+        first.log()
+    );
     let again = muster(machines[0].path(), &command);
     assert!(matches!(again.code, Some(0 | 1)), "{}", again.told());
     check_punches(&reader(&server, "both"), &office);
