@@ -6,9 +6,9 @@
 //! a `muster run` of its own. Then, at 5,000 a second: a second process joins, ends in good order (SIGTERM), a third joins
 //! and is killed (SIGKILL; `session_timeout` = 6 s). The longest wait of any alert in each part is the pause of that change.
 //!
-//! Prints one line of JSON.
+//! Prints one line of JSON. `-- rates` and `-- pauses` do one half of it.
 
-#![allow(clippy::print_stdout, reason = "a benchmark's answer is what it prints")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's answer is what it prints")]
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use whole::child::{Running, Task, run_if_asked};
-use whole::live::{Alerts, LiveChain, percentiles, wall_us};
+use whole::live::{Alerts, LiveChain, Told, percentiles, slow_seconds, wall_us};
 use whole::topic::{PARTITIONS, Topic};
 use whole::{Broker, is_tiny};
 
@@ -26,6 +26,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How long a process may take to be ready: reading the reference data of all people is most of it.
 const READY_WITHIN: Duration = Duration::from_secs(180);
+
+/// An alert that takes longer is told with the second in which it was.
+const SLOW: Duration = Duration::from_millis(25);
+
+/// The first seconds of a new lake are told apart: its tables are made, and everybody's timers.
+const FIRST_MS: u64 = 3_000;
 
 /// How long the last alerts may take.
 const SETTLE_WITHIN: Duration = Duration::from_secs(120);
@@ -43,9 +49,17 @@ fn main() -> ExitCode {
     let broker = Broker::find();
     let most = loads.iter().map(|(count, _)| *count).max().unwrap_or(0);
     let chain = LiveChain::write(folder.path(), most);
-    let rates: Vec<Value> =
-        loads.iter().map(|(count, rate)| at_rate(&chain, folder.path(), &broker, *count, *rate)).collect();
-    let pauses = pauses(folder.path(), &broker);
+    // Each told as it comes: the whole takes minutes.
+    let told = |part: Value| {
+        eprintln!("{part}");
+        part
+    };
+    let rate = |(count, rate): &(u32, f64)| told(at_rate(&chain, folder.path(), &broker, *count, *rate));
+    let halves: Vec<String> =
+        std::env::args().filter(|word| ["rates", "pauses"].contains(&&**word)).collect();
+    let is_wanted = |half: &str| halves.is_empty() || halves.iter().any(|wanted| wanted == half);
+    let rates: Vec<Value> = loads.iter().filter(|_| is_wanted("rates")).map(rate).collect();
+    let pauses = is_wanted("pauses").then(|| told(pauses(folder.path(), &broker)));
     println!("{}", json!({ "people": most, "rates": rates, "pauses": pauses }));
     ExitCode::SUCCESS
 }
@@ -65,13 +79,19 @@ fn at_rate(chain: &LiveChain, folder: &Path, broker: &Broker, count: u32, rate: 
     let used = processor.usage();
     processor.end();
     let told = alerts.finish(&topic, u64::from(count));
+    let begun_ms = told.iter().map(|one| one.appended_ms).min().unwrap_or(0);
+    let is_first = |one: &&Told| one.appended_ms < begun_ms + FIRST_MS;
+    let first = told.iter().filter(is_first).copied();
+    let rest = told.iter().filter(|one| !is_first(one)).copied();
     let cpu_s = used.zip(before).map_or(0.0, |(used, before)| used.cpu_s - before.cpu_s);
     json!({
         "asked_per_s": rate,
         "offered_per_s": offered.round(),
         "alerts_missing": expected - came,
         "alerts_behind_at_the_end_of_the_load": behind,
-        "latency": percentiles(told),
+        "slow_seconds": slow_seconds(&told, SLOW),
+        "latency_first_3_s": percentiles(first),
+        "latency": percentiles(rest),
         "cpu_us_per_punch": (cpu_s / f64::from(count) * 1e8).round() / 100.0,
         "peak_rss_mib": used.map(|used| used.peak_rss_bytes >> 20),
     })

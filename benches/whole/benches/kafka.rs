@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let load_s = chain.load_reference().as_secs_f64();
     let broker = Broker::find();
     let topic = Topic::make(&broker.address, "week");
-    let records = fill(&topic, &chain);
+    let records = topic.fill(&chain);
     eprintln!("kafka: {records} records of {} people in {} stores", chain.people, chain.stores);
     // Whoever reads first warms the broker's page cache.
     topic.drain(records, |_| {});
@@ -70,18 +70,6 @@ fn main() -> ExitCode {
     });
     println!("{figures}");
     ExitCode::SUCCESS
-}
-
-/// Appends the whole week; gives how many records that was.
-fn fill(topic: &Topic, chain: &Chain) -> u64 {
-    let sender = topic.producer();
-    let mut records = 0;
-    for record in chain.world.punches() {
-        sender.send(&record.key, record.value.as_deref());
-        records += 1;
-    }
-    sender.flush();
-    records
 }
 
 /// Reads the topic as the pipeline does, and does nothing with it.

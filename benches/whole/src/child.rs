@@ -141,8 +141,16 @@ impl Running {
     /// # Panics
     /// If the process cannot be started.
     pub fn start(task: Task<'_>) -> Self {
+        Self::start_with(task, &[])
+    }
+
+    /// As [`Running::start`], with environment variables.
+    ///
+    /// # Panics
+    /// If the process cannot be started.
+    pub fn start_with(task: Task<'_>, variables: &[(&str, &str)]) -> Self {
         let begun = Instant::now();
-        let child = task.command().stdout(Stdio::null()).spawn();
+        let child = task.command().envs(variables.iter().copied()).stdout(Stdio::null()).spawn();
         Self { begun, child: child.expect("the benchmark's own binary can be started") }
     }
 

@@ -8,9 +8,11 @@
 //! Why so: the benchmark calls itself again as the program (`child`): one binary, the allocator of the real one, and a
 //! process that can be killed in the middle like the real one.
 
+pub mod batch_queue;
 pub mod broker;
 pub mod chain;
 pub mod child;
+pub mod group;
 pub mod growth;
 pub mod live;
 pub mod tables;

@@ -7,7 +7,7 @@
 //! Invariants: everybody punches once, so that each alert is about one punch, known by its id; the time of an alert is
 //! from the broker's append time of that punch to the return of the call that read the alert.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -263,6 +263,17 @@ pub fn percentiles(told: impl IntoIterator<Item = Told>) -> Value {
         "p999_ms": ms(histogram.value_at_quantile(0.999)),
         "max_ms": ms(histogram.max()),
     })
+}
+
+/// The seconds of a load in which alerts took longer than `limit`: which second, how many alerts, the longest, in ms.
+pub fn slow_seconds(told: &[Told], limit: Duration) -> Vec<Value> {
+    let Some(begun_ms) = told.iter().map(|one| one.appended_ms).min() else { return Vec::new() };
+    let mut slow: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    for one in told.iter().filter(|one| u128::from(one.took_us) > limit.as_micros()) {
+        let (count, longest_us) = slow.entry((one.appended_ms - begun_ms) / 1_000).or_default();
+        (*count, *longest_us) = (*count + 1, one.took_us.max(*longest_us));
+    }
+    slow.into_iter().map(|(second, (count, longest_us))| json!([second, count, longest_us / 1_000])).collect()
 }
 
 /// Now, in µs since 1970: the clock that the broker on this machine stamps with.

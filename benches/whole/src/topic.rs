@@ -15,6 +15,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
+use crate::chain::Chain;
 use crate::usage::Usage;
 
 /// How many partitions a benchmark's topics have.
@@ -84,6 +85,21 @@ impl Topic {
         config.set("queue.buffering.max.kbytes", "2000000").set("enable.idempotence", "true");
         let producer = config.create_with_context(Failing::default()).expect("a producer");
         Sender { producer, topic: self.name.clone() }
+    }
+
+    /// Appends a chain's whole week; gives how many records that was.
+    ///
+    /// # Panics
+    /// If the broker does not take them.
+    pub fn fill(&self, chain: &Chain) -> u64 {
+        let sender = self.producer();
+        let mut records = 0;
+        for record in chain.world.punches() {
+            sender.send(&record.key, record.value.as_deref());
+            records += 1;
+        }
+        sender.flush();
+        records
     }
 
     /// A client that reads all partitions of `topic` from their beginning, outside any group.
