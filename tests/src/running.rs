@@ -59,13 +59,14 @@ impl Running {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Waits until it has said `text`; gives the rest of that line.
+    /// Waits until it has said `text` and ended that line; gives the rest of the line.
     pub fn await_said(&mut self, text: &str, limit: Duration) -> String {
         let begun = Instant::now();
         loop {
             let log = self.log();
-            if let Some((_, rest)) = log.split_once(text) {
-                return rest.lines().next().unwrap_or_default().trim().to_owned();
+            // A line is written in pieces.
+            if let Some((rest, _)) = log.split_once(text).and_then(|(_, rest)| rest.split_once('\n')) {
+                return rest.trim().to_owned();
             }
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("{} ended ({status}) and never said {text:?}:\n{log}", self.name);

@@ -67,7 +67,8 @@ pub fn printed(outcome: std::io::Result<()>) -> Result<(), Box<Failure>> {
 
 /// Tells a line on standard error, if anybody takes it: what is told there is worth no failure.
 pub fn tell(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    // In one write: whoever reads along, or writes to the same terminal, sees whole lines.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// `1 error`, `2 errors`.

@@ -3,6 +3,7 @@
 //! In: `[source]`.  Out: readers, writers and topics of one log.  Owns: the open log.
 //! Absent on purpose: files: a replay has a log of its own for each.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lake::LogIdentity;
@@ -36,6 +37,48 @@ pub struct ReadAhead {
     pub bytes: u64,
 }
 
+/// A log before it is opened.
+#[derive(Clone, Debug)]
+pub enum LogPlace {
+    /// In a folder of this machine.
+    Embedded(PathBuf, Options),
+    /// A topic of Apache Kafka.
+    Kafka(Box<KafkaOptions>),
+}
+
+impl LogPlace {
+    /// What `[source]` names, for a processor of that `manner`.
+    ///
+    /// # Errors
+    /// What does not fit in the configuration.
+    pub fn of(config: &Config, manner: Manner) -> Result<Self, Box<Failure>> {
+        let source = &config.source;
+        Ok(match source.kind {
+            SourceKind::Embedded => {
+                let batch = batch_limits(config);
+                let options = Options { partitions: source.partitions, batch, ..Options::default() };
+                Self::Embedded(source.dir.clone(), options)
+            }
+            SourceKind::Kafka => Self::Kafka(Box::new(kafka_options(config, manner)?)),
+        })
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub fn open(&self) -> Result<LiveLog, source::Error> {
+        match self {
+            Self::Embedded(dir, options) => {
+                EmbeddedLog::open(dir, *options, crate::wall_clock()).map(LiveLog::Embedded)
+            }
+            Self::Kafka(options) => {
+                KafkaLog::open((**options).clone(), crate::wall_clock()).map(LiveLog::Kafka)
+            }
+        }
+    }
+}
+
 /// An open log. Clones share it.
 #[derive(Clone)]
 pub enum LiveLog {
@@ -51,48 +94,33 @@ impl LiveLog {
     /// # Errors
     /// What does not fit in the configuration; what the log says.
     pub fn open(config: &Config, manner: Manner) -> Result<Self, Box<Failure>> {
-        let source = &config.source;
-        match source.kind {
-            SourceKind::Embedded => {
-                let batch = batch_limits(config);
-                let options = Options { partitions: source.partitions, batch, ..Options::default() };
-                let log =
-                    EmbeddedLog::open(&source.dir, options, crate::wall_clock()).map_err(files::failure)?;
-                Ok(Self::Embedded(log))
-            }
-            SourceKind::Kafka => {
-                let options = kafka_options(config, manner)?;
-                let log = KafkaLog::open(options, crate::wall_clock()).map_err(files::failure)?;
-                Ok(Self::Kafka(log))
-            }
-        }
+        LogPlace::of(config, manner)?.open().map_err(files::failure)
     }
 
     /// Makes the topics that a processor reads and writes, where it may; says which log the lake is to belong to.
     ///
     /// # Errors
     /// What the log says: a topic that is not as it has to be, above all.
-    pub fn prepare(&self, config: &Config, manner: Manner) -> Result<LogIdentity, Box<Failure>> {
+    pub fn prepare(&self, config: &Config, manner: Manner) -> Result<LogIdentity, source::Error> {
         let identity = match self {
             Self::Embedded(log) if manner == Manner::Shadow => {
-                log.create_topic(&config.source.topic, config.source.partitions).map_err(files::failure)?
+                log.create_topic(&config.source.topic, config.source.partitions)?
             }
             Self::Kafka(log) if manner == Manner::Shadow => log.identity().clone(),
             Self::Embedded(log) => {
                 let made = log
-                    .create_topic(&config.source.topic, config.source.partitions)
-                    .map_err(files::failure)?;
-                log.create_topic(&config.alerts.topic, made.partitions).map_err(files::failure)?;
+                    .create_topic(&config.source.topic, config.source.partitions)?;
+                log.create_topic(&config.alerts.topic, made.partitions)?;
                 if let Some(topic) = &config.results.topic {
-                    log.create_topic(topic, made.partitions).map_err(files::failure)?;
+                    log.create_topic(topic, made.partitions)?;
                 }
                 made
             }
             Self::Kafka(log) => {
-                log.create_topic(&config.alerts.topic, TopicUse::LastSaid).map_err(files::failure)?;
-                log.create_dead_letter_topic().map_err(files::failure)?;
+                log.create_topic(&config.alerts.topic, TopicUse::LastSaid)?;
+                log.create_dead_letter_topic()?;
                 if let Some(topic) = &config.results.topic {
-                    log.create_topic(topic, TopicUse::Versions).map_err(files::failure)?;
+                    log.create_topic(topic, TopicUse::Versions)?;
                 }
                 log.identity().clone()
             }

@@ -290,6 +290,25 @@ mod private_broker {
         it.await_stored(scene.punches());
         it.await_that("everything is read", |it| it.metric("muster_lag_records", "") == 0.0);
         it.end();
+
+        // Started meanwhile, it waits as well; with a lake that was never filled from this log it tells at once.
+        scene.broker.kill();
+        let folder = scene.folder.path();
+        let mut again = Running::start(folder, "again", &RUN);
+        again.await_said("what is outside does not answer: trying again", LIMIT);
+        let config = std::fs::read_to_string(folder.join("m.toml")).unwrap();
+        std::fs::write(folder.join("new.toml"), config.replace("url = \"lake\"", "url = \"new\"")).unwrap();
+        let mut new = Running::start(folder, "new", &["run", "-c", "new.toml", "--json"]);
+        assert_eq!(new.await_end(LIMIT), Some(3), "{}", new.log());
+        assert!(new.log().contains("see that the brokers run"), "{}", new.log());
+        scene.broker.restart();
+        let mut again = Processor::of(again);
+        scene.append(0.2);
+        again.await_that("everything is read", |it| {
+            it.metric("muster_end_offset", "") == scene.origins.len() as f64
+                && it.metric("muster_frontier_offset", "") == scene.origins.len() as f64
+        });
+        again.end();
         scene.check(&LakeReader::open(&scene.folder.path().join("lake")));
     }
 

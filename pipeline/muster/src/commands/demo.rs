@@ -21,6 +21,7 @@ use super::load;
 use super::replay::{summary, tell};
 use crate::chain_files::{LedgerFile, Made, Pace, append_records, write_reference};
 use crate::failure::{Exit, Failure};
+use crate::files;
 use crate::lake_place::LakePlace;
 use crate::live_log::{LiveLog, Manner};
 use crate::picture::{Picture, Scene, StoreLine};
@@ -95,7 +96,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Outcome {
     let beside = place.beside(&lake);
     let _lock = LocalLock::take(&beside).map_err(Failure::from_outside)?;
     let log = LiveLog::open(&config, Manner::Speaks)?;
-    let identity = log.prepare(&config, Manner::Speaks)?;
+    let identity = log.prepare(&config, Manner::Speaks).map_err(files::failure)?;
     let world = ArcSwap::from_pointee(World::new(Arc::clone(&reference)));
     let wiring = Wiring {
         config: &config,

@@ -111,7 +111,7 @@ pub(super) fn run(arguments: &RepartitionArguments) -> Outcome {
     let log = log.grow(&config, to)?;
     let mut config = config;
     config.source.partitions = to;
-    let wide = log.prepare(&config, Manner::Speaks)?;
+    let wide = log.prepare(&config, Manner::Speaks).map_err(files::failure)?;
     let wiring = Wiring {
         config: &config,
         runtime: runtime.handle().clone(),

@@ -22,7 +22,7 @@ use crate::edges::Edges;
 use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::lake_place::LakePlace;
-use crate::live_log::{LiveLog, Manner};
+use crate::live_log::{LogPlace, Manner};
 use crate::meter::Meter;
 use crate::progress::Progress;
 use crate::reloader::{Reloader, Reloading};
@@ -61,18 +61,24 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &RunArguments) 
     let place = LakePlace::of(config, None)?;
     let lake = runtime.block_on(place.open())?;
     let beside = place.beside(&lake);
-    let log = LiveLog::open(config, manner)?;
-    // The file of a shadow's letters is one process's, too.
-    let is_alone = log.is_alone() || manner == Manner::Shadow;
-    let _lock = is_alone.then(|| LocalLock::take(&beside)).transpose().map_err(Failure::from_outside)?;
-    let identity = log.prepare(config, manner)?;
-    let world = Arc::new(ArcSwap::from_pointee(World::new(Arc::clone(&reference))));
-    let unwritten = Arc::new(Unwritten::default());
     // Whoever waits for the end of a run is told when there will be none; a processor waits for as long as it takes.
     let patience = match arguments.until {
         Some(_) => Patience::short(),
         None => Patience::until(&stop),
     };
+    let known = runtime.block_on(lake.live_log()).map_err(Failure::from_outside)?;
+    // A log that the lake was filled from is waited for, as while running; any other has to answer at once: its address may be
+    // mistyped.
+    let is_known = known.is_some_and(|known| *known.topic == *config.source.topic);
+    let awaiting = is_known.then_some(&patience);
+    let log_place = LogPlace::of(config, manner)?;
+    let log = answered(awaiting, || log_place.open())?;
+    // The file of a shadow's letters is one process's, too.
+    let is_alone = log.is_alone() || manner == Manner::Shadow;
+    let _lock = is_alone.then(|| LocalLock::take(&beside)).transpose().map_err(Failure::from_outside)?;
+    let identity = answered(awaiting, || log.prepare(config, manner))?;
+    let world = Arc::new(ArcSwap::from_pointee(World::new(Arc::clone(&reference))));
+    let unwritten = Arc::new(Unwritten::default());
     let letters = match manner {
         Manner::Speaks => format!("the topic {}.dlq", config.source.topic),
         Manner::Shadow => files::letters_file(&beside).display().to_string(),
@@ -124,6 +130,18 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &RunArguments) 
     let summary = summary(&tally, &watch.fired, &config.lake.url);
     tell(&summary, arguments.json, &letters)?;
     Ok(if summary.rejected == 0 { Exit::Done } else { Exit::Findings })
+}
+
+/// What the log answers, tried until it does where there is somebody to wait.
+fn answered<T>(
+    patience: Option<&Patience>,
+    mut act: impl FnMut() -> Result<T, source::Error>,
+) -> Result<T, Box<Failure>> {
+    match patience {
+        Some(patience) => patience.persevere(act),
+        None => act(),
+    }
+    .map_err(files::failure)
 }
 
 pub(super) fn stop_on_signal(runtime: &tokio::runtime::Runtime, stop: &Arc<AtomicBool>) {

@@ -59,7 +59,7 @@ impl Outside {
 
 /// Why an attempt failed that may pass by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// Nobody answers.
     Silence(Outside),
     /// There is no room left to write.
@@ -75,7 +75,7 @@ impl Trouble {
 }
 
 /// An error that may be of the kind that passes.
-pub(super) trait MayPass: fmt::Display {
+pub(crate) trait MayPass: fmt::Display {
     /// What has to pass, if waiting can help.
     fn trouble(&self) -> Option<Trouble>;
 }
@@ -157,7 +157,7 @@ impl Patience {
     }
 
     /// Tries until it succeeds, fails for good, or is given up.
-    pub(super) fn persevere<T, E: MayPass>(&self, mut act: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    pub(crate) fn persevere<T, E: MayPass>(&self, mut act: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         let mut waiting: Option<Waiting<'_>> = None;
         let mut pause = PAUSE_FIRST;
         loop {
