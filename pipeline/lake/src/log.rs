@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
@@ -42,6 +43,10 @@ const LOOK_BACK_MAX: u64 = 256;
 
 /// How often a table is looked at again while others commit to it before columns are added.
 const GROW_ROUNDS_MAX: u32 = 16;
+
+/// How often a log that could not be read is read again at once, and behind which pauses.
+const READS_AGAIN: u32 = 2;
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// One table's log.
 #[derive(Clone)]
@@ -160,6 +165,13 @@ impl TableLog {
             Err(_) => {
                 if self.purpose == Purpose::Writing {
                     self.mend().await?;
+                }
+                // A list made beside commits may lack entries that came while it was made, and hold later ones.
+                for _ in 0..READS_AGAIN {
+                    if let Ok(snapshot) = read().await {
+                        return Ok(Some(snapshot));
+                    }
+                    tokio::time::sleep(READ_AGAIN_AFTER).await;
                 }
                 read().await.map(Some).map_err(|e| Error::store(what(), e))
             }
