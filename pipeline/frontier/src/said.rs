@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use foldhash::fast::FixedState;
-use model::Cause;
+use model::{Cause, LogClock, NextOffset};
 
 /// What was last said about one key.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,13 +44,17 @@ pub enum Decision {
 pub struct SaidState<K, T> {
     said: HashMap<K, Said<T>, FixedState>,
     ahead: Vec<K>,
+    /// Before this position, or before this clock, none of them is passed.
+    ahead_from: (NextOffset, LogClock),
 }
 
 impl<K, T> Default for SaidState<K, T> {
     fn default() -> Self {
-        Self { said: HashMap::default(), ahead: Vec::new() }
+        Self { said: HashMap::default(), ahead: Vec::new(), ahead_from: BEGINNING }
     }
 }
+
+const BEGINNING: (NextOffset, LogClock) = (NextOffset::START, LogClock::UNSET);
 
 impl<K: Eq + Hash + Clone, T> SaidState<K, T> {
     /// Takes in one thing found said; of several about a key, the highest version stays.
@@ -119,13 +123,18 @@ impl<K: Eq + Hash + Clone, T> SaidState<K, T> {
     /// Keys said from further on than the owner then was, and passed at `here`: each is returned once and is to be
     /// looked at again, since nothing else may ever touch it.
     pub fn take_passed(&mut self, here: Cause) -> Vec<K> {
-        if self.ahead.is_empty() {
+        if self.ahead.is_empty() || here.next < self.ahead_from.0 || here.clock < self.ahead_from.1 {
             return Vec::new();
         }
         let said = &self.said;
         let is_passed = |key: &K| said.get(key).is_none_or(|said| passed(said.cause, here));
         let (taken, left) = std::mem::take(&mut self.ahead).into_iter().partition(is_passed);
         self.ahead = left;
+        // Asked at every record: a look at all of them only where one may have been passed.
+        let causes = || self.ahead.iter().filter_map(|key| said.get(key)).map(|said| said.cause);
+        let next = causes().map(|cause| next_here(cause, here)).min();
+        let clock = causes().map(|cause| cause.clock).min();
+        self.ahead_from = next.zip(clock).unwrap_or(BEGINNING);
         taken
     }
 
@@ -157,14 +166,18 @@ fn passed(cause: Cause, here: Cause) -> bool {
     if cause.log != here.log {
         return true;
     }
-    let next = if cause.partition == here.partition { here.next } else { cause.next };
-    cause.is_passed_by(next, here.clock)
+    Cause { next: next_here(cause, here), ..cause }.is_passed_by(here.next, here.clock)
+}
+
+/// From where on an owner at `here` has passed a cause's position.
+fn next_here(cause: Cause, here: Cause) -> NextOffset {
+    if cause.partition == here.partition { cause.next } else { NextOffset::START }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::position::{LogClock, NextOffset, Partition};
+    use model::position::Partition;
     use model::{EventTime, LogId};
 
     fn cause(at: i64) -> Cause {
@@ -247,6 +260,39 @@ mod tests {
         assert_eq!(state.take_passed(cause(10)), ["key"]);
         assert!(state.take_passed(cause(11)).is_empty());
         assert_eq!(state.decide(&"key", 1, cause(10)), Decision::Say { version: 5 });
+    }
+
+    #[test]
+    fn each_key_is_looked_at_when_its_position_and_its_clock_are_passed_and_not_before() {
+        let at = |partition, next: i64, clock: i64| Cause {
+            partition: Partition::new(partition),
+            next: NextOffset::new(next).unwrap(),
+            clock: LogClock::at(EventTime::from_us(clock)),
+            ..cause(0)
+        };
+        let mut state = SaidState::default();
+        for key in 0..60_i64 {
+            // Positions and clocks in different orders; every fifth on another partition.
+            let said = at(u32::from(key % 5 == 0), 10 + key * 17 % 60, 10 + key * 23 % 60);
+            state.fold(key, Said { version: 1, digest: 1, cause: said, value: () });
+        }
+        let passed_at = |here: Cause| {
+            let is_passed = |key: &i64| {
+                (key % 5 == 0 || here.next.get() >= 10 + key * 17 % 60)
+                    && here.clock.time().us() >= 10 + key * 23 % 60
+            };
+            (0..60).filter(is_passed).collect::<Vec<_>>()
+        };
+        state.start_at(at(0, 3, 3));
+        let mut taken = Vec::new();
+        for step in 0..40 {
+            // The clock stands still now and then, and leaps.
+            let here = at(0, 3 + step * 2, 3 + step / 3 * 6);
+            taken.extend(state.take_passed(here));
+            taken.sort_unstable();
+            assert_eq!(taken, passed_at(here), "{here:?}");
+        }
+        assert_eq!(taken.len(), 60);
     }
 
     #[test]

@@ -108,8 +108,7 @@ impl LiveLog {
             }
             Self::Kafka(log) if manner == Manner::Shadow => log.identity().clone(),
             Self::Embedded(log) => {
-                let made = log
-                    .create_topic(&config.source.topic, config.source.partitions)?;
+                let made = log.create_topic(&config.source.topic, config.source.partitions)?;
                 log.create_topic(&config.alerts.topic, made.partitions)?;
                 if let Some(topic) = &config.results.topic {
                     log.create_topic(topic, made.partitions)?;

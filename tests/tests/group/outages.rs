@@ -286,7 +286,7 @@ mod private_broker {
         let unready = it.unready().expect("it is not ready");
         assert!(unready.contains("not ready: log: waiting for it for "), "{unready}");
         scene.broker.restart();
-        scene.append(1.0);
+        scene.append(0.8);
         it.await_stored(scene.punches());
         it.await_that("everything is read", |it| it.metric("muster_lag_records", "") == 0.0);
         it.end();
@@ -303,7 +303,7 @@ mod private_broker {
         assert!(new.log().contains("see that the brokers run"), "{}", new.log());
         scene.broker.restart();
         let mut again = Processor::of(again);
-        scene.append(0.2);
+        scene.append(1.0);
         again.await_that("everything is read", |it| {
             it.metric("muster_end_offset", "") == scene.origins.len() as f64
                 && it.metric("muster_frontier_offset", "") == scene.origins.len() as f64

@@ -9,6 +9,7 @@
 
 mod departed;
 mod due;
+mod passed;
 mod rejected;
 mod requests;
 mod ruled;
@@ -16,6 +17,7 @@ mod ruled;
 pub(super) use departed::Reach;
 pub(super) use due::Due;
 use due::Outcomes;
+pub(super) use passed::{Among, Passed};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
@@ -144,27 +146,25 @@ impl SaidBook {
         self.unsettled = self.outlet.ahead().iter().copied().collect();
     }
 
-    /// People about whom something was said from further on than the owner stood, and who must be judged again at `here`; with the
-    /// earliest instant that it was about.
-    pub(super) fn take_passed(&mut self, here: Cause) -> BTreeMap<Arc<str>, EventTime> {
+    /// What was said from further on than the owner stood, and is passed at `here`.
+    pub(super) fn take_passed(&mut self, here: Cause) -> Passed {
+        let mut findings = self.table.take_passed(here);
+        findings.extend(self.outlet.take_passed(here));
+        Passed { findings, results: self.results.take_passed(here) }
+    }
+
+    /// Whom that was about, each with the earliest instant: they must be judged again.
+    pub(super) fn people_of(&self, passed: &Passed) -> BTreeMap<Arc<str>, EventTime> {
         let mut people: BTreeMap<Arc<str>, EventTime> = BTreeMap::new();
-        let mut pass = |employee_id: &Arc<str>, at: EventTime| {
+        let mut note = |employee_id: &Arc<str>, at: EventTime| {
             let earliest = people.entry(employee_id.clone()).or_insert(at);
             *earliest = at.min(*earliest);
         };
-        for book in [&mut self.table, &mut self.outlet] {
-            for id in book.take_passed(here) {
-                let finding = book.get(&id).map(|said| &said.value.finding);
-                if let Some((employee_id, finding)) = finding.and_then(|f| Some((f.employee_id.as_ref()?, f)))
-                {
-                    pass(employee_id, finding.first_at);
-                }
-            }
+        for finding in self.findings(Among::Passed(passed)).map(|said| &said.value.finding) {
+            finding.employee_id.iter().for_each(|employee_id| note(employee_id, finding.first_at));
         }
-        for key in self.results.take_passed(here) {
-            if let Some(said) = self.results.get(&key) {
-                pass(&key.employee_id, said.value.plan.start);
-            }
+        for (key, said) in self.results(Among::Passed(passed)) {
+            note(&key.employee_id, said.plan.start);
         }
         people
     }
@@ -505,7 +505,8 @@ mod tests {
         assert_eq!(take(&mut after, &[], 5), [], "not passed yet: left alone");
         assert_eq!(take(&mut after, &[finding(AnomalyKind::NoShow, 0)], 7), []);
         assert_eq!(after.take_rows().iter().map(|a| a.version).collect::<Vec<_>>(), [1]);
-        let passed: Vec<Arc<str>> = after.take_passed(cause(7)).into_keys().collect();
+        let passed = after.take_passed(cause(7));
+        let passed: Vec<Arc<str>> = after.people_of(&passed).into_keys().collect();
         assert_eq!(passed, ["E1".into()]);
     }
 }

@@ -26,7 +26,7 @@ use schemas::tables::punches;
 use super::{PartitionWork, rejects};
 use crate::failure::Failure;
 use crate::worker::pipeline::Outlets;
-use crate::worker::said::Reach;
+use crate::worker::said::{Among, Reach};
 use crate::worker::store::Drained;
 use crate::worker::world::World;
 
@@ -112,7 +112,7 @@ impl PartitionWork {
         if !recalls.is_empty() {
             let (roster, since, here) = (Arc::clone(self.state.roster()), self.restated_since(), self.here());
             let read: HashSet<Arc<str>> = recalls.into_iter().map(|recall| recall.employee_id).collect();
-            self.said.take_back(&roster, since, here, Reach::People(&read));
+            self.said.take_back(&roster, since, here, Reach::People(&read), Among::Everything);
         }
         self.publish(world, outlets);
         Ok(())

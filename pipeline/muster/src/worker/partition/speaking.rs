@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::{ClockMode, PartitionWork};
 use crate::worker::pipeline::Outlets;
 use crate::worker::ruling::Ruled;
-use crate::worker::said::Reach;
+use crate::worker::said::{Among, Reach};
 use crate::worker::speaker::Alerts;
 use crate::worker::world::World;
 
@@ -89,7 +89,7 @@ impl PartitionWork {
             return;
         }
         let floor = self.state.floor();
-        for (employee_id, earliest) in passed {
+        for (employee_id, earliest) in self.said.people_of(&passed) {
             self.with_steps(|state, sink| state.rejudge(&employee_id, floor, sink));
             if earliest < floor.plus_min(PARTLY_KNOWN_DAYS * 24 * 60) {
                 let recall = self.state.recall(&employee_id, earliest);
@@ -99,7 +99,7 @@ impl PartitionWork {
             }
         }
         // What they said of shifts that are no longer theirs no judgement of them speaks for.
-        self.take_back_departed(self.restated_since());
+        self.take_back_departed(self.restated_since(), Among::Passed(&passed));
     }
 
     /// From when on changed reference data is judged again.
@@ -112,16 +112,16 @@ impl PartitionWork {
         self.compare_all();
         self.said.drop_departed(self.state.roster());
         self.with_steps(|state, sink| state.restate(from, sink));
-        self.take_back_departed(from);
+        self.take_back_departed(from, Among::Everything);
     }
 
-    fn take_back_departed(&mut self, from: EventTime) {
+    fn take_back_departed(&mut self, from: EventTime, among: Among<'_>) {
         self.compare_all();
         let (roster, here) = (Arc::clone(self.state.roster()), self.here());
-        for shift in self.said.resolve_departed(&roster, from, here) {
+        for shift in self.said.resolve_departed(&roster, from, here, among) {
             self.with_steps(|state, sink| state.rejudge_shift(shift, sink));
         }
-        self.said.take_back(&roster, from, here, Reach::Memory(self.state.floor()));
+        self.said.take_back(&roster, from, here, Reach::Memory(self.state.floor()), among);
     }
 
     /// Has fresh alerts published; they are durable before the next cut.

@@ -14,7 +14,7 @@ use model::anomaly::Finding;
 use model::position::Cause;
 use model::{AnomalyState, EventTime};
 
-use super::{ResultKey, SaidBook, SaidResult};
+use super::{Among, ResultKey, SaidBook, SaidResult};
 
 /// Of whom everything that was said is known.
 #[derive(Clone, Copy, Debug)]
@@ -26,18 +26,19 @@ pub(in crate::worker) enum Reach<'a> {
 }
 
 impl SaidBook {
-    /// Resolves what fires since `from` about shifts that have gone to another person, or to a time that has not come. Gives the
+    /// Of a part of what was said, resolves what fires since `from` about shifts that have gone to another person, or to a time that has not come. Gives the
     /// shifts that have gone to a time before `from`, where nobody judges them again unless asked to.
     pub(in crate::worker) fn resolve_departed(
         &mut self,
         roster: &Roster,
         from: EventTime,
         here: Cause,
+        among: Among<'_>,
     ) -> Vec<ShiftIndex> {
         let clock = here.clock.time();
         let is_before = |index: ShiftIndex| roster.window(index).closes < from;
         let (mut over, mut moved) = (Vec::<Finding>::new(), Vec::new());
-        for (_, said) in self.table.iter().chain(self.outlet.iter()) {
+        for said in self.findings(among) {
             let finding = &said.value.finding;
             if said.value.state != AnomalyState::Firing || finding.last_at < from {
                 continue;
@@ -54,9 +55,9 @@ impl SaidBook {
                 None => {}
             }
         }
-        for (key, said) in self.results.iter().filter(|(_, said)| said.value.plan.end >= from) {
+        for (key, said) in self.results(among).filter(|(_, said)| said.plan.end >= from) {
             if let Some(Departure::Kept(index)) = roster.departure(&key.employee_id, &key.shift_id) {
-                moved.extend((is_before(index) && roster.plan(index) != said.value.plan).then_some(index));
+                moved.extend((is_before(index) && roster.plan(index) != said.plan).then_some(index));
             }
         }
         over.sort_by_key(|finding| (finding.first_at, finding.kind, finding.id));
@@ -76,6 +77,7 @@ impl SaidBook {
         from: EventTime,
         here: Cause,
         reach: Reach<'_>,
+        among: Among<'_>,
     ) {
         let has_left = |(key, said): (&ResultKey, &SaidResult)| {
             let plan = said.plan;
@@ -98,8 +100,7 @@ impl SaidBook {
             }
             Some((key.clone(), departure, said.clone()))
         };
-        let said = self.results.iter().map(|(key, said)| (key, &said.value));
-        let mut departed: Vec<_> = said.filter_map(has_left).collect();
+        let mut departed: Vec<_> = self.results(among).filter_map(has_left).collect();
         departed
             .sort_by(|(a, ..), (b, ..)| (&a.shift_id, &a.employee_id).cmp(&(&b.shift_id, &b.employee_id)));
         for (key, departure, said) in departed {
