@@ -160,7 +160,8 @@ mod private_broker {
 
         let cases = [
             ("ssl, our authority, our certificate", LET_IN),
-            ("ssl, our authority", "alert certificate required"),
+            // The words are the alert's, and Java has sent one and the other from one update to the next.
+            ("ssl, our authority", "alert certificate required|alert bad certificate"),
             ("ssl, our authority, a stranger's certificate", "alert certificate unknown"),
             ("ssl, a stranger's authority, our certificate", "certificate verify failed"),
             ("sasl_plaintext, PLAIN alice right", LET_IN),
@@ -176,7 +177,7 @@ mod private_broker {
         for (case, expected) in cases {
             let config = secured(case, &broker, &stranger);
             let answer = enters(&config);
-            assert!(answer.contains(expected), "{case}: {answer}");
+            assert!(expected.split('|').any(|words| answer.contains(words)), "{case}: {answer}");
             if expected == LET_IN {
                 append(&config, "secured", case).unwrap();
             }

@@ -316,7 +316,7 @@ mod private_broker {
         write_config(folder, "bare", &broker.ssl_bootstrap(), "mutual", "lake-mutual", ca);
         assert_stopped(
             &run_until(folder, "bare"),
-            &["certificate required", "see the user, the certificates"],
+            &["SSL alert number", "see the user, the certificates"],
         );
         write_config(
             folder,
