@@ -67,10 +67,10 @@ pub(super) fn run_as(manner: Manner, config: &Config, arguments: &RunArguments) 
         None => Patience::until(&stop),
     };
     let known = runtime.block_on(lake.live_log()).map_err(Failure::from_outside)?;
-    // A log that the lake was filled from is waited for, as while running; any other has to answer at once: its address may be
-    // mistyped.
+    // By a processor that is to run for ever, a log that the lake was filled from is waited for as while running. Any other has to
+    // answer at once: its address may be mistyped.
     let is_known = known.is_some_and(|known| *known.topic == *config.source.topic);
-    let awaiting = is_known.then_some(&patience);
+    let awaiting = (is_known && arguments.until.is_none()).then_some(&patience);
     let log_place = LogPlace::of(config, manner)?;
     let log = answered(awaiting, || log_place.open())?;
     // The file of a shadow's letters is one process's, too.
