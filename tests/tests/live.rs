@@ -314,10 +314,7 @@ mod private_broker {
         }
         assert!(!log.contains("guessed-word"), "{log}");
         write_config(folder, "bare", &broker.ssl_bootstrap(), "mutual", "lake-mutual", ca);
-        assert_stopped(
-            &run_until(folder, "bare"),
-            &["SSL alert number", "see the user, the certificates"],
-        );
+        assert_stopped(&run_until(folder, "bare"), &["SSL alert number", "see the user, the certificates"]);
         write_config(
             folder,
             "open",
