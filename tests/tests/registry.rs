@@ -227,7 +227,8 @@ fn an_outage_stops_unknown_ids_alone() {
 
     // What the registry does not know, and what no punch has, is told apart, and the partition goes on.
     append(&topic, &[record(9, &ann), record(8, &ann), record(1, &ann)]);
-    let lake = await_rows(folder.path(), "lake", "punches", 9);
+    await_rows(folder.path(), "lake", "punches", 9);
+    let lake = await_rows(folder.path(), "lake", "rejects", 2);
     let rejects = rows(&lake, "SELECT code, message FROM rejects ORDER BY code");
     assert!(rejects.contains("unknown_schema") && rejects.contains("has no schema 9"), "{rejects}");
     assert!(rejects.contains("schema 8 is none of a punch: it lacks the field `kind`"), "{rejects}");
