@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use jiff::tz::TimeZone;
-use model::{EventTime, NextOffset, Offset, Partition, Reject};
+use model::{EventTime, NextOffset, Offset, Partition, Reject, RejectCode};
 
 use super::columns::{Cells, Type, optional, required, schema as make_schema};
 use super::local_time::local_date;
@@ -75,6 +75,29 @@ impl TableRows for Rejects {
             .text(&reject.message)
             .month(local_date(row.rejected_at, &TimeZone::UTC));
     }
+}
+
+/// What could not be taken, each with its partition and the log's time of the record, in the batch's order. Rows whose code a later
+/// version has made are left out.
+pub fn read(batch: &RecordBatch) -> Result<Vec<(Partition, EventTime, Reject)>, ReadError> {
+    let rows = Rows::new(NAME, batch);
+    let (rejected_at, partition) = (rows.time("rejected_at")?, rows.partition("partition")?);
+    let (offset, until) = (rows.offset("offset")?, rows.offset("until_offset")?);
+    let (code, message) = (rows.text("code")?, rows.text("message")?);
+    let (employee_id, event_id) = (rows.text("employee_id")?, rows.text("event_id")?);
+    let read_row = |row| {
+        let Some(code) = RejectCode::from_name(code.some(row)?) else { return Ok(None) };
+        let reject = Reject {
+            offset: offset.some(row)?,
+            until: until.next(row)?,
+            code,
+            message: message.some(row)?.to_owned(),
+            employee_id: employee_id.get(row).map(str::to_owned),
+            event_id: event_id.get(row).map(str::to_owned),
+        };
+        Ok(Some((partition.some(row)?, rejected_at.some(row)?, reject)))
+    };
+    (0..rows.len()).filter_map(|row| read_row(row).transpose()).collect()
 }
 
 /// Where a row comes from.

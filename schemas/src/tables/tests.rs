@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringViewArray};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray, StringViewArray};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::util::pretty::pretty_format_columns;
@@ -343,6 +343,15 @@ fn rejects_and_gaps_keep_their_range() {
         .map(|origin| (origin.partition.number(), origin.offset.get(), origin.until.get()))
         .collect();
     assert_eq!(ranges, [(1, 5, 6), (1, 9, 30)]);
+    let stored = [reject(5, 6, RejectCode::Duplicate), reject(9, 30, RejectCode::Gap)];
+    let stored = stored.map(|reject| (Partition::new(1), at(0), reject));
+    assert_eq!(rejects::read(&batch).unwrap(), stored);
+    // A later version may have codes of its own.
+    let mut columns = batch.columns().to_vec();
+    let code = batch.schema().index_of("code").unwrap();
+    columns[code] = Arc::new(StringArray::from(vec!["of_a_later_version", "gap"]));
+    let later = RecordBatch::try_new(batch.schema(), columns).unwrap();
+    assert_eq!(rejects::read(&later).unwrap(), stored[1..]);
 }
 
 fn cause() -> Cause {
