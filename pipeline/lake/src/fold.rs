@@ -23,7 +23,7 @@ use jiff::tz::TimeZone;
 use model::{
     Anomaly, AnomalyId, EventTime, NextOffset, Offset, Partition, SaidShift, ShiftResult, StoredPunch,
 };
-use schemas::tables::{ReadError, adjustments, anomalies, late, local_date, punches, shift_results};
+use schemas::tables::{ReadError, adjustments, anomalies, late, local_date, punches, rejects, shift_results};
 
 use crate::claim::Claim;
 use crate::commit::row_origins;
@@ -201,8 +201,29 @@ impl Lake {
         partition: Partition,
         between: Range<NextOffset>,
     ) -> Result<Vec<RecordBatch>> {
-        let table = self.table(late::NAME)?;
-        let Some(snapshot) = self.snapshot(late::NAME).await? else { return Ok(Vec::new()) };
+        self.side_rows(late::NAME, log, partition, between).await
+    }
+
+    /// Rows of `rejects` of one partition at offsets `between`, in offset order; of those at or beyond the frontier's offset the same
+    /// holds.
+    pub async fn reject_rows(
+        &self,
+        log: &LogIdentity,
+        partition: Partition,
+        between: Range<NextOffset>,
+    ) -> Result<Vec<RecordBatch>> {
+        self.side_rows(rejects::NAME, log, partition, between).await
+    }
+
+    async fn side_rows(
+        &self,
+        name: &'static str,
+        log: &LogIdentity,
+        partition: Partition,
+        between: Range<NextOffset>,
+    ) -> Result<Vec<RecordBatch>> {
+        let table = self.table(name)?;
+        let Some(snapshot) = self.snapshot(name).await? else { return Ok(Vec::new()) };
         let mut batches = Vec::new();
         let from = BTreeMap::from([(partition, between.start)]);
         self.visit(
@@ -217,7 +238,7 @@ impl Lake {
             },
         )
         .await?;
-        let mut rows = sorted_by_offset(&snapshot.schema, &batches)?;
+        let mut rows = sorted_by_offset(name, &snapshot.schema, &batches)?;
         for batch in &mut rows {
             let origins = row_origins(batch)?;
             *batch = batch.slice(0, origins.partition_point(|(_, offset)| between.end.has_passed(*offset)));
@@ -459,14 +480,14 @@ pub(crate) fn only(schema: &SchemaRef, wanted: &[&str]) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn sorted_by_offset(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>> {
-    let failed = |e| Error::schema("sort rows of table late", e);
+fn sorted_by_offset(name: &str, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>> {
+    let failed = |e| Error::schema(format!("sort rows of table {name}"), e);
     let all = arrow::compute::concat_batches(schema, batches).map_err(failed)?;
     if all.num_rows() == 0 {
         return Ok(Vec::new());
     }
-    let offsets =
-        all.column_by_name("offset").ok_or_else(|| Error::corrupt("table late has no column offset"))?;
+    let missing = || Error::corrupt(format!("table {name} has no column offset"));
+    let offsets = all.column_by_name("offset").ok_or_else(missing)?;
     let order = arrow::compute::sort_to_indices(offsets, None, None).map_err(failed)?;
     Ok(vec![arrow::compute::take_record_batch(&all, &order).map_err(failed)?])
 }

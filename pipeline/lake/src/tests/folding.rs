@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use model::{EventTime, Partition, SaidShift, StoredPunch};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use schemas::tables::{late, punches, shift_results};
+use schemas::tables::{late, punches, rejects, shift_results};
 
 use super::golden::result;
 use super::support::{START, World, frontier, is_done, late_rows, log, next, with_punch_at};
@@ -113,6 +113,32 @@ async fn the_inbox_gives_what_was_not_drained_in_order() {
             .map(|(_, punch)| punch.offset.get())
             .collect();
         assert_eq!(offsets, expected, "{between:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_rejected_between_two_positions_is_read_back_in_order() {
+    let world = World::new();
+    let mut claim = world.claim(&[0, 1]).await;
+    for (from, until) in [(0, 10), (10, 20)] {
+        for partition in [0, 1] {
+            let commit = super::support::commit_of(partition, from, until);
+            assert!(is_done(&world.lake.commit(&mut claim, commit).await.unwrap()));
+        }
+    }
+    for (between, expected) in
+        [(0..20, vec![0, 5, 10, 15]), (1..15, vec![5, 10]), (5..11, vec![5, 10]), (16..20, vec![])]
+    {
+        let range = next(between.start)..next(between.end);
+        let batches = world.lake.reject_rows(&log(), Partition::new(1), range).await.unwrap();
+        let rows = batches.iter().flat_map(|batch| rejects::read(batch).unwrap());
+        let found: Vec<i64> = rows
+            .map(|(partition, rejected_at, reject)| {
+                assert_eq!((partition, rejected_at), (Partition::new(1), START));
+                reject.offset.get()
+            })
+            .collect();
+        assert_eq!(found, expected, "{between:?}");
     }
 }
 
