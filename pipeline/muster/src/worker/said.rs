@@ -18,6 +18,7 @@ pub(super) use departed::Reach;
 pub(super) use due::Due;
 use due::Outcomes;
 pub(super) use passed::{Among, Passed};
+pub(super) use rejected::Taken;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
@@ -251,33 +252,8 @@ impl SaidBook {
         detected_at: EventTime,
         cause: Cause,
     ) {
-        let digest = digest(state, finding);
         for (book, into) in [(&mut self.table, &mut self.rows), (&mut self.outlet, &mut self.fresh)] {
-            let said = book.get(&finding.id);
-            if state == AnomalyState::Resolved && said.is_none() {
-                continue;
-            }
-            // Instants are asked again after a crash; what was said for a later one stands.
-            let is_later = |said: &Said<SaidAnomaly>| {
-                (said.cause.log, said.cause.partition) == (cause.log, cause.partition)
-                    && said.cause.clock.time() >= cause.clock.time()
-            };
-            if finding.kind.is_ruled() && said.is_some_and(is_later) {
-                continue;
-            }
-            if let Decision::Say { version } = book.decide(&finding.id, digest, cause) {
-                let value = SaidAnomaly { state, finding: finding.clone() };
-                book.say(finding.id, Said { version, digest, cause, value });
-                into.push(Anomaly {
-                    version,
-                    state,
-                    finding: finding.clone(),
-                    detected_at,
-                    resolved_by: resolved.as_ref().map(|resolver| resolver.word),
-                    resolved_ref: resolved.as_ref().and_then(|resolver| resolver.request_id.clone()),
-                    cause,
-                });
-            }
+            level_in((book, into), (finding, state), resolved.as_ref(), detected_at, cause);
         }
     }
 
@@ -294,6 +270,42 @@ impl SaidBook {
         if finding.kind == AnomalyKind::PunchRejected {
             self.rejected.insert(employee_id.clone());
         }
+    }
+}
+
+/// Says of a finding that it is so by now, where that was not said, and adds what was said to `into`.
+fn level_in(
+    (book, into): (&mut SaidState<AnomalyId, SaidAnomaly>, &mut Vec<Anomaly>),
+    (finding, state): (&Finding, AnomalyState),
+    resolved: Option<&Resolver>,
+    detected_at: EventTime,
+    cause: Cause,
+) {
+    let digest = digest(state, finding);
+    let said = book.get(&finding.id);
+    if state == AnomalyState::Resolved && said.is_none() {
+        return;
+    }
+    // Instants are asked again after a crash; what was said for a later one stands.
+    let is_later = |said: &Said<SaidAnomaly>| {
+        (said.cause.log, said.cause.partition) == (cause.log, cause.partition)
+            && said.cause.clock.time() >= cause.clock.time()
+    };
+    if finding.kind.is_ruled() && said.is_some_and(is_later) {
+        return;
+    }
+    if let Decision::Say { version } = book.decide(&finding.id, digest, cause) {
+        let value = SaidAnomaly { state, finding: finding.clone() };
+        book.say(finding.id, Said { version, digest, cause, value });
+        into.push(Anomaly {
+            version,
+            state,
+            finding: finding.clone(),
+            detected_at,
+            resolved_by: resolved.map(|resolver| resolver.word),
+            resolved_ref: resolved.and_then(|resolver| resolver.request_id.clone()),
+            cause,
+        });
     }
 }
 

@@ -14,8 +14,8 @@ use attendance::{Listen, Recall};
 use frontier::PartitionFrontier;
 use lake::{Claim, Commit, CommitOutcome, ErrorKind, KnownIds, Lake, LogIdentity, SaidRows, SaidUntil};
 use model::position::{Generation, NextOffset};
-use model::{Anomaly, EventTime, Partition, SaidShift, StoredPunch};
-use schemas::tables::{late, punches};
+use model::{Anomaly, EventTime, Partition, Reject, SaidShift, StoredPunch};
+use schemas::tables::{late, punches, rejects};
 use tokio::runtime::Handle;
 
 use super::housekeeping::Housekeeping;
@@ -39,8 +39,10 @@ pub(super) struct Owned {
     pub(super) said_until: SaidUntil,
     /// The claim's generation.
     pub(super) generation: Generation,
-    /// People with inbox rows drained behind what was said, and the earliest instant of these.
-    pub(super) unsaid: Vec<(Arc<str>, EventTime)>,
+    /// Punches of the inbox that were drained behind what was said.
+    pub(super) unsaid: Vec<StoredPunch>,
+    /// Records that were rejected behind what was said as they were read, each with the log's time of it.
+    pub(super) rejected: Vec<(EventTime, Reject)>,
     /// The punches in memory.
     pub(super) punches: Vec<StoredPunch>,
     /// Those stored under another partition, of a time when the log had another number of them: all of it was said.
@@ -230,6 +232,7 @@ impl Store {
                 said_until: claim.said_until(*partition),
                 generation: claim.generation(),
                 unsaid: Vec::new(),
+                rejected: Vec::new(),
                 punches: Vec::new(),
                 moved: Vec::new(),
                 has_moved: fold.grouping.has_moved(),
@@ -245,6 +248,7 @@ impl Store {
             .collect();
         for owned in &mut owned {
             owned.unsaid = self.drained_unsaid(owned)?;
+            owned.rejected = self.rejected_unsaid(owned)?;
         }
         let place = |partition: Partition| partitions.iter().position(|p| *p == partition);
         let owner = |stored: Partition, key: &str| place(fold.grouping.owner(stored, key));
@@ -278,8 +282,8 @@ impl Store {
         Ok(owned)
     }
 
-    /// People whose inbox rows became punches in a commit that no commit of said state followed.
-    fn drained_unsaid(&self, owned: &Owned) -> Result<Vec<(Arc<str>, EventTime)>, Box<Failure>> {
+    /// Punches of the inbox that were drained in a commit that no commit of said state followed.
+    fn drained_unsaid(&self, owned: &Owned) -> Result<Vec<StoredPunch>, Box<Failure>> {
         let (from, until) = (owned.said_until.late, owned.frontier.late());
         if from >= until {
             return Ok(Vec::new());
@@ -292,9 +296,40 @@ impl Store {
         for batch in rows {
             let batch = late::to_punches(&batch).map_err(unreadable)?;
             let punches = punches::read(&batch).map_err(unreadable)?;
-            unsaid.extend(punches.into_iter().map(|(_, punch)| (punch.employee_id, punch.occurred_at)));
+            unsaid.extend(punches.into_iter().map(|(_, punch)| punch));
         }
         Ok(unsaid)
+    }
+
+    /// Records that were rejected as they were read, in a commit that no commit of said state followed. One that waited in the inbox
+    /// may have its row of `rejects` from a commit that was cut off, and its person is not told of it.
+    fn rejected_unsaid(&self, owned: &Owned) -> Result<Vec<(EventTime, Reject)>, Box<Failure>> {
+        let (from, until) = (owned.said_until.next, owned.frontier.next());
+        if from >= until {
+            return Ok(Vec::new());
+        }
+        let (log, partition) = (&self.log, owned.partition);
+        let rows = persist(&self.patience, || {
+            self.runtime.block_on(self.lake.reject_rows(log, partition, from..until))
+        })?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let inbox = persist(&self.patience, || {
+            self.runtime.block_on(self.lake.late_rows(log, partition, from..until))
+        })?;
+        let mut waited = HashSet::new();
+        for batch in inbox {
+            let origins = late::read_origins(&batch).map_err(unreadable)?;
+            waited.extend(origins.into_iter().map(|origin| origin.offset));
+        }
+        let mut rejected = Vec::new();
+        for batch in rows {
+            let rejects = rejects::read(&batch).map_err(unreadable)?.into_iter();
+            let rejects = rejects.filter(|(_, _, reject)| !waited.contains(&reject.offset));
+            rejected.extend(rejects.map(|(_, at, reject)| (at, reject)));
+        }
+        Ok(rejected)
     }
 
     /// Commits one cut: rows and frontiers, then said state. Partitions that another owner has claimed are left out of it.

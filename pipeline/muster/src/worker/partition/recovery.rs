@@ -2,18 +2,22 @@
 //!
 //! In: what was folded from the lake, what the outlet was told.  Out: work at the frontier, which judges again what may not have
 //! been said.  Owns: nothing.
-//! Invariants: I-13 nothing but stored rows makes state; I-5 what the outlet was told and the table was not is caught up with.
+//! Invariants: I-13 nothing but stored rows makes state; I-5 what the outlet was told and the table was not is caught up with, and
+//! so is what nobody was to be told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use alerts::SaidAlert;
 use attendance::{Believer, PartitionState};
-use model::EventTime;
 use model::position::{Cause, LogClock, partition_of};
+use model::{EventTime, Offset};
 
-use super::{Buffers, Identities, PartitionSettings, PartitionWork, RowBuilders, SaidBook, Tally};
+use super::{
+    Buffers, ClockMode, Identities, PartitionSettings, PartitionWork, RowBuilders, SaidBook, Tally, rejects,
+};
 use crate::worker::pipeline::Outlets;
+use crate::worker::said::Taken;
 use crate::worker::store::Owned;
 use crate::worker::world::World;
 
@@ -50,7 +54,7 @@ impl PartitionWork {
         }
         owned.moved.iter().for_each(|punch| state.fold(punch));
         owned.other_logs.iter().for_each(|punch| state.fold_beside(punch));
-        owned.unsaid.iter().for_each(|(employee_id, at)| leave_unsaid(employee_id, *at));
+        owned.unsaid.iter().for_each(|punch| leave_unsaid(&punch.employee_id, punch.occurred_at));
         let said_by_others = owned
             .shift_results
             .iter()
@@ -63,7 +67,10 @@ impl PartitionWork {
         }
         state.resume(clock.time(), owned.since);
         let here = Cause { log: settings.log, partition, next, clock };
-        let said = said_before(&mut owned, alerts, (settings.partitions, here));
+        let mut said = said_before(&mut owned, alerts, (settings.partitions, here));
+        if settings.clock == ClockMode::Append {
+            take_again(&mut said, &owned, here, (settings, world));
+        }
         Self {
             settings: settings.clone(),
             partition,
@@ -131,4 +138,31 @@ fn said_before(owned: &mut Owned, alerts: Vec<SaidAlert>, (partitions, here): (u
     let until = LogClock::at(EventTime::from_ms(owned.said_until.clock_ms));
     said.settle_rejected(Cause { next: owned.said_until.next, clock: until, ..here });
     said
+}
+
+/// Has the table say what became of records that were taken behind what was said, in the order of the log. Those that waited in the
+/// inbox mended nothing when they were read, nor do they now.
+fn take_again(
+    said: &mut SaidBook,
+    owned: &Owned,
+    here: Cause,
+    (settings, world): (&PartitionSettings, &World),
+) {
+    let waited: HashSet<Offset> = owned.unsaid.iter().map(|punch| punch.offset).collect();
+    let is_unsaid = |offset| !owned.said_until.next.has_passed(offset) && !waited.contains(&offset);
+    let place = (settings, owned.partition);
+    let rejected =
+        (owned.rejected.iter()).filter(|(_, reject)| is_unsaid(reject.offset)).filter_map(|(at, reject)| {
+            Some((reject.offset, *at, Taken::Rejected(rejects::finding(reject, *at, place, world)?)))
+        });
+    let accepted = owned.punches.iter().filter(|punch| is_unsaid(punch.offset)).map(|punch| {
+        let taken = Taken::Accepted(punch.employee_id.clone(), punch.business_date);
+        (punch.offset, punch.received_at, taken)
+    });
+    let mut records: Vec<(Offset, EventTime, Taken)> = rejected.chain(accepted).collect();
+    records.sort_by_key(|(offset, ..)| *offset);
+    for (offset, at, taken) in records {
+        // The position alone tells what was said behind it: where the clock stood at that record is not stored.
+        said.take_again(taken, at.min(here.clock.time()), Cause { next: offset.next(), ..here });
+    }
 }

@@ -16,7 +16,7 @@ use schemas::decode::SchemaId;
 use schemas::tables::rejects;
 use source::{DeadLetter, RawBatch, RawEntry, RawHeaders};
 
-use super::PartitionWork;
+use super::{PartitionSettings, PartitionWork};
 use crate::failure::Failure;
 use crate::files;
 use crate::worker::burier::Burial;
@@ -61,36 +61,9 @@ impl PartitionWork {
     /// Tells a person who is known that their record could not be taken; the day is that of its append where they are at home.
     /// Imports tell nobody: what happened is over, and without append times nobody can say on which day.
     pub(super) fn tell_rejected(&mut self, reject: &Reject, at: EventTime, world: &World) {
-        let is_theirs = !matches!(
-            reject.code,
-            RejectCode::Duplicate | RejectCode::Misplaced | RejectCode::Gap | RejectCode::Internal
-        );
-        let Some(employee_id) = reject.employee_id.as_deref().filter(|_| is_theirs) else {
-            return;
-        };
-        let Some(person) = world.roster.person(employee_id) else { return };
-        if partition_of(employee_id.as_bytes(), self.settings.partitions) != self.partition {
-            return;
+        if let Some(finding) = finding(reject, at, (&self.settings, self.partition), world) {
+            self.said.take_rejected(finding, self.here());
         }
-        let person = world.reference.person(person);
-        let home = person.home_site.map(|site| world.reference.site(site));
-        let zone = home.map(|site| &site.time_zone).or(self.settings.import_zone.as_ref());
-        let business_date = zone.unwrap_or(&TimeZone::UTC).to_datetime(at.timestamp()).date();
-        let finding = Finding {
-            id: anomaly_id(AnomalyKind::PunchRejected, employee_id, &business_date.to_string()),
-            kind: AnomalyKind::PunchRejected,
-            employee_id: Some(person.employee_id.clone()),
-            site_id: home.map(|site| site.site_id.clone()),
-            org: home.map_or(&person.org, |site| &site.org).clone(),
-            business_date,
-            shift_id: None,
-            device_id: None,
-            event_ids: reject.event_id.iter().map(|id| EventId::new(id)).collect(),
-            minutes: None,
-            first_at: at,
-            last_at: at,
-        };
-        self.said.take_rejected(finding, self.here());
     }
 
     /// Has the letters of a batch buried: (record, code, message); they are durable before the next cut.
@@ -179,6 +152,42 @@ impl PartitionWork {
     pub(in crate::worker) fn take_forwarded(&mut self) -> Vec<Partition> {
         std::mem::take(&mut self.buffers.forwarded)
     }
+}
+
+/// What a person is told of a record that a partition rejected, if it is one that anybody is told of: the person is known, and it
+/// is their own doing.
+pub(super) fn finding(
+    reject: &Reject,
+    at: EventTime,
+    (settings, partition): (&PartitionSettings, Partition),
+    world: &World,
+) -> Option<Finding> {
+    let is_theirs = !matches!(
+        reject.code,
+        RejectCode::Duplicate | RejectCode::Misplaced | RejectCode::Gap | RejectCode::Internal
+    );
+    let employee_id = reject.employee_id.as_deref().filter(|_| is_theirs)?;
+    let person = world.reference.person(world.roster.person(employee_id)?);
+    if partition_of(employee_id.as_bytes(), settings.partitions) != partition {
+        return None;
+    }
+    let home = person.home_site.map(|site| world.reference.site(site));
+    let zone = home.map(|site| &site.time_zone).or(settings.import_zone.as_ref());
+    let business_date = zone.unwrap_or(&TimeZone::UTC).to_datetime(at.timestamp()).date();
+    Some(Finding {
+        id: anomaly_id(AnomalyKind::PunchRejected, employee_id, &business_date.to_string()),
+        kind: AnomalyKind::PunchRejected,
+        employee_id: Some(person.employee_id.clone()),
+        site_id: home.map(|site| site.site_id.clone()),
+        org: home.map_or(&person.org, |site| &site.org).clone(),
+        business_date,
+        shift_id: None,
+        device_id: None,
+        event_ids: reject.event_id.iter().map(|id| EventId::new(id)).collect(),
+        minutes: None,
+        first_at: at,
+        last_at: at,
+    })
 }
 
 /// Letters of records read once more that are written together.

@@ -4,29 +4,33 @@
 //! Owns: who may have been told.
 //! Absent on purpose: records whose person cannot be read: their row in `rejects` and their dead letter are all there is.
 //! Invariants: a record that comes again says nothing new; judging a person takes nothing back here
-//! (`AnomalyKind::is_judged`), nor does it say again what a killed owner had not committed: the outlet knows that.
+//! (`AnomalyKind::is_judged`), nor does it say again what a killed owner had not committed: the outlet knows that
+//! (`settle_rejected`), and the records as they are stored know what was too old for the outlet, or is said to nobody (`take_again`).
+
+use std::sync::Arc;
 
 use alerts::SaidAnomaly;
 use frontier::said::{Decision, Said};
 use jiff::civil::Date;
 use model::anomaly::Finding;
 use model::position::Cause;
-use model::{Anomaly, AnomalyId, AnomalyKind, AnomalyState};
+use model::{Anomaly, AnomalyId, AnomalyKind, AnomalyState, EventTime};
 
-use super::SaidBook;
+use super::{Resolver, SaidBook, level_in};
+
+/// What became of a record.
+pub(in crate::worker) enum Taken {
+    /// It was rejected, and this is what its person is told.
+    Rejected(Finding),
+    /// It is a punch of this person and day.
+    Accepted(Arc<str>, Date),
+}
 
 impl SaidBook {
     /// Takes in that a record was rejected, whose finding this is; of one day those before count too.
-    pub(in crate::worker) fn take_rejected(&mut self, mut finding: Finding, cause: Cause) {
+    pub(in crate::worker) fn take_rejected(&mut self, finding: Finding, cause: Cause) {
         let said = self.table.get(&finding.id).or_else(|| self.outlet.get(&finding.id));
-        if let Some(before) = said.filter(|said| said.value.state == AnomalyState::Firing) {
-            let before = &before.value.finding;
-            finding.event_ids.extend(before.event_ids.iter().cloned());
-            finding.first_at = finding.first_at.min(before.first_at);
-            finding.last_at = finding.last_at.max(before.last_at);
-        }
-        finding.event_ids.sort();
-        finding.event_ids.dedup();
+        let finding = with_those_before(finding, said);
         self.index(&finding);
         self.level(&finding, AnomalyState::Firing, None, cause.clock.time(), cause);
     }
@@ -82,6 +86,45 @@ impl SaidBook {
             self.table.say(id, Said { version, digest, cause, value });
         }
     }
+
+    /// Has the table say what became, at `at`, of a record that this owner will not read again, as if it had been told of it then:
+    /// the former owner may have died before that. The outlet knows, unless it was not to know.
+    pub(in crate::worker) fn take_again(&mut self, taken: Taken, at: EventTime, cause: Cause) {
+        match taken {
+            Taken::Rejected(finding) => {
+                let id = finding.id;
+                let finding = with_those_before(finding, self.table.get(&id));
+                self.index(&finding);
+                let table = (&mut self.table, &mut self.rows);
+                level_in(table, (&finding, AnomalyState::Firing), None, at, cause);
+            }
+            Taken::Accepted(employee_id, day) => {
+                let ids = self.of_person.get(&employee_id).filter(|_| self.rejected.contains(&employee_id));
+                let firing = ids.into_iter().flatten().filter_map(|id| self.table.get(id)).filter(|said| {
+                    let finding = &said.value.finding;
+                    finding.kind == AnomalyKind::PunchRejected && finding.business_date == day
+                });
+                let over: Vec<Finding> = firing.map(|said| said.value.finding.clone()).collect();
+                for finding in over {
+                    let (table, by) = ((&mut self.table, &mut self.rows), Resolver::from("punch"));
+                    level_in(table, (&finding, AnomalyState::Resolved), Some(&by), at, cause);
+                }
+            }
+        }
+    }
+}
+
+/// The finding of a record, and of those of the same day that its person was told of before.
+fn with_those_before(mut finding: Finding, said: Option<&Said<SaidAnomaly>>) -> Finding {
+    if let Some(before) = said.filter(|said| said.value.state == AnomalyState::Firing) {
+        let before = &before.value.finding;
+        finding.event_ids.extend(before.event_ids.iter().cloned());
+        finding.first_at = finding.first_at.min(before.first_at);
+        finding.last_at = finding.last_at.max(before.last_at);
+    }
+    finding.event_ids.sort();
+    finding.event_ids.dedup();
+    finding
 }
 
 #[cfg(test)]
@@ -193,5 +236,76 @@ mod tests {
         before.take_rejected(rejected("2026-11-02", "b", 4), cause(4));
         rows.extend(before.take_rows());
         assert_eq!(told(&mut recovered(&told_last, &rows, (1, 4))), []);
+    }
+
+    /// A day of two records that could not be taken, one that could, and one more that could not.
+    fn day() -> Vec<(i64, Option<&'static str>)> {
+        vec![(1, Some("a")), (2, Some("b")), (3, None), (4, Some("c"))]
+    }
+
+    fn take(book: &mut SaidBook, (at, event_id): (i64, Option<&str>)) {
+        match event_id {
+            Some(event_id) => book.take_rejected(rejected("2026-11-02", event_id, at), cause(at)),
+            None => book.take_accepted("E1", "2026-11-02".parse().unwrap(), cause(at)),
+        }
+    }
+
+    /// Takes again what lies behind `from`, as an owner does who stands at `here`.
+    fn take_again(book: &mut SaidBook, (from, here): (i64, i64)) {
+        for (at, event_id) in day().into_iter().filter(|(at, _)| (from + 1..=here).contains(at)) {
+            let taken = match event_id {
+                Some(event_id) => Taken::Rejected(rejected("2026-11-02", event_id, at)),
+                None => Taken::Accepted("E1".into(), "2026-11-02".parse().unwrap()),
+            };
+            let clock = cause(here).clock;
+            book.take_again(taken, EventTime::from_us(at), Cause { clock, ..cause(at) });
+        }
+    }
+
+    #[test]
+    fn what_nobody_was_told_of_a_rejected_record_is_in_the_table_after_a_crash_between_two_commits() {
+        let mut whole = SaidBook::default();
+        day().into_iter().for_each(|record| take(&mut whole, record));
+        let said: Vec<Anomaly> = whole.take_rows();
+        let plain = |rows: &[Anomaly]| -> Vec<(i64, AnomalyState, Vec<EventId>, EventTime)> {
+            let row =
+                |row: &Anomaly| (row.version, row.state, row.finding.event_ids.clone(), row.detected_at);
+            rows.iter().map(row).collect()
+        };
+        // Said state was committed up to `until`, and may hold more: people who waited to be judged from the lake keep the position.
+        for here in 0..=4 {
+            for held in 0..=here {
+                for until in 0..=held {
+                    for outlet in [None, Some(here), Some(4)] {
+                        let mut told = SaidBook::default();
+                        day()
+                            .into_iter()
+                            .filter(|(at, _)| Some(*at) <= outlet)
+                            .for_each(|record| take(&mut told, record));
+                        let rows: Vec<Anomaly> =
+                            said.iter().filter(|row| row.cause.next.get() <= held).cloned().collect();
+                        let mut after = recovered(&told, &rows, (until, here));
+                        take_again(&mut after, (until, here));
+                        assert_eq!(after.take_fresh(), [], "the outlet had its time");
+                        let caught_up = after.take_rows();
+                        if outlet.is_none() {
+                            let want: Vec<Anomaly> =
+                                said.iter().filter(|row| row.cause.next.get() <= here).cloned().collect();
+                            let all = [rows, caught_up].concat();
+                            assert_eq!(plain(&all), plain(&want), "{until}, {held}, {here}");
+                        } else {
+                            // What the outlet knows the table says in as few versions as it may.
+                            let last = rows.iter().chain(&caught_up).next_back();
+                            let want = said.iter().rfind(|row| row.cause.next.get() <= here);
+                            let kept = |row: &Anomaly| (row.state, row.finding.event_ids.clone());
+                            assert_eq!(last.map(kept), want.map(kept), "{until}, {held}, {here}, {outlet:?}");
+                        }
+                        // Done twice, it says nothing more.
+                        take_again(&mut after, (until, here));
+                        assert_eq!(after.take_rows(), []);
+                    }
+                }
+            }
+        }
     }
 }

@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{AnomalyState, Partition};
+use model::{AnomalyKind, AnomalyState, EventId, Partition};
 
+use super::Telling;
 use super::dice::Dice;
 use super::group::Shared;
 use super::store::{latest_anomalies, latest_results};
@@ -22,6 +23,8 @@ pub(super) struct End {
     /// Of each shift what it came to.
     results: BTreeMap<String, u64>,
     firing: BTreeSet<String>,
+    /// Of each person and day what was said of records that could not be taken.
+    rejected: BTreeMap<String, (AnomalyState, Vec<EventId>)>,
 }
 
 impl End {
@@ -51,6 +54,10 @@ impl End {
         let last = latest_anomalies(&tables);
         let firing = last.iter().filter(|said| said.state == AnomalyState::Firing);
         let firing: BTreeSet<String> = firing.map(|said| said.finding.id.to_string()).collect();
+        let rejected = last.iter().filter(|said| said.finding.kind == AnomalyKind::PunchRejected);
+        let rejected = rejected
+            .map(|said| (said.finding.id.to_string(), (said.state, said.finding.event_ids.clone())))
+            .collect();
         let told = shared.topic.lock().unwrap();
         for body in told.last() {
             let is_told = body.state == AnomalyState::Firing.name();
@@ -60,14 +67,14 @@ impl End {
                 "P4: what was last told is no finding: {body:?}"
             );
         }
-        for id in &firing {
+        for id in firing.iter().filter(|_| shared.telling == Telling::Everything) {
             assert!(told.last().any(|body| body.alert_id == *id), "P4: the finding {id} was never told");
         }
         let results = latest_results(&tables)
             .into_iter()
             .map(|result| (result.outcome.shift_id.to_string(), result.inputs));
         let letters = shared.buried.lock().unwrap().clone();
-        Self { punches, rejects, letters, results: results.collect(), firing }
+        Self { punches, rejects, letters, results: results.collect(), firing, rejected }
     }
 
     /// By the log alone: the lowest offset of each identity is a punch, everything else a reject; what is no punch has a letter

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use model::{EventTime, LogId, Partition};
 use schemas::{Decoder, Format, ImportOptions};
 
-use super::Mutant;
 use super::dice::Dice;
 use super::end::End;
 use super::outside::{self, Buried, Log, TOPIC, Topic, note, set_between};
@@ -22,6 +21,7 @@ use super::receivers::Courier;
 use super::table::{STATE_DAYS, Tables};
 use super::witness::Witness;
 use super::world::{DAY_MIN, PARTITIONS, WORLD, at, make_log};
+use super::{Mutant, Telling};
 use crate::worker::partition::{ClockMode, PartitionSettings};
 use crate::worker::world::World;
 
@@ -85,6 +85,8 @@ pub(super) struct Shared {
     pub(super) odds: Odds,
     /// Whether nothing goes wrong any more.
     pub(super) is_calm: Cell<bool>,
+    /// Whether anybody is told.
+    pub(super) telling: Telling,
     pub(super) mutant: Option<Mutant>,
 }
 
@@ -123,16 +125,21 @@ struct Killed;
 
 impl Sim {
     /// A seed's world with its faults.
-    pub(super) fn new(seed: u64, mutant: Option<Mutant>) -> Rc<Self> {
-        Self::make(seed, 1 + seed % 3, false, mutant)
+    pub(super) fn new(seed: u64, telling: Telling, mutant: Option<Mutant>) -> Rc<Self> {
+        Self::make((seed, 1 + seed % 3), false, telling, mutant)
     }
 
     /// A seed's world without any.
-    pub(super) fn calm(seed: u64) -> Rc<Self> {
-        Self::make(seed, 1, true, None)
+    pub(super) fn calm(seed: u64, telling: Telling) -> Rc<Self> {
+        Self::make((seed, 1), true, telling, None)
     }
 
-    fn make(seed: u64, processes: u64, is_calm: bool, mutant: Option<Mutant>) -> Rc<Self> {
+    fn make(
+        (seed, processes): (u64, u64),
+        is_calm: bool,
+        telling: Telling,
+        mutant: Option<Mutant>,
+    ) -> Rc<Self> {
         let mut dice = Dice::new(seed);
         let log = make_log(&mut dice);
         let odds = Odds::roll(&mut dice);
@@ -166,12 +173,13 @@ impl Sim {
             world: Arc::clone(&WORLD),
             odds,
             is_calm: Cell::new(is_calm),
+            telling,
             mutant,
         };
         let member = |_| Member { process: RefCell::new(Process::new(&shared)), words: RefCell::default() };
         let members = (0..processes).map(member).collect();
         let group = (0..PARTITIONS).map(|number| (Partition::new(number), None)).collect();
-        let has_courier = !is_calm && seed.is_multiple_of(COURIER_EVERY);
+        let has_courier = !is_calm && telling == Telling::Everything && seed.is_multiple_of(COURIER_EVERY);
         let courier = has_courier.then(|| Courier::new(seed, &shared.topic, mutant));
         Rc::new(Self { shared, members, group: RefCell::new(group), courier: RefCell::new(courier) })
     }

@@ -4,7 +4,8 @@
 //!
 //! In: a seed.  Out: the promises P1–P6. Safety: whatever fails, no entry of a table and no alert may break them, which is looked at
 //! as each one lands (`witness`). Liveness: once faults end, all is read, and what there is (`end`) is what the log alone demands
-//! and what an undisturbed run of one process comes to. In some worlds the real deliverer sends what is told (`receivers`).
+//! and what an undisturbed run of one process comes to. In some worlds the real deliverer sends what is told (`receivers`), in others
+//! nobody is told anything, and the tables end the same.
 //! Owns: nothing outside a run.
 //! Absent on purpose: threads, clocks, files (but the deliverer's): a seed gives the same history on every machine. The control
 //! loop's own waiting; its decisions are `frontier::Holdings`', which is asked here as there. Delta: tables as `store` has them
@@ -35,6 +36,9 @@ use self::group::Sim;
 
 const SEEDS: u64 = 300;
 
+/// Of worlds where nobody is told.
+const SILENT_SEEDS: u64 = 100;
+
 /// One rule left out, of the outside or of how a process goes about it, to show that a world can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutant {
@@ -63,10 +67,27 @@ enum Mutant {
     PutsOverWhatIsThere,
     /// The deliverer begins anew after a kill.
     LosesItsOutbox,
+    /// What a former owner rejected and had not said is not said: none is told, in a world where nobody is.
+    LeavesRejectsUnsaid,
+}
+
+/// Whether anybody is told of anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Telling {
+    Everything,
+    /// As beside another system: what holds is in the tables alone.
+    Nothing,
+}
+
+impl Telling {
+    /// Of a world that is to miss this rule.
+    fn missing(mutant: Mutant) -> Self {
+        if mutant == Mutant::LeavesRejectsUnsaid { Self::Nothing } else { Self::Everything }
+    }
 }
 
 /// Each with a seed that misses it, for as long as neither worlds nor odds change.
-const MUTANTS: [(Mutant, u64); 14] = [
+const MUTANTS: [(Mutant, u64); 15] = [
     (Mutant::TakesUnclearForDone, 1),
     (Mutant::WritesAgainUnread, 0),
     (Mutant::CommitsWithoutPin, 1),
@@ -81,17 +102,18 @@ const MUTANTS: [(Mutant, u64); 14] = [
     (Mutant::NeverClaimsBack, 4),
     (Mutant::PutsOverWhatIsThere, 0),
     (Mutant::LosesItsOutbox, 0),
+    (Mutant::LeavesRejectsUnsaid, 29),
 ];
 
 /// Runs a seed with its faults, then without any until all is at rest. Gives the end, and the history.
-fn run(seed: u64, mutant: Option<Mutant>) -> (End, Vec<String>) {
-    Sim::new(seed, mutant).run()
+fn run(seed: u64, telling: Telling, mutant: Option<Mutant>) -> (End, Vec<String>) {
+    Sim::new(seed, telling, mutant).run()
 }
 
 /// Whether a seed ends as it does `calmly`, without faults by one process, and breaks no promise on the way.
-fn holds(seed: u64, mutant: Option<Mutant>, calmly: &End) -> bool {
+fn holds(seed: u64, telling: Telling, mutant: Option<Mutant>, calmly: &End) -> bool {
     let tried = catch_unwind(|| {
-        let (end, _) = run(seed, mutant);
+        let (end, _) = run(seed, telling, mutant);
         assert_eq!(end, *calmly, "seed {seed} ends otherwise than without faults");
     });
     outside::set_between(None);
@@ -100,16 +122,25 @@ fn holds(seed: u64, mutant: Option<Mutant>, calmly: &End) -> bool {
 
 #[test]
 fn the_whole_pipeline_keeps_every_promise_whatever_fails() {
+    every_seed_holds(SEEDS, Telling::Everything);
+}
+
+#[test]
+fn what_nobody_is_told_is_in_the_tables_all_the_same_whatever_fails() {
+    every_seed_holds(SILENT_SEEDS, Telling::Nothing);
+}
+
+fn every_seed_holds(seeds: u64, telling: Telling) {
     let one = std::env::var("MUSTER_SIM_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    let seeds = one.map_or(0..SEEDS, |seed| seed..seed + 1);
+    let seeds = one.map_or(0..seeds, |seed| seed..seed + 1);
     let mut failed = Vec::new();
     for seed in seeds {
-        let (calmly, _) = Sim::calm(seed).run();
+        let (calmly, _) = Sim::calm(seed, telling).run();
         calmly.check_against_log(seed);
         if one.is_some() {
             outside::tell_history();
         }
-        if !holds(seed, None, &calmly) {
+        if !holds(seed, telling, None, &calmly) {
             println!("MUSTER_SIM_SEED={seed}");
             failed.push(seed);
         }
@@ -120,7 +151,8 @@ fn the_whole_pipeline_keeps_every_promise_whatever_fails() {
 #[test]
 fn a_seed_has_one_history() {
     for seed in [0, 1, 2, 3, 5, 8, 13, 21] {
-        let ((end, history), (end_again, again)) = (run(seed, None), run(seed, None));
+        let run = || run(seed, Telling::Everything, None);
+        let ((end, history), (end_again, again)) = (run(), run());
         let differs = history.iter().zip(&again).position(|(line, again)| line != again);
         assert_eq!(differs, None, "seed {seed}");
         assert_eq!((history.len(), end), (again.len(), end_again), "seed {seed}");
@@ -131,7 +163,8 @@ fn a_seed_has_one_history() {
 #[test]
 fn every_rule_that_is_left_out_is_missed_by_some_seed_of_the_whole_pipeline() {
     for (mutant, first) in MUTANTS {
-        let misses = |seed: &u64| !holds(*seed, Some(mutant), &Sim::calm(*seed).run().0);
+        let telling = Telling::missing(mutant);
+        let misses = |seed: &u64| !holds(*seed, telling, Some(mutant), &Sim::calm(*seed, telling).run().0);
         let found = std::iter::once(first).chain(0..SEEDS).find(misses);
         println!("{mutant:?}: seed {found:?}");
         assert!(found.is_some(), "no seed misses the rule: {mutant:?}");

@@ -9,14 +9,15 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alerts::{Outlet, SaidAlert, read_back};
+use alerts::{Outlet, SaidAlert, SilentOutlet, read_back};
 use model::position::Generation;
 use model::{EventTime, LogId, NextOffset, Offset, Partition};
 use schemas::lines::{ALERT_OWNER_PREFIX, AlertBody, AlertOwner};
 use serde::Serialize;
 use source::{DeadLetter, LogIdentity, Polled, RawBatch, RawHeaders, Source, StartAt};
 
-use super::Mutant;
+use super::group::Shared;
+use super::{Mutant, Telling};
 use crate::worker::letters::{Letters, LogReader};
 
 /// The one topic.
@@ -235,8 +236,18 @@ impl Told {
 /// The alerts topic.
 pub(super) type Topic = Arc<Mutex<Told>>;
 
+/// What tells of anomalies, or does not.
+pub(super) fn mouth(shared: &Shared, mutant: Option<Mutant>) -> Box<dyn Outlet> {
+    match shared.telling {
+        Telling::Everything => {
+            Box::new(Mouth { topic: Arc::clone(&shared.topic), mutant, read_before: None })
+        }
+        Telling::Nothing => Box::new(SilentOutlet),
+    }
+}
+
 /// Writes the topic, and reads it back.
-pub(super) struct Mouth {
+struct Mouth {
     topic: Topic,
     mutant: Option<Mutant>,
     /// What a mutant read back before its marker.
@@ -244,10 +255,6 @@ pub(super) struct Mouth {
 }
 
 impl Mouth {
-    pub(super) fn new(topic: &Topic, mutant: Option<Mutant>) -> Self {
-        Self { topic: Arc::clone(topic), mutant, read_before: None }
-    }
-
     fn read(&self, partitions: &[Partition]) -> BTreeMap<Partition, Vec<SaidAlert>> {
         let told = self.topic.lock().unwrap();
         let of = |partition: &Partition| {

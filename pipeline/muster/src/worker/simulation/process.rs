@@ -14,7 +14,7 @@ use source::RawBatch;
 
 use super::Mutant;
 use super::group::{Shared, Word};
-use super::outside::{Buried, Grave, Mouth, between, note, read};
+use super::outside::{Buried, Grave, between, mouth, note, read};
 use super::store::{Claim, Store};
 use crate::worker::burier::{Burier, BurierInbox, bury_all};
 use crate::worker::letters::Letters;
@@ -136,8 +136,7 @@ impl Process {
         self.claim = Some(claim);
         let owners: Vec<_> = owned.iter().map(|owned| (owned.partition, owned.generation)).collect();
         let mut said =
-            take_over(&mut Mouth::new(&shared.topic, shared.mutant), &owners, &self.outlets.patience)
-                .unwrap();
+            take_over(&mut *mouth(shared, shared.mutant), &owners, &self.outlets.patience).unwrap();
         for owned in owned {
             let (partition, generation) = (owned.partition, owned.generation);
             let (next, clock) = (owned.frontier.next().get(), owned.frontier.clock().time());
@@ -208,7 +207,7 @@ impl Process {
         drop(self.outlets.burier.end_when_dropped());
         bury_all(&self.outlets.letters, &self.burials, patience);
         drop(self.outlets.alerts.end_when_dropped());
-        speak(Box::new(Mouth::new(&shared.topic, None)), &self.inbox, &shared.settings.wall, patience);
+        speak(mouth(shared, None), &self.inbox, &shared.settings.wall, patience);
     }
 
     /// Begins to take what workers have done so far.

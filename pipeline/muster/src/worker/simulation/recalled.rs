@@ -13,6 +13,7 @@ use model::anomaly::Finding;
 use model::position::{Cause, Generation, LogClock, partition_of};
 use model::{AnomalyId, AnomalyKind, AnomalyState, NextOffset};
 
+use super::Telling;
 use super::group::Sim;
 use super::outside::Grave;
 use super::world::{PARTITIONS, WORLD, at, people};
@@ -27,7 +28,7 @@ use crate::worker::store::Owned;
 
 #[test]
 fn who_was_told_of_days_beyond_memory_is_judged_from_the_lake_once_that_is_passed() {
-    let sim = Sim::calm(0);
+    let sim = Sim::calm(0, Telling::Everything);
     let shared = sim.shared();
     let person = people().remove(0);
     let partition = partition_of(person.as_bytes(), PARTITIONS);
@@ -56,6 +57,7 @@ fn who_was_told_of_days_beyond_memory_is_judged_from_the_lake_once_that_is_passe
         said_until: SaidUntil { next, clock_ms: clock.time().ms(), late: next },
         generation: Generation(1),
         unsaid: Vec::new(),
+        rejected: Vec::new(),
         punches: Vec::new(),
         other_logs: Vec::new(),
         shift_results: Vec::new(),

@@ -235,12 +235,15 @@ impl Store<'_> {
         let from = from.saturating_sub(jiff::Span::new().days(BUSINESS_DAYS_BEHIND));
         let is_folded = |of: Partition, day: Date| of == partition && day >= from;
         let unsaid = unsaid.iter().flat_map(|batch| punches::read(batch).unwrap());
+        let behind = said_until.next..frontier.next();
+        let is_left_out = self.0.lacks(Mutant::LeavesRejectsUnsaid);
         Owned {
             partition,
             frontier,
             said_until,
             generation: Generation(claim.generation),
-            unsaid: unsaid.map(|(_, punch)| (punch.employee_id, punch.occurred_at)).collect(),
+            unsaid: unsaid.map(|(_, punch)| punch).collect(),
+            rejected: if is_left_out { Vec::new() } else { tables.rejects(partition, behind) },
             punches: stored.into_iter().filter(|punch| punch.occurred_at >= since).collect(),
             other_logs: Vec::new(),
             shift_results: latest_results(&tables)

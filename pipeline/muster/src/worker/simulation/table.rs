@@ -4,11 +4,12 @@
 //! Invariants: P5 an entry of a former owner never lands, looked at here; what else must hold, `witness` looks at.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use frontier::{AttemptId, Entry, PartitionFrontier};
-use model::{Anomaly, NextOffset, Partition, ShiftResult, StoredPunch};
+use model::{Anomaly, EventTime, NextOffset, Offset, Partition, Reject, ShiftResult, StoredPunch};
 use schemas::tables::{anomalies, late, punches, rejects, shift_results};
 
 use super::Mutant;
@@ -188,6 +189,22 @@ impl Tables {
         self.batches(Table::Anomalies, head).flat_map(|batch| anomalies::read(batch).unwrap()).collect()
     }
 
+    /// What was rejected of a partition at offsets `between` and has not waited in the inbox, in no order, each with the time of its
+    /// record.
+    pub(super) fn rejects(
+        &self,
+        partition: Partition,
+        between: Range<NextOffset>,
+    ) -> Vec<(EventTime, Reject)> {
+        let waited = self.origins(Table::Late);
+        let rows = self.batches(Table::Rejects, self.head(Table::Rejects));
+        rows.flat_map(|batch| rejects::read(batch).unwrap())
+            .filter(|(of, _, reject)| *of == partition && between.contains(&position(reject.offset)))
+            .filter(|(of, _, reject)| !waited.contains(&(*of, reject.offset.get())))
+            .map(|(_, at, reject)| (at, reject))
+            .collect()
+    }
+
     /// Inbox rows of a partition at offsets `from..until`, in offset order, in the columns of `punches`.
     pub(super) fn inbox(
         &self,
@@ -210,6 +227,10 @@ impl Tables {
         let rows: Vec<RecordBatch> = rows.into_iter().map(|(_, row)| row).collect();
         Some(concat_batches(&schema, &rows).unwrap())
     }
+}
+
+fn position(offset: Offset) -> NextOffset {
+    NextOffset::new(offset.get()).unwrap()
 }
 
 /// Partition and offset of each row of a side table.
