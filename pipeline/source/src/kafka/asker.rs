@@ -23,6 +23,9 @@ use crate::error::{Error, ErrorKind};
 /// How many of the client's log lines and errors are served at a time.
 const SERVED_AT_ONCE: usize = 64;
 
+/// How long it is looked for a broker that says which ones there are.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// What to ask of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -66,7 +69,13 @@ impl Asker {
     }
 
     pub(crate) fn describe(&self, topic: &str) -> Result<Option<Described>, RDKafkaErrorCode> {
-        topics::describe(self.client.client(), topic, self.timeout)
+        let described = topics::describe(self.client.client(), topic, self.timeout);
+        if described == Err(RDKafkaErrorCode::OperationTimedOut) {
+            // It waits for the broker that it last heard named the controller, which may have died, and by itself asks for
+            // another one only after minutes. The next attempt is to know one that lives.
+            let _ = self.client.fetch_metadata(Some(topic), self.timeout.min(REFRESH_TIMEOUT));
+        }
+        described
     }
 
     /// The place in each partition, in the order asked for; none for a time behind the last record.
