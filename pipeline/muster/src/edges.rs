@@ -220,12 +220,18 @@ impl std::fmt::Debug for Edges {
     }
 }
 
-/// Since when `outside` is waited for, and why.
+/// Since when `outside` is waited for, and why: several threads may wait, each for something else of it.
 fn wait_for(outside: Outside, log: &LiveLog, patience: &Patience) -> Option<(Instant, String)> {
-    let waits = patience.waits(outside).map(|wait| (wait.since, wait.why));
-    let silence =
-        log.silence().filter(|_| outside == Outside::Log).map(|silence| (silence.since, silence.why));
-    waits.into_iter().chain(silence).min_by_key(|(since, _)| *since)
+    let mut waits: Vec<(Instant, String)> =
+        patience.waits(outside).into_iter().map(|wait| (wait.since, wait.why)).collect();
+    waits.extend(
+        log.silence().filter(|_| outside == Outside::Log).map(|silence| (silence.since, silence.why)),
+    );
+    waits.sort();
+    let since = waits.first()?.0;
+    let mut whys: Vec<String> = waits.into_iter().map(|(_, why)| why).collect();
+    whys.dedup();
+    Some((since, whys.join("; and ")))
 }
 
 fn start_server(

@@ -149,11 +149,10 @@ impl Patience {
         Self(Arc::new(Shared { stop, told_to_stop: Mutex::default(), waits: Mutex::default() }))
     }
 
-    /// Who is waited for longest, of each kind.
-    pub fn waits(&self, outside: Outside) -> Option<Wait> {
+    /// Every wait for this, in the order in which they began.
+    pub fn waits(&self, outside: Outside) -> Vec<Wait> {
         let waits = lock(&self.0.waits);
-        let of_kind = waits.iter().map(|(_, wait)| wait).filter(|wait| wait.outside == outside);
-        of_kind.min_by_key(|wait| wait.since).cloned()
+        waits.iter().map(|(_, wait)| wait).filter(|wait| wait.outside == outside).cloned().collect()
     }
 
     /// Tries until it succeeds, fails for good, or is given up.
@@ -278,17 +277,17 @@ mod tests {
         let answer = patience.persevere(|| {
             tries += 1;
             if tries > 1 {
-                assert_eq!(patience.waits(Outside::Lake).unwrap().why, "no answer");
-                assert_eq!(patience.waits(Outside::Log), None);
+                assert_eq!(patience.waits(Outside::Lake)[0].why, "no answer");
+                assert_eq!(patience.waits(Outside::Log), []);
             }
             if tries < 3 { Err(SILENCE) } else { Ok(tries) }
         });
         assert_eq!(answer, Ok(3));
-        assert_eq!(patience.waits(Outside::Lake), None);
+        assert_eq!(patience.waits(Outside::Lake), []);
         for refusal in [Said(None), FULL] {
             assert_eq!(patience.persevere(|| Err::<(), _>(refusal)), Err(refusal));
         }
-        assert_eq!(patience.waits(Outside::Lake), None);
+        assert_eq!(patience.waits(Outside::Lake), []);
     }
 
     #[test]
