@@ -229,8 +229,12 @@ fn wait_for(outside: Outside, log: &LiveLog, patience: &Patience) -> Option<(Ins
     );
     waits.sort();
     let since = waits.first()?.0;
-    let mut whys: Vec<String> = waits.into_iter().map(|(_, why)| why).collect();
-    whys.dedup();
+    let mut whys: Vec<String> = Vec::new();
+    for (_, why) in waits {
+        if !whys.contains(&why) {
+            whys.push(why);
+        }
+    }
     Some((since, whys.join("; and ")))
 }
 
