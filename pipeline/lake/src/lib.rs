@@ -46,6 +46,7 @@ mod follow;
 mod grouping;
 mod identity;
 mod lake;
+mod listing;
 mod log;
 mod maintain;
 mod mend;

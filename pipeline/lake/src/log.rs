@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
@@ -32,6 +31,7 @@ use crate::encode::{now_ms, uuid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::follow::AddedFile;
 use crate::lake::{LakeOptions, Purpose, schema_of};
+use crate::listing::WholeLists;
 use crate::ownership::is_rival;
 
 /// The key of an attempt's id in an entry's `commitInfo`.
@@ -43,10 +43,6 @@ const LOOK_BACK_MAX: u64 = 256;
 
 /// How often a table is looked at again while others commit to it before columns are added.
 const GROW_ROUNDS_MAX: u32 = 16;
-
-/// How often a log that could not be read is read again at once, and behind which pauses.
-const READS_AGAIN: u32 = 2;
-const READ_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// One table's log.
 #[derive(Clone)]
@@ -110,6 +106,7 @@ impl TableLog {
         let what = || format!("open table {name}");
         let url = lake.join(&format!("{name}/")).map_err(|e| Error::store(what(), e))?;
         let root = Path::from_url_path(url.path()).map_err(|e| Error::store(what(), e))?;
+        let store: Arc<dyn ObjectStore> = Arc::new(WholeLists(store));
         // Not by a registry of URL schemes: the store is at hand, whichever it is.
         let table = Arc::new(PrefixStore::new(store.clone(), root.clone()));
         let delta = default_logstore(table, store, &url, &StorageConfig::default());
@@ -165,13 +162,6 @@ impl TableLog {
             Err(_) => {
                 if self.purpose == Purpose::Writing {
                     self.mend().await?;
-                }
-                // A list made beside commits may lack entries that came while it was made, and hold later ones.
-                for _ in 0..READS_AGAIN {
-                    if let Ok(snapshot) = read().await {
-                        return Ok(Some(snapshot));
-                    }
-                    tokio::time::sleep(READ_AGAIN_AFTER).await;
                 }
                 read().await.map(Some).map_err(|e| Error::store(what(), e))
             }

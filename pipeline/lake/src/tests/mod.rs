@@ -11,6 +11,7 @@ mod following;
 mod golden;
 mod identity;
 mod kills;
+mod listing;
 mod log_snapshots;
 mod owners;
 mod protocol;

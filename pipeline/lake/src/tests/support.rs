@@ -10,8 +10,8 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontier::{PartitionFrontier, Retries};
-use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::verdict::Place;
@@ -65,6 +65,8 @@ struct State {
     holds_at: Option<usize>,
     /// For log entries whose path holds this text, in order.
     faults: VecDeque<(String, Fault)>,
+    /// Objects whose paths end so are there, and in no listing.
+    unlisted: Vec<String>,
     calls: Calls,
 }
 
@@ -122,6 +124,18 @@ impl FaultStore {
             self.goes_on.notified().await;
         }
         Ok(())
+    }
+
+    /// One listing more, without what it is to lack.
+    fn listed(
+        &self,
+        all: BoxStream<'static, StoreResult<ObjectMeta>>,
+    ) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        let mut state = self.state.lock().unwrap();
+        state.calls.lists += 1;
+        let unlisted = state.unlisted.clone();
+        let is_listed = move |path: &Path| !unlisted.iter().any(|end| path.as_ref().ends_with(end));
+        all.try_filter(move |found| std::future::ready(is_listed(&found.location))).boxed()
     }
 
     fn take_fault(&self, location: &Path, mode: &PutMode) -> Option<Fault> {
@@ -199,8 +213,7 @@ impl ObjectStore for FaultStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        self.state.lock().unwrap().calls.lists += 1;
-        self.inner.list(prefix)
+        self.listed(self.inner.list(prefix))
     }
 
     fn list_with_offset(
@@ -208,8 +221,7 @@ impl ObjectStore for FaultStore {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        self.state.lock().unwrap().calls.lists += 1;
-        self.inner.list_with_offset(prefix, offset)
+        self.listed(self.inner.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
@@ -345,6 +357,12 @@ impl World {
                 }),
             ),
         }
+    }
+
+    /// No listing of a lake in a folder holds the object whose path ends so.
+    pub(super) fn unlist(&self, end: &str) {
+        let Host::Folder(store, _) = &self.host else { panic!("this lake is on S3") };
+        store.state.lock().unwrap().unlisted.push(end.to_owned());
     }
 
     /// The server of a lake on S3.
