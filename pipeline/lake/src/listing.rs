@@ -2,10 +2,11 @@
 //!
 //! In: a store's listings.  Out: the same, and of a log every entry that is there.  Owns: nothing.
 //! Absent on purpose: log snapshots that a listing lacks: the hint names the last one, and without it older ones do.
-//! Invariants: a listing of a log that holds entry n, and none of a later log snapshot, holds every entry before n that there is.
+//! Invariants: a listing of a log that holds entry n holds every entry before n that there is, down to the last log snapshot in it;
+//! of more than [`ASKED_MAX`] that it lacks, the last ones.
 //! Why so: a folder is read piece by piece while files come into it, so that a listing may hold a new entry and lack the one before
-//! it. The kernel takes that for a torn log. The more entries there are, the longer a listing takes: ten thousand commits, one
-//! every 16 ms, met it again and again behind the five thousandth. That n is there says that n - 1 was, so it is asked for by name.
+//! it. The kernel takes that for a torn log. The more entries there are, the longer a listing takes: two runs of ten thousand quick
+//! commits met it, at entries 5922 and 5632. That n is there says that n - 1 was, so it is asked for by name.
 
 use std::collections::BTreeSet;
 use std::fmt;
