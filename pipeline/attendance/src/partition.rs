@@ -93,7 +93,7 @@ pub enum Step {
 pub struct Recall {
     /// The person's pseudonym.
     pub employee_id: Arc<str>,
-    /// The span to be judged.
+    /// The span to be judged; an empty one asks only for what was said of the person.
     pub span: Range<EventTime>,
     /// Read the person's stored punches that occurred within this and give them to [`PartitionState::recalled`].
     pub read: Range<EventTime>,

@@ -87,6 +87,10 @@ pub(super) struct SaidBook {
     of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
     /// Who may have been told of a record that could not be taken; hardly ever anybody.
     rejected: HashSet<Arc<str>, FixedState>,
+    /// Up to which clock the table is known to say what the outlet was told.
+    said_until: Option<EventTime>,
+    /// Of whom everything that was said was read from the lake.
+    read: HashSet<Arc<str>, FixedState>,
     /// What rules have found.
     ruled: HashSet<AnomalyId, FixedState>,
     rows: Vec<Anomaly>,
@@ -224,6 +228,7 @@ impl SaidBook {
             return;
         }
         self.swept = Some(floor);
+        self.read.clear();
         // What was said not long ago stays, too: after a crash the table may be behind the outlet by it.
         let keep = |said: &Said<SaidAnomaly>| {
             said.value.state == AnomalyState::Firing

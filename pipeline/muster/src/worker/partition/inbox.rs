@@ -104,6 +104,11 @@ impl PartitionWork {
             self.bury_again(&letters, outlets)?;
         }
         for recall in &recalls {
+            self.said.note_read(&recall.employee_id);
+            if recall.span.is_empty() {
+                self.has_new_requests = true;
+                continue;
+            }
             let recall = Recall { clock: self.state.judged_clock(), ..recall.clone() };
             let mut judged = self.state.recalled(&recall, &history.within(&recall));
             let cause = Cause { clock: LogClock::at(judged.clock), ..self.here() };
@@ -148,6 +153,7 @@ impl PartitionWork {
             kept.push(true);
             repunches.push(repeats);
             self.tally.accepted += 1;
+            self.said.take_accepted(&punch.employee_id, punch.business_date, self.here());
             if self.state.is_late(punch.occurred_at) {
                 let recall = self.state.recall(&punch.employee_id, punch.occurred_at);
                 if !recalls.contains(&recall) {

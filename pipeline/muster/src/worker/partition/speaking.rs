@@ -6,7 +6,7 @@
 //! taken, and a cut waits for the speaker (`threads`).
 
 use alerts::body;
-use attendance::{PartitionState, Step};
+use attendance::{PartitionState, Recall, Step};
 use model::anomaly::Finding;
 use model::position::{Cause, LogClock, NextOffset, partition_of};
 use model::{Anomaly, EventTime};
@@ -88,6 +88,7 @@ impl PartitionWork {
         if passed.is_empty() {
             return;
         }
+        self.has_new_requests |= self.said.has_requests(&passed);
         let floor = self.state.floor();
         for (employee_id, earliest) in self.said.people_of(&passed) {
             self.with_steps(|state, sink| state.rejudge(&employee_id, floor, sink));
@@ -128,7 +129,12 @@ impl PartitionWork {
     pub(super) fn publish(&mut self, world: &World, outlets: &Outlets) {
         if self.clock.is_set() && std::mem::take(&mut self.has_new_requests) {
             let pending = self.state.pending_requests();
-            self.said.level_requests(&pending, self.state.roster(), self.here());
+            let (roster, floor) = (Arc::clone(self.state.roster()), self.state.floor());
+            let unread = self.said.level_requests(&pending, &roster, floor, self.here());
+            // Only what was said of them is asked for: nothing is judged again.
+            let clock = self.state.judged_clock();
+            let recall = |employee_id| Recall { employee_id, span: floor..floor, read: floor..floor, clock };
+            self.recalls.extend(unread.into_iter().map(recall));
         }
         let fresh = self.said.take_fresh();
         if fresh.is_empty() {

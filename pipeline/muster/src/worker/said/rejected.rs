@@ -60,6 +60,7 @@ impl SaidBook {
     /// `said_until`: the former owner died between the commit of `punches` and that of said state, and nothing else ever looks at
     /// such a record.
     pub(in crate::worker) fn settle_rejected(&mut self, said_until: Cause) {
+        self.said_until = Some(said_until.clock.time());
         let ahead = self.outlet.ahead();
         let is_behind = |(id, told): &(&AnomalyId, &Said<SaidAnomaly>)| {
             told.value.finding.kind == AnomalyKind::PunchRejected
