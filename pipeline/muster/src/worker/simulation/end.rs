@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{AnomalyKind, AnomalyState, EventId, Partition};
+use attendance::REASSIGNED;
+use model::{AnomalyKind, AnomalyState, EventId, Partition, ShiftResult};
 
 use super::Telling;
 use super::dice::Dice;
 use super::group::Shared;
+use super::outside::count;
 use super::store::{latest_anomalies, latest_results};
 use super::table::Table;
 use super::world::make_log;
@@ -20,8 +22,8 @@ pub(super) struct End {
     punches: BTreeSet<(Partition, i64)>,
     rejects: BTreeSet<(Partition, i64)>,
     letters: BTreeMap<(u32, i64), (String, String)>,
-    /// Of each shift what it came to.
-    results: BTreeMap<String, u64>,
+    /// Of each shift and person what it came to, unless it went to somebody else.
+    results: BTreeMap<(String, String), u64>,
     firing: BTreeSet<String>,
     /// Of each person and day what was said of records that could not be taken.
     rejected: BTreeMap<String, (AnomalyState, Vec<EventId>)>,
@@ -41,6 +43,7 @@ impl End {
                 "P6: the inbox of partition {number} is not drained"
             );
         }
+        assert_eq!(shared.changes.now(), shared.changes.last(), "every snapshot is put by the end");
         let stored = tables.punches().into_iter().map(|(partition, punch)| (partition, punch.offset.get()));
         let punches: BTreeSet<(Partition, i64)> = stored.collect();
         let rejects: BTreeSet<(Partition, i64)> = tables.origins(Table::Rejects).into_iter().collect();
@@ -53,7 +56,7 @@ impl End {
         }
         let last = latest_anomalies(&tables);
         let firing = last.iter().filter(|said| said.state == AnomalyState::Firing);
-        let firing: BTreeSet<String> = firing.map(|said| said.finding.id.to_string()).collect();
+        let mut firing: BTreeSet<String> = firing.map(|said| said.finding.id.to_string()).collect();
         let rejected = last.iter().filter(|said| said.finding.kind == AnomalyKind::PunchRejected);
         let rejected = rejected
             .map(|said| (said.finding.id.to_string(), (said.state, said.finding.event_ids.clone())))
@@ -70,10 +73,21 @@ impl End {
         for id in firing.iter().filter(|_| shared.telling == Telling::Everything) {
             assert!(told.last().any(|body| body.alert_id == *id), "P4: the finding {id} was never told");
         }
-        let results = latest_results(&tables)
-            .into_iter()
-            .map(|result| (result.outcome.shift_id.to_string(), result.inputs));
+        let results = latest_results(&tables);
+        let is_reassigned = |result: &ShiftResult| result.outcome.reasons.contains(&REASSIGNED);
+        let (gone, results): (Vec<_>, Vec<_>) = results.into_iter().partition(is_reassigned);
+        gone.iter().for_each(|_| count("shifts taken back"));
+        let results = results.into_iter().map(|ShiftResult { outcome, inputs, .. }| {
+            ((outcome.shift_id.to_string(), outcome.employee_id.to_string()), inputs)
+        });
         let letters = shared.buried.lock().unwrap().clone();
+        // How long it is told that a request waits, and that it was decided, depends on when somebody looked at the snapshot.
+        for said in &last {
+            if matches!(said.finding.kind, AnomalyKind::ApprovalPending | AnomalyKind::ApprovalDecided) {
+                firing.remove(&said.finding.id.to_string());
+                count(said.finding.kind.name());
+            }
+        }
         Self { punches, rejects, letters, results: results.collect(), firing, rejected }
     }
 

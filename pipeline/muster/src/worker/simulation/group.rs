@@ -13,6 +13,7 @@ use std::sync::Arc;
 use model::{EventTime, LogId, Partition};
 use schemas::{Decoder, Format, ImportOptions};
 
+use super::changes::Changes;
 use super::dice::Dice;
 use super::end::End;
 use super::outside::{self, Buried, Log, TOPIC, Topic, note, set_between};
@@ -20,10 +21,9 @@ use super::process::{Process, wall};
 use super::receivers::Courier;
 use super::table::{STATE_DAYS, Tables};
 use super::witness::Witness;
-use super::world::{DAY_MIN, PARTITIONS, WORLD, at, make_log};
+use super::world::{DAY_MIN, PARTITIONS, at, make_log};
 use super::{Mutant, Telling};
 use crate::worker::partition::{ClockMode, PartitionSettings};
-use crate::worker::world::World;
 
 /// Turns with faults of one seed, and at most so many without.
 const TURNS: u64 = 150;
@@ -81,7 +81,7 @@ pub(super) struct Shared {
     pub(super) tables: RefCell<Tables>,
     pub(super) dice: RefCell<Dice>,
     pub(super) settings: PartitionSettings,
-    pub(super) world: Arc<World>,
+    pub(super) changes: Changes,
     pub(super) odds: Odds,
     /// Whether nothing goes wrong any more.
     pub(super) is_calm: Cell<bool>,
@@ -129,7 +129,7 @@ impl Sim {
         Self::make((seed, 1 + seed % 3), false, telling, mutant)
     }
 
-    /// A seed's world without any.
+    /// A seed's world without any, its last snapshot in force from the beginning.
     pub(super) fn calm(seed: u64, telling: Telling) -> Rc<Self> {
         Self::make((seed, 1), true, telling, None)
     }
@@ -150,7 +150,7 @@ impl Sim {
             partitions: PARTITIONS,
             clock: ClockMode::Append,
             state_days: STATE_DAYS,
-            restate_days: 1,
+            restate_days: STATE_DAYS,
             log: LogId::new("sim").unwrap().mark(),
             keeps_evidence: false,
             tells_results: false,
@@ -170,7 +170,7 @@ impl Sim {
             tables: RefCell::new(Tables::new(witness, mutant)),
             dice: RefCell::new(dice),
             settings,
-            world: Arc::clone(&WORLD),
+            changes: if is_calm { Changes::foreseen(seed) } else { Changes::of(seed) },
             odds,
             is_calm: Cell::new(is_calm),
             telling,

@@ -28,6 +28,7 @@ thread_local! {
     static HISTORY: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static TURN: Cell<Option<usize>> = const { Cell::new(None) };
     static IS_TOLD: Cell<bool> = const { Cell::new(false) };
+    static COUNTS: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// From now on each line of history is printed as it is written.
@@ -48,6 +49,16 @@ pub(super) fn note(line: impl FnOnce() -> String) {
         println!("{line}");
     }
     HISTORY.with_borrow_mut(|history| history.push(line));
+}
+
+/// Counts something of which a test wants to know that it happens.
+pub(super) fn count(what: &'static str) {
+    COUNTS.with_borrow_mut(|counts| *counts.entry(what).or_default() += 1);
+}
+
+/// What was counted on this thread since this was last asked.
+pub(super) fn take_counts() -> BTreeMap<&'static str, u64> {
+    COUNTS.take()
 }
 
 /// Forgets the history of a run before, which may have ended anyhow.
@@ -84,15 +95,24 @@ pub(super) struct Record {
 /// The log, by partition.
 pub(super) type Log = Arc<Vec<Vec<Record>>>;
 
-/// Fills `into` with up to `most` records from `from` on.
-pub(super) fn read(log: &Log, partition: Partition, from: i64, most: usize, into: &mut RawBatch) {
+/// Fills `into` with up to `most` records from `from` on; gives when the last of them was appended.
+pub(super) fn read(
+    log: &Log,
+    partition: Partition,
+    from: i64,
+    most: usize,
+    into: &mut RawBatch,
+) -> EventTime {
     let position = |offset| NextOffset::new(offset).unwrap();
     into.begin(partition, position(from));
     let records = log[partition.number() as usize].iter().skip(from as usize).take(most);
+    let mut last = EventTime::from_us(0);
     for (offset, record) in (from..).zip(records) {
         let (key, value) = (Some(record.key.as_bytes()), Some(record.value.as_bytes()));
         into.push(Offset::new(offset).unwrap(), Some(record.at), key, value, RawHeaders::default());
+        last = record.at.max(last);
     }
+    last
 }
 
 /// Reads a log from where it is told, one record a batch: for letters whose records have left a worker's hands.

@@ -14,7 +14,7 @@ use source::RawBatch;
 
 use super::Mutant;
 use super::group::{Shared, Word};
-use super::outside::{Buried, Grave, between, mouth, note, read};
+use super::outside::{Buried, Grave, between, count, mouth, note, read};
 use super::store::{Claim, Store};
 use crate::worker::burier::{Burier, BurierInbox, bury_all};
 use crate::worker::letters::Letters;
@@ -23,6 +23,7 @@ use crate::worker::patience::Patience;
 use crate::worker::pipeline::Outlets;
 use crate::worker::speaker::{Speaker, SpeakerInbox, speak, take_over};
 use crate::worker::store::{Drained, Heard, Part};
+use crate::worker::world::World;
 
 /// Records of one batch at most.
 const BATCH_RECORDS_MAX: usize = 6;
@@ -57,6 +58,9 @@ pub(super) struct Process {
     cutting: Option<Vec<Cut>>,
     /// Whether something has happened since the last cut.
     is_dirty: bool,
+    /// The snapshot it works by.
+    seen: usize,
+    world: Arc<World>,
 }
 
 impl Process {
@@ -84,17 +88,31 @@ impl Process {
             released: BTreeSet::new(),
             cutting: None,
             is_dirty: false,
+            seen: shared.changes.now(),
+            world: shared.changes.world(shared.changes.now()),
         }
     }
 
     /// Does one thing, if there is any to do.
     pub(super) fn turn(&mut self, shared: &Shared, word: Option<Word>) -> bool {
+        self.work_by(shared, shared.changes.look(self.seen));
         match word {
             Some(Word::Assigned(partition)) => self.own(shared, &[partition].into()),
             Some(Word::Lost(partition)) => self.give_up(partition),
             None => return self.work(shared),
         }
         true
+    }
+
+    /// Works by this snapshot from now on.
+    fn work_by(&mut self, shared: &Shared, snapshot: usize) {
+        if self.seen < snapshot {
+            note(|| format!("works by snapshot {snapshot}"));
+            (self.seen, self.world) = (snapshot, shared.changes.world(snapshot));
+            if !self.works.is_empty() {
+                count("snapshots taken at work");
+            }
+        }
     }
 
     fn work(&mut self, shared: &Shared) -> bool {
@@ -142,13 +160,14 @@ impl Process {
             let (next, clock) = (owned.frontier.next().get(), owned.frontier.clock().time());
             note(|| format!("owns {partition} from {next} by {}, {:?}", generation.0, owned.said_until));
             let said = said.remove(&partition).unwrap_or_default();
-            let mut work = PartitionWork::recover(&shared.settings, owned, said, &shared.world);
+            self.work_by(shared, shared.changes.by(clock, self.seen));
+            let mut work = PartitionWork::recover(&shared.settings, owned, said, &self.world);
             self.holdings.own(partition, generation);
             self.handed_out.remove(&partition);
             self.read.insert(partition, next);
             self.at_end.remove(&partition);
             self.clocks.insert(partition, clock);
-            work.restate(&shared.world, &self.outlets);
+            work.restate(&self.world, &self.outlets);
             self.works.insert(partition, work);
             self.speak(shared);
         }
@@ -177,24 +196,28 @@ impl Process {
         let from = self.read[&partition];
         let end = shared.log[partition.number() as usize].len() as i64;
         let worker = self.holdings.take_batch(partition).expect("it is read");
-        let work = self.works.get_mut(&partition).expect("a partition at work");
-        let clock = self.clocks.entry(partition).or_insert(shared.end);
+        let clock = self.clocks.get(&partition).copied().unwrap_or(shared.end);
         if from == end {
             // An idle log's clock moves on bit by bit.
             let last = shared.log[partition.number() as usize].last().map_or(shared.end, |record| record.at);
-            *clock = last.max(*clock).plus_min(IDLE_MIN).min(shared.end);
+            let clock = last.max(clock).plus_min(IDLE_MIN).min(shared.end);
             note(|| format!("reads {partition} to its end at {}", clock.timestamp()));
-            work.caught_up(*clock, &shared.world, &self.outlets);
-            if *clock == shared.end {
+            self.work_by(shared, shared.changes.by(clock, self.seen));
+            let work = self.works.get_mut(&partition).expect("a partition at work");
+            work.caught_up(clock, &self.world, &self.outlets);
+            self.clocks.insert(partition, clock);
+            if clock == shared.end {
                 self.at_end.insert(partition);
             }
         } else {
             let most = 1 + shared.below(BATCH_RECORDS_MAX);
             let mut batch = RawBatch::new();
-            read(&shared.log, partition, from, most, &mut batch);
+            let last = read(&shared.log, partition, from, most, &mut batch);
             note(|| format!("reads {partition} {from}..{}", batch.next().get()));
+            self.work_by(shared, shared.changes.by(last, self.seen));
             self.read.insert(partition, batch.next().get());
-            work.take(&mut batch, &shared.world, &self.outlets).unwrap();
+            let work = self.works.get_mut(&partition).expect("a partition at work");
+            work.take(&mut batch, &self.world, &self.outlets).unwrap();
         }
         self.holdings.spent(worker, &[]);
         self.speak(shared);
@@ -279,13 +302,13 @@ impl Process {
                 let rows: usize = drained.rows.iter().map(arrow::array::RecordBatch::num_rows).sum();
                 let (partition, recalls) = (drained.partition, drained.recalls.len());
                 note(|| format!("drains {rows} rows of {partition}, judges {recalls} people from the lake"));
-                work.drain(drained, &shared.world, &self.outlets).unwrap();
+                work.drain(drained, &self.world, &self.outlets).unwrap();
                 self.is_dirty = true;
             }
         }
         for heard in heard {
             if let Some(work) = self.works.get_mut(&heard.partition) {
-                work.heard(heard, &shared.world, &self.outlets);
+                work.heard(heard, &self.world, &self.outlets);
                 self.is_dirty = true;
             }
         }

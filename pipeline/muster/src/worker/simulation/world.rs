@@ -1,22 +1,22 @@
-//! What a simulated world is about: a few people, their shifts, a log of their punches.
+//! What a simulated world is about: a few people, and a log of their punches.
 //!
-//! In: dice.  Out: one snapshot, the same for every seed; a log, another for each.  Owns: nothing.
+//! In: dice.  Out: a log, another for each seed.  Owns: nothing.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
+use model::EventTime;
 use model::position::partition_of;
-use model::{EventTime, Reference};
 use serde_json::json;
 
 use super::dice::Dice;
 use super::outside::{Log, Record};
-use crate::worker::world::World;
 
 /// Partitions of the log.
 pub(super) const PARTITIONS: u32 = 2;
 
 const PEOPLE_EACH: usize = 2;
-const DAYS: i64 = 5;
+/// Days with shifts.
+pub(super) const DAYS: i64 = 5;
 /// 2026-11-02T00:00:00Z, a Monday.
 const BEGIN_MS: i64 = 1_793_577_600_000;
 /// Minutes of a day.
@@ -35,39 +35,6 @@ pub(super) fn people() -> Vec<String> {
         own.take(PEOPLE_EACH)
     };
     (0..PARTITIONS).flat_map(on).collect()
-}
-
-/// Everybody's shifts, from nine to six at one store.
-pub(super) static WORLD: LazyLock<Arc<World>> = LazyLock::new(|| Arc::new(World::new(reference())));
-
-fn reference() -> Arc<Reference> {
-    let folder = tempfile::tempdir().unwrap();
-    let put = |name: &str, text: String| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        vec![path]
-    };
-    let site = json!({"type": "FeatureCollection", "features": [{"type": "Feature",
-        "geometry": {"type": "Point", "coordinates": [114.17, 22.3]},
-        "properties": {"site_id": "s1", "name": "store", "org": "hk/a", "time_zone": "UTC", "radius_m": 100}}]});
-    let person = |id: &String| format!("{}\n", json!({"employee_id": id, "org": "hk/a", "home_site": "s1"}));
-    let shift = |id: &String, day: i64| {
-        let row = json!({"shift_id": format!("{id}/{day}"), "employee_id": id, "site_id": "s1",
-            "business_date": format!("2026-11-{:02}", 2 + day), "start": "09:00", "end": "18:00"});
-        format!("{row}\n")
-    };
-    let people = people();
-    let sources = reference::Sources {
-        sites: put("sites.geojson", site.to_string()),
-        people: put("people.ndjson", people.iter().map(person).collect()),
-        shifts: put(
-            "shifts.ndjson",
-            people.iter().flat_map(|id| (0..DAYS).map(move |day| shift(id, day))).collect(),
-        ),
-        ..reference::Sources::default()
-    };
-    let loaded = reference::load(&sources);
-    loaded.reference.unwrap_or_else(|| panic!("{:?}", loaded.problems))
 }
 
 /// Punches with the faults of life: forgotten, late by days, sent again, sent again otherwise; and what is no punch.
