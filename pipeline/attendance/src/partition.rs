@@ -562,7 +562,7 @@ impl PartitionState {
         sink: &mut dyn FnMut(Step),
     ) {
         let floor = self.book.floor();
-        let mut span = span;
+        let (mut span, asked_from) = (span.clone(), span.start);
         if let Some(below) = self.below_floor(person, &span) {
             sink(Step::Recall(self.recall_of(employee_id, person, span.start..below)));
             span.start = below;
@@ -582,10 +582,14 @@ impl PartitionState {
             until: self.until,
             holds: &self.silence.holds,
         };
+        let until = span.end;
         let mut judged = self.judge.judge(subject, &mut seen, span, moment);
         self.judge.seen = emptied(seen);
         self.judge.ahead.drain(..).for_each(|instant| self.timers.push(instant));
-        drop_days_below(&mut judged, floor);
+        if let Some(last) = drop_days_below(&mut judged, floor) {
+            let below = day_end(last).min(until);
+            sink(Step::Recall(self.recall_of(employee_id, person, asked_from..below)));
+        }
         if judged.scope == Scope::default() {
             self.judge.recycle(judged);
         } else {
@@ -617,14 +621,18 @@ impl PartitionState {
     }
 }
 
-/// Takes back what is said about days whose punches may partly lie below the floor.
-fn drop_days_below(judged: &mut Judged, floor: EventTime) {
+/// Takes back what is said about days whose punches may partly lie below the floor, and gives the last of them.
+fn drop_days_below(judged: &mut Judged, floor: EventTime) -> Option<Date> {
     let is_known = |day: &Date| is_day_known(*day, floor);
-    if judged.scope.dates.iter().all(is_known) {
-        return;
-    }
+    let last = judged.scope.dates.iter().filter(|day| !is_known(day)).max().copied()?;
     judged.scope.dates.retain(is_known);
     judged.findings.retain(|finding| finding.shift_id.is_some() || is_known(&finding.business_date));
+    Some(last)
+}
+
+/// By when the last punch of that day has been made: a day ends at most 12 hours behind UTC, and a shift's window behind its day.
+fn day_end(day: Date) -> EventTime {
+    EventTime::from_us(epoch_day(day).saturating_mul(DAY_US)).plus_us(3 * DAY_US)
 }
 
 /// Whether all punches of that day lie above the floor.
