@@ -87,6 +87,8 @@ pub(super) struct SaidBook {
     of_person: HashMap<Arc<str>, Vec<AnomalyId>, FixedState>,
     /// Who may have been told of a record that could not be taken; hardly ever anybody.
     rejected: HashSet<Arc<str>, FixedState>,
+    /// What the outlet was told and the table may not say, since a former owner died between the two; looked at once.
+    unsaid: Vec<AnomalyId>,
     /// Up to which clock the table is known to say what the outlet was told.
     said_until: Option<EventTime>,
     /// Of whom everything that was said was read from the lake.
@@ -151,10 +153,12 @@ impl SaidBook {
         self.unsettled = self.outlet.ahead().iter().copied().collect();
     }
 
-    /// What was said from further on than the owner stood, and is passed at `here`.
+    /// What was said from further on than the owner stood, and is passed at `here`; the first time also what only the outlet was
+    /// told from less far on.
     pub(super) fn take_passed(&mut self, here: Cause) -> Passed {
         let mut findings = self.table.take_passed(here);
         findings.extend(self.outlet.take_passed(here));
+        findings.append(&mut self.unsaid);
         Passed { findings, results: self.results.take_passed(here) }
     }
 

@@ -136,12 +136,14 @@ fn said_before(owned: &mut Owned, alerts: Vec<SaidAlert>, (partitions, here): (u
     owned.shift_results.iter().for_each(|result| said.fold_result(result));
     said.start_at(here);
     let until = LogClock::at(EventTime::from_ms(owned.said_until.clock_ms));
-    said.settle_rejected(Cause { next: owned.said_until.next, clock: until, ..here });
+    let said_until = Cause { next: owned.said_until.next, clock: until, ..here };
+    said.settle_rejected(said_until);
+    said.note_unsaid(said_until);
     said
 }
 
 /// Has the table say what became of records that were taken behind what was said, in the order of the log. Those that waited in the
-/// inbox mended nothing when they were read, nor do they now.
+/// inbox mended nothing when they were read, but when they were drained.
 fn take_again(
     said: &mut SaidBook,
     owned: &Owned,
@@ -164,5 +166,10 @@ fn take_again(
     for (offset, at, taken) in records {
         // The position alone tells what was said behind it: where the clock stood at that record is not stored.
         said.take_again(taken, at.min(here.clock.time()), Cause { next: offset.next(), ..here });
+    }
+    // These mend when they are drained, behind all that was read by then.
+    for punch in &owned.unsaid {
+        let taken = Taken::Accepted(punch.employee_id.clone(), punch.business_date);
+        said.take_again(taken, here.clock.time(), here);
     }
 }

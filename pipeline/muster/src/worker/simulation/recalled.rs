@@ -57,6 +57,32 @@ fn who_was_told_of_days_beyond_memory_is_judged_from_the_lake_once_that_is_passe
 }
 
 #[test]
+fn who_was_told_of_days_beyond_memory_that_the_table_never_said_is_judged_from_the_lake() {
+    let sim = Sim::calm(0, Telling::Everything);
+    let shared = sim.shared();
+    let world = first_world();
+    let person = people().remove(0);
+    let (partition, next) = (partition_of(person.as_bytes(), PARTITIONS), NextOffset::new(3).unwrap());
+    let cause = Cause { log: shared.settings.log, partition, next, clock: LogClock::at(at(0, 546)) };
+    let finding = finding(&person, AnomalyKind::Unscheduled);
+    let value = SaidAnomaly { state: AnomalyState::Firing, finding: finding.clone() };
+    let alert = (finding.id, Said { version: 1, digest: 1, cause, value });
+    for (said_until, is_looked_at) in [(2, true), (3, false)] {
+        let outlets = outlets(shared);
+        let mut owned = owned(&person, at(20, 0), Vec::new());
+        owned.said_until.next = NextOffset::new(said_until).unwrap();
+        let mut work = PartitionWork::recover(&shared.settings, owned, vec![alert.clone()], &world);
+        work.restate(&world, &outlets);
+        work.caught_up(at(20, 600), &world, &outlets);
+        let is_recalled =
+            |recall: &Recall| *recall.employee_id == *person && recall.read.contains(&at(0, 545));
+        assert_eq!(cut(&mut work).recalls.iter().any(is_recalled), is_looked_at, "{said_until}");
+        work.caught_up(at(20, 660), &world, &outlets);
+        assert!(!cut(&mut work).recalls.iter().any(is_recalled), "once");
+    }
+}
+
+#[test]
 fn a_punch_out_of_the_inbox_ends_what_was_told_of_a_record_of_that_day() {
     let sim = Sim::calm(0, Telling::Everything);
     let shared = sim.shared();
