@@ -38,6 +38,9 @@ use self::group::Sim;
 
 const SEEDS: u64 = 300;
 
+/// Seeds beyond these that broke a promise once.
+const BROKEN_ONCE: [u64; 7] = [795, 1253, 1284, 1669, 1935, 2330, 2451];
+
 /// Of worlds where nobody is told.
 const SILENT_SEEDS: u64 = 100;
 
@@ -138,10 +141,10 @@ fn what_nobody_is_told_is_in_the_tables_all_the_same_whatever_fails() {
 
 fn every_seed_holds(seeds: u64, telling: Telling) {
     let one = std::env::var("MUSTER_SIM_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    let range = one.map_or(0..seeds, |seed| seed..seed + 1);
+    let chosen: Vec<u64> = one.map_or_else(|| (0..seeds).chain(BROKEN_ONCE).collect(), |seed| vec![seed]);
     let mut failed = Vec::new();
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for seed in range {
+    for seed in chosen {
         let (calmly, _) = Sim::calm(seed, telling).run();
         calmly.check_against_log(seed);
         outside::take_counts();
