@@ -562,7 +562,8 @@ impl PartitionState {
         sink: &mut dyn FnMut(Step),
     ) {
         let floor = self.book.floor();
-        let (mut span, asked_from) = (span.clone(), span.start);
+        let asked_from = span.start;
+        let mut span = span;
         if let Some(below) = self.below_floor(person, &span) {
             sink(Step::Recall(self.recall_of(employee_id, person, span.start..below)));
             span.start = below;

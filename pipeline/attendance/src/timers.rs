@@ -138,9 +138,9 @@ const OF_SHIFT: std::ops::RangeInclusive<u8> = 2..=7;
 
 impl Timers {
     /// The timers of the people for whom `is_ours`, of a log that begins at `since` and whose clock stands at `clock`. A
-    /// shift whose window closed before `since` gets none but the one at which it settles: a punch of it may come until then. With `Begin::Resumed`, what lies behind the clock
-    /// was done by whoever stood there; but a no-show less than `held_us` old is repeated, since it may have been held
-    /// back.
+    /// shift whose window closed before `since` gets none but the one at which it settles: a punch of it may come until
+    /// then. With `Begin::Resumed`, what lies behind the clock was done by whoever stood there; but a no-show less than
+    /// `held_us` old is repeated, since it may have been held back.
     pub fn new(
         roster: &Roster,
         is_ours: impl Fn(PersonIndex) -> bool,

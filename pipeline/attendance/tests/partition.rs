@@ -99,6 +99,51 @@ fn what_memory_does_not_reach_is_recalled_and_judged_the_same() {
 }
 
 #[test]
+fn what_a_punch_shows_of_a_day_that_memory_knows_in_part_is_asked_of_the_lake() {
+    // The shift is there so that whoever punches days later is said to have had none.
+    let world = World::parse("shift s1 09:00-18:00; shift s2 129:00-138:00");
+    let mut state = PartitionState::new(world.roster(), Settings { state_days: 5, ..settings() });
+    state.advance(world.time("09:00"), &mut |_| {});
+    for (arrives, is_known) in [("3d10:00", true), ("6d10:00", false)] {
+        let mut steps = Vec::new();
+        state.advance(world.time(arrives), &mut |_| {});
+        let punch = StoredPunch {
+            business_date: world.date.saturating_add(jiff::Span::new().days(2)),
+            ..row(&world, arrives, Kind::In, "2d14:00")
+        };
+        assert!(!state.is_late(punch.occurred_at));
+        assert_eq!(state.apply(&punch, &mut |step| steps.push(step)), Applied::Folded);
+        let recalls = |punch: &StoredPunch| {
+            let covers =
+                |step: &&Step| matches!(step, Step::Recall(r) if r.span.contains(&punch.occurred_at));
+            steps.iter().find(covers).cloned()
+        };
+        let said = |step: &Step| outcomes(std::slice::from_ref(step)).contains(&"! unscheduled".to_owned());
+        assert_eq!(steps.iter().any(said), is_known, "{:?}", outcomes(&steps));
+        match recalls(&punch) {
+            None => assert!(is_known),
+            Some(Step::Recall(recall)) => {
+                assert!(!is_known);
+                let judged = state.recalled(&recall, std::slice::from_ref(&punch));
+                assert!(judged.findings.iter().any(|f| f.kind == AnomalyKind::Unscheduled));
+            }
+            Some(step) => panic!("{step:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_shift_that_closed_before_the_log_began_becomes_final_too() {
+    let world =
+        World::parse("policy settle=1440; shift s1 09:00-18:00; since 30:00; out 18:00 arrives 31:00");
+    let mut life = Life::new(&world);
+    world.sent.iter().for_each(|sent| _ = life.send(sent));
+    assert!(life.said.text(&world).ends_with("open\n! missing_in s1 [e1]"), "{}", life.said.text(&world));
+    life.advance(world.time("3d00:00"));
+    assert_eq!(life.said.text(&world), "s1 present out 18:00 worked ? due 540 -in\n! missing_in s1 [e1]");
+}
+
+#[test]
 fn a_new_snapshot_is_judged_by_restating() {
     let before = World::parse("shift s1 09:00-18:00; in 09:20; in 33:00");
     let after = World::parse("shift s1 09:30-18:00; shift s2 33:00-40:00; in 09:20; in 33:00");
