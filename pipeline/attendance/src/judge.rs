@@ -28,7 +28,7 @@ use crate::neighbours::{Ends, Links, Neighbours};
 use crate::partition::TIMERS_AT_ONCE;
 use crate::roster::{Roster, ShiftIndex};
 use crate::standing::{Seen, Standing, sort};
-use crate::timers::{Instant, Timer, wakes};
+use crate::timers::{Instant, Timer, settles, wakes};
 
 /// How far from a run of shifts a punch can lie that shares a finding with one of its punches: business dates are told
 /// in some zone, and an overnight shift's punches count for its first day.
@@ -409,6 +409,11 @@ impl Judge {
             subject.of_shift(&mut shift, &mut findings);
         }
         if has_row {
+            // Closed before the log began, it has no instants but what a late punch gives it: otherwise nothing is known of it here.
+            let settled = settles(roster, index);
+            if window.closes < moment.since && settled > moment.clock {
+                self.ahead.push(Instant { at: settled, timer: Timer::Settled(index) });
+            }
             out.outcomes.push(outcome);
         }
         self.held = emptied(held);

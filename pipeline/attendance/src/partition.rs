@@ -364,7 +364,8 @@ impl PartitionState {
     }
 
     /// Judges again everyone with a window or a punch since `from`, as of the present clock: after a swap, and after
-    /// recovery.
+    /// recovery. What belongs to no shift stays as it was said on days that memory knows in part: of everyone that would be
+    /// too much to ask of the lake.
     pub fn restate(&mut self, from: EventTime, sink: &mut dyn FnMut(Step)) {
         let span = from..self.clock.plus_us(1);
         let roster = self.roster.clone();
@@ -372,7 +373,7 @@ impl PartitionState {
             let employee_id = &roster.reference().person(person).employee_id;
             let has_windows = || roster.windows_in(person, span.start, self.clock).next().is_some();
             if self.book.holds(person) || self.settings.owns(&roster, person) && has_windows() {
-                self.judge_span(employee_id, Some(person), span.clone(), sink);
+                self.judge_known(employee_id, Some(person), span.clone(), sink);
             }
         }
         // Somebody may have to be reminded of a shift whose window has not opened.
@@ -380,7 +381,7 @@ impl PartitionState {
         let woken: Vec<ShiftIndex> = woken.filter(|shift| roster.window(*shift).opens > self.clock).collect();
         woken.into_iter().for_each(|shift| self.judge_shift(shift, |_| true, sink));
         for employee_id in self.book.strangers() {
-            self.judge_span(&employee_id, None, span.clone(), sink);
+            self.judge_known(&employee_id, None, span.clone(), sink);
         }
     }
 
@@ -561,16 +562,28 @@ impl PartitionState {
         span: Range<EventTime>,
         sink: &mut dyn FnMut(Step),
     ) {
+        if let Some(last) = self.judge_known(employee_id, person, span.clone(), sink) {
+            let below = day_end(last).min(span.end);
+            sink(Step::Recall(self.recall_of(employee_id, person, span.start..below)));
+        }
+    }
+
+    /// The same, but for what belongs to no shift on days whose punches may partly lie below the floor: gives the last of them.
+    fn judge_known(
+        &mut self,
+        employee_id: &Arc<str>,
+        person: Option<PersonIndex>,
+        mut span: Range<EventTime>,
+        sink: &mut dyn FnMut(Step),
+    ) -> Option<Date> {
         let floor = self.book.floor();
-        let asked_from = span.start;
-        let mut span = span;
         if let Some(below) = self.below_floor(person, &span) {
             sink(Step::Recall(self.recall_of(employee_id, person, span.start..below)));
             span.start = below;
         }
         span.start = span.start.max(floor);
         if span.start >= span.end {
-            return;
+            return None;
         }
         let roster = self.roster.clone();
         let read = roster.recall_span(person, span.clone());
@@ -583,19 +596,16 @@ impl PartitionState {
             until: self.until,
             holds: &self.silence.holds,
         };
-        let until = span.end;
         let mut judged = self.judge.judge(subject, &mut seen, span, moment);
         self.judge.seen = emptied(seen);
         self.judge.ahead.drain(..).for_each(|instant| self.timers.push(instant));
-        if let Some(last) = drop_days_below(&mut judged, floor) {
-            let below = day_end(last).min(until);
-            sink(Step::Recall(self.recall_of(employee_id, person, asked_from..below)));
-        }
+        let unknown = drop_days_below(&mut judged, floor);
         if judged.scope == Scope::default() {
             self.judge.recycle(judged);
         } else {
             sink(Step::Judged(judged));
         }
+        unknown
     }
 
     /// The end of the last run of shifts that the span concerns and memory does not reach whole, if there is one.

@@ -73,7 +73,7 @@ pub fn next_instants(
 }
 
 /// When what holds of a shift is final.
-fn settles(roster: &Roster, shift: ShiftIndex) -> EventTime {
+pub(crate) fn settles(roster: &Roster, shift: ShiftIndex) -> EventTime {
     let window = roster.window(shift);
     window.closes.plus_min(roster.shift_policy(shift).settle_min).max(window.closed_from())
 }
@@ -138,9 +138,9 @@ const OF_SHIFT: std::ops::RangeInclusive<u8> = 2..=7;
 
 impl Timers {
     /// The timers of the people for whom `is_ours`, of a log that begins at `since` and whose clock stands at `clock`. A
-    /// shift whose window closed before `since` gets none but the one at which it settles: a punch of it may come until
-    /// then. With `Begin::Resumed`, what lies behind the clock was done by whoever stood there; but a no-show less than
-    /// `held_us` old is repeated, since it may have been held back.
+    /// shift whose window closed before `since` never gets an instant here. With `Begin::Resumed`, what lies behind the clock
+    /// was done by whoever stood there; but a no-show less than `held_us` old is repeated, since it may have been held
+    /// back.
     pub fn new(
         roster: &Roster,
         is_ours: impl Fn(PersonIndex) -> bool,
@@ -154,7 +154,6 @@ impl Timers {
             timers.by_opening.extend(roster.shifts_of(person).map(ShiftIndex));
             timers.push_requests(roster, person, since, begin);
         }
-        timers.push_settling(roster, since, begin);
         timers.by_opening.retain(|shift| roster.window(*shift).closes >= since);
         // They came in the order of rows, and the sort is stable.
         timers.by_opening.sort_by_cached_key(|shift| wakes(roster, *shift));
@@ -242,19 +241,6 @@ impl Timers {
             };
             next_instants(roster, shift, clock).filter(is_left).for_each(|instant| self.push(instant));
         }
-    }
-
-    /// When shifts settle whose windows closed before the log began.
-    fn push_settling(&mut self, roster: &Roster, since: EventTime, begin: Begin) {
-        let before = match begin {
-            Begin::Fresh => since,
-            Begin::Resumed(clock) => clock.max(since),
-        };
-        let closed = self.by_opening.iter().copied().filter(|shift| roster.window(*shift).closes < since);
-        let settled =
-            closed.map(|shift| Instant { at: settles(roster, shift), timer: Timer::Settled(shift) });
-        let ahead: Vec<Instant> = settled.filter(|instant| instant.at > before).collect();
-        ahead.into_iter().for_each(|instant| self.push(instant));
     }
 
     /// Approved requests that come into force later; what came into force before the log began is simply in force. A

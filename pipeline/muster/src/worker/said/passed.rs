@@ -42,7 +42,8 @@ impl SaidBook {
     pub(in crate::worker) fn note_unsaid(&mut self, said_until: Cause) {
         let ahead = self.outlet.ahead();
         let is_unsaid = |(id, told): &(&AnomalyId, &Said<SaidAnomaly>)| {
-            told.value.finding.kind != AnomalyKind::PunchRejected
+            told.cause.log == said_until.log
+                && told.value.finding.kind != AnomalyKind::PunchRejected
                 && !told.cause.is_passed_by(said_until.next, said_until.clock)
                 && !ahead.contains(id)
                 && self.table.get(id).is_none_or(|said| said.version < told.version)
