@@ -2,7 +2,8 @@
 //!
 //! In: nothing.  Out: a part of what was said.  Owns: nothing.
 //! Invariants: I-5 what the outlet was told before a crash the table comes to say too, or both come to say that it is over, also of
-//! days that memory had left behind when the former owner died.
+//! days that memory had left behind when the former owner died. Not yet of every day that memory knows in part (see the seed that
+//! the simulation leaves out).
 //! Why so: a killed owner leaves thousands of alerts ahead of its last commit, and its successor passes them one by one, record
 //! by record: looking at everything that was ever said behind each of them would take it hours.
 

@@ -58,7 +58,7 @@ impl SaidBook {
 
     /// Has the table say what the outlet was told of records that this owner will not read again, from further on than
     /// `said_until`: the former owner died between the commit of `punches` and that of said state, and nothing else ever looks at
-    /// such a record.
+    /// such a record. Keeps the clock of `said_until`, by which requests are levelled.
     pub(in crate::worker) fn settle_rejected(&mut self, said_until: Cause) {
         self.said_until = Some(said_until.clock.time());
         let ahead = self.outlet.ahead();
